@@ -1,0 +1,71 @@
+# Everything a user or a developer runs. `make help` lists it.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := .setup
+
+# What the suite needs from Debian: a browser, a SIP generator, a SIP phone, a sound analyser.
+TEST_PACKAGES := chromium sip-tester baresip-core sox
+
+.PHONY: help run test check bench setup setup-dev setup-test format lock docs clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | expand -t 14
+
+run: setup ## Install what is missing, then start the demo gateway on this machine
+	@exec $(BIN)/rtc-gateway demo $(ARGS)
+
+test: setup-test ## Install what the tests need, then run the whole suite
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not load" $(ARGS)
+	$(BIN)/pytest -m load $(ARGS)
+
+check: setup-dev ## The fast loop: format, lint, types, layers, unit tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/pytest -q -n 2 tests/unit $(ARGS)
+
+bench: setup-dev ## Benchmarks: call set-up time, added delay, load
+	$(BIN)/python -m tests.bench $(ARGS)
+
+format: setup-dev ## Format and mend what can be mended by itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+setup: $(STAMPS)/python $(STAMPS)/console ## Put the program and its console into the tree
+
+setup-dev: setup $(STAMPS)/dev ## The same, and the tools of a developer
+
+setup-test: setup-dev $(STAMPS)/test ## The same, and the real clients that the tests drive
+
+$(STAMPS)/python: requirements/run.txt pyproject.toml
+	@mkdir -p $(STAMPS)
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || scripts/debian-packages.sh python3-venv
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing Python packages"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(STAMPS)/dev: requirements/dev.txt $(STAMPS)/python
+	@echo "installing developer tools"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(STAMPS)/console: package-lock.json package.json scripts/build_console.py $(STAMPS)/python
+	@PYTHON=$(BIN)/python $(BIN)/python scripts/build_console.py
+	@touch $@
+
+$(STAMPS)/test: $(STAMPS)/dev Makefile
+	@scripts/debian-packages.sh $(TEST_PACKAGES)
+	@touch $@
+
+lock: setup-dev ## Renew requirements/*.txt from pyproject.toml
+	$(BIN)/python scripts/lock.py
+
+clean: ## Remove what set-up and tests left in the tree
+	rm -rf $(VENV) $(STAMPS) node_modules gateway/console/static/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""REST under /v2: what api.telnyx.com answers, and the gateway's own views."""

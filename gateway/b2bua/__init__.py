@@ -1,0 +1,1 @@
+"""Call control: the only package that knows both sides of a call."""

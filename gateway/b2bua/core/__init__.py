@@ -1,0 +1,1 @@
+"""The call as a state machine: events in, actions out. Pure."""

@@ -1,0 +1,1 @@
+"""A leg translates between call control and one signalling side, and never decides."""

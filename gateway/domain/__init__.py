@@ -1,0 +1,1 @@
+"""The shared vocabulary: identifiers, causes, errors, facts. Pure: no I/O, no clock, nothing of ours below it."""

@@ -1,0 +1,81 @@
+"""What happened to a call: immutable, for metrics, the call records, the console and (later) webhooks.
+
+Wall-clock times are aware `datetime`s in UTC; durations are seconds.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway.domain.causes import Cause
+from gateway.domain.ids import CallId, Direction, LegName, SessionId, SipCallId, VertoCallId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallInitiated:
+    """A call exists; nobody has rung yet."""
+
+    call_id: CallId
+    at: datetime
+    direction: Direction
+    caller: str
+    callee: str
+    connection_id: str | None = None
+    session_id: SessionId | None = None
+    verto_call_id: VertoCallId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRinging:
+    """The called side rings."""
+
+    call_id: CallId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallAnswered:
+    """The called side answered and both legs have media parameters."""
+
+    call_id: CallId
+    at: datetime
+    codec_a: str
+    codec_b: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallHeld:
+    """A leg was put on hold or taken off it."""
+
+    call_id: CallId
+    at: datetime
+    leg: LegName
+    is_held: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEnded:
+    """The last fact of every call.
+
+    Attributes:
+        ended_by: the leg that hung up, or None when the gateway did.
+        stages: seconds from the start of the call to each stage that was reached
+            (`ringing`, `early_media`, `answered`, `media`, `ended`).
+        sip_status: the SIP status that ended a call that was not answered, else None.
+    """
+
+    call_id: CallId
+    at: datetime
+    direction: Direction
+    cause: Cause
+    ended_by: LegName | None
+    sip_status: int | None = None
+    sip_reason: str | None = None
+    duration_s: float = 0.0
+    billed_s: float = 0.0
+    trunk: str | None = None
+    sip_call_id: SipCallId | None = None
+    stages: dict[str, float] = field(default_factory=dict)
+    media: dict[str, float] = field(default_factory=dict)
+
+
+Fact = CallInitiated | CallRinging | CallAnswered | CallHeld | CallEnded

@@ -1,0 +1,1 @@
+"""The HTTP listeners, their certificates and our own certificate authority."""

@@ -1,0 +1,1 @@
+"""The built-in trunk: an independent SIP peer with magic numbers."""

@@ -1,0 +1,190 @@
+"""The seam between call control and the engines that move packets.
+
+SDP text goes in and comes out; no track, socket or codec object crosses, so that a process on another host
+can do the work (as rtpengine's offer / answer / delete does).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar, Protocol
+
+from gateway.domain.errors import GatewayError
+from gateway.domain.ids import CallId, LegName, Sdp
+
+
+class Profile(Enum):
+    """What a leg speaks."""
+
+    WEBRTC = "webrtc"
+    """ICE, DTLS-SRTP, rtcp-mux, UDP/TLS/RTP/SAVPF."""
+    RTP = "rtp"
+    """Plain RTP/AVP with RTCP on the next port, as SIP trunks speak it."""
+
+
+class MediaError(GatewayError):
+    """Media could not be set up, or failed."""
+
+    code = "media_error"
+    sip_status = 500
+
+
+class BadSdp(MediaError):
+    """A session description that cannot be parsed or lacks what its profile needs."""
+
+    code = "bad_sdp"
+    sip_status = 400
+
+
+class NoCommonCodec(MediaError):
+    """Offer and answer share no audio codec (RFC 3264 section 6)."""
+
+    code: ClassVar[str] = "no_common_codec"
+    sip_status: ClassVar[int] = 488
+
+    def __init__(self, *, offered: tuple[str, ...], supported: tuple[str, ...]) -> None:
+        super().__init__(f"no common codec: offered {offered}, supported {supported}")
+        self.offered, self.supported = offered, supported
+
+
+class NoFreePort(MediaError):
+    """Every port of the configured range is in use or in quarantine."""
+
+    code = "no_free_port"
+    sip_status = 503
+
+
+class NoTelephoneEvent(MediaError):
+    """That leg did not negotiate telephone-event, so digits cannot be sent to it."""
+
+    code = "no_telephone_event"
+    sip_status = 488
+
+
+@dataclass(frozen=True, slots=True)
+class MediaReady:
+    """That leg can carry audio: for WEBRTC, ICE and DTLS are through; for RTP, its address is known."""
+
+    leg: LegName
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFailed:
+    """That leg lost its media for good (ICE or DTLS failed or was closed, consent lost, no RTP for too long)."""
+
+    leg: LegName
+    reason: str
+    """A slug of a closed set: `ice_failed dtls_failed dtls_closed consent_lost rtp_timeout`."""
+
+
+@dataclass(frozen=True, slots=True)
+class DigitReceived:
+    """A telephone-event that ended on that leg. Never log the digit: digits are PINs."""
+
+    leg: LegName
+    digit: str
+    duration: float
+    """Seconds."""
+
+
+MediaEvent = MediaReady | MediaFailed | DigitReceived
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegStats:
+    """Totals of one leg since it began. Packets are RTP without RTCP; times are seconds."""
+
+    codec: str = ""
+    packets_received: int = 0
+    packets_sent: int = 0
+    bytes_received: int = 0
+    bytes_sent: int = 0
+    packets_lost: int = 0
+    packets_rejected: int = 0
+    """From an address that may not send to this leg, or not authenticated, or not RTP."""
+    jitter: float = 0.0
+    round_trip: float | None = None
+
+
+class MediaSession(Protocol):
+    """The media of one call: two legs and what joins them.
+
+    A leg is described by one offer/answer exchange after another: either the far end offers (`take_offer`,
+    then `answer`) or we do (`offer`, then `accept`). Every coroutine may raise `MediaError`; after a
+    `MediaError` the leg is as it was before the call. Audio flows between the legs as soon as both are ready.
+    """
+
+    async def take_offer(self, leg: LegName, offer: Sdp) -> None:
+        """Take the far end's offer: the first, a re-INVITE's, or an ICE restart. Nothing is sent yet.
+
+        Raises:
+            BadSdp: not a session description, or without an audio line, fingerprint or ICE credentials
+                where the profile needs them.
+            NoCommonCodec: no audio codec of the offer is supported.
+        """
+
+    async def answer(self, leg: LegName) -> Sdp:
+        """The answer to the offer taken last, with all our candidates in it; the same text when asked again."""
+
+    async def offer(self, leg: LegName) -> Sdp:
+        """An offer for that leg, with all our candidates in it.
+
+        Codecs are ordered so that pass-through becomes likely: first what the other leg's offer has, in its
+        order, then what else the engine can transcode to, within the leg's allowed codecs.
+        """
+
+    async def accept(self, leg: LegName, answer: Sdp) -> None:
+        """Take the answer to our last offer; idempotent for the same text (183, then the same in 200)."""
+
+    async def add_candidate(self, leg: LegName, candidate: str | None) -> None:
+        """Add a trickled candidate (`candidate:...`, RFC 8839), or None for end-of-candidates."""
+
+    def set_hold(self, leg: LegName, is_held: bool) -> None:
+        """Hold: that leg hears silence (paced, so that its RTP never pauses), and is not heard by the other."""
+
+    async def send_dtmf(self, leg: LegName, digits: str, *, duration: float, gap: float) -> None:
+        """Send digits towards that leg's far end as telephone-events; return when the last end packet has left.
+
+        Args:
+            digits: one or more of ``0-9 * # A-D``.
+            duration: length of one digit in seconds (on the wire: RTP clock units).
+            gap: silence between two digits in seconds.
+        Raises:
+            NoTelephoneEvent: that leg did not negotiate telephone-event.
+        Source: RFC 4733 section 2.5.1; the end packet goes out three times.
+        """
+
+    def stats(self) -> Mapping[LegName, LegStats]:
+        """Totals so far, for each leg."""
+
+    async def close(self) -> None:
+        """Release sockets, ports and tasks of both legs; idempotent."""
+
+
+class MediaEngine(Protocol):
+    """Makes media sessions. One per process."""
+
+    async def start(self) -> None:
+        """Bind what is shared by all calls."""
+
+    async def open(
+        self,
+        *,
+        call_id: CallId,
+        a: Profile,
+        b: Profile,
+        codecs_a: Sequence[str],
+        codecs_b: Sequence[str],
+        on_event: Callable[[MediaEvent], None],
+    ) -> MediaSession:
+        """Open the media of one call.
+
+        Args:
+            codecs_a: allowed codec names for leg A in our order of preference, of `opus G722 PCMU PCMA`.
+            codecs_b: likewise for leg B (a trunk's `codecs` setting).
+            on_event: called on the loop's thread, must not block; may be called from inside no method of
+                the session (always from a fresh iteration of the loop).
+        """
+
+    async def stop(self) -> None:
+        """Close every session that is left."""

@@ -1,0 +1,1 @@
+"""Concrete media engines behind `gateway.media.engine`; only `gateway.app` imports these."""

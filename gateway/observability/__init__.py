@@ -1,0 +1,1 @@
+"""Logs (structlog), every metric (Prometheus), liveness and readiness."""

@@ -1,0 +1,113 @@
+"""structlog for the whole program: JSON, or coloured lines on a terminal. Secrets are cut out of every line.
+
+The event is a past-tense snake_case name, never a sentence. Bind `call_id`, `session_id` and so on once with
+`structlog.contextvars.bind_contextvars`; tasks started inside inherit them.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Final, Literal
+
+import structlog
+
+LogFormat = Literal["auto", "json", "console"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+MASK: Final = "***"
+
+_SECRET_KEYS: Final = frozenset(
+    {
+        "password",
+        "passwd",
+        "login_token",
+        "token",
+        "jwt",
+        "authorization",
+        "secret",
+        "api_key",
+        "credential",
+        "ha1",
+        "dtmf",
+        "digits",
+        "sip_password",
+        "iceservers",
+        "ice_servers",
+    }
+)
+
+_SECRET_TEXT: Final = re.compile(
+    r"""(?ix)
+    ( ^a=(?:crypto|ice-pwd):\s*                       # SDP keys and ICE passwords
+    | \b(?:proxy-)?authorization\s*:\s*               # SIP and HTTP credentials
+    | "(?:passwd|password|login_token|credential|dtmf)"\s*:\s*"
+    | \bbearer\s+
+    )
+    [^"\r\n]+
+    """,
+    re.MULTILINE,
+)
+_JWT: Final = re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}")
+
+
+def mask_text(text: str) -> str:
+    """The text without passwords, tokens, SDP keys and digits; for SIP messages and Verto frames in debug lines."""
+    return _JWT.sub(MASK, _SECRET_TEXT.sub(lambda match: match.group(1) + MASK, text))
+
+
+def _mask(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key, value in event.items():
+        if key.lower() in _SECRET_KEYS:
+            event[key] = MASK
+        elif isinstance(value, str):
+            event[key] = mask_text(value)
+    return event
+
+
+def configure(*, level: LogLevel = "info", format: LogFormat = "auto") -> None:
+    """Set up structlog and the standard library's logging (aiortc, aiohttp, SQLAlchemy) alike, on stderr."""
+    is_console = format == "console" or (format == "auto" and sys.stderr.isatty())
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _mask,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer() if is_console else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.processors.StackInfoRenderer(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    final: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    if not is_console:
+        final.append(structlog.processors.format_exc_info)
+    formatter = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*final, renderer])
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    # Their own info lines are per packet, per check or per request: ours say what a reader needs.
+    for name in ("aiortc", "aioice", "aiohttp.access", "alembic", "sqlalchemy", "aiosqlite"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def get_logger(**bound: object) -> structlog.stdlib.BoundLogger:
+    """A logger with some keys bound."""
+    logger: structlog.stdlib.BoundLogger = structlog.get_logger(**bound)
+    return logger
+
+
+def masked(values: Mapping[str, object]) -> dict[str, object]:
+    """A copy whose secret keys are masked; for `check-config` and the like."""
+    return {key: MASK if key.lower() in _SECRET_KEYS else value for key, value in values.items()}

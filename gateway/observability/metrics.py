@@ -1,0 +1,102 @@
+"""Every metric of the gateway, in one place. Labels come from closed sets (docs/reference/metrics.md).
+
+Names are `gateway_<noun>_<unit>`, base units, `_total` for counters. A label value outside its set becomes `other`.
+"""
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY: Final = CollectorRegistry(auto_describe=True)
+"""Ours, not the global one, so that two gateways in one test process do not meet."""
+
+_SETUP_BUCKETS: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3.0, 6.0, 12.0, 30.0, 60.0)
+
+CALLS_ACTIVE: Final = Gauge("gateway_calls_active", "Calls that live now", ["direction"], registry=REGISTRY)
+CALLS_ENDED: Final = Counter(
+    "gateway_calls_ended_total",
+    "Calls that ended, by outcome (success, client_error, upstream_error, server_error, unknown) and cause",
+    ["direction", "outcome", "reason"],
+    registry=REGISTRY,
+)
+CALL_SETUP_SECONDS: Final = Histogram(
+    "gateway_call_setup_seconds",
+    "From the invite to the answer, of calls that were answered",
+    ["direction"],
+    buckets=_SETUP_BUCKETS,
+    registry=REGISTRY,
+)
+CALL_CRASHES: Final = Counter(
+    "gateway_call_crashes_total", "Calls ended by a defect of the gateway", registry=REGISTRY
+)
+VERTO_SOCKETS: Final = Gauge("gateway_verto_sockets", "Open WebSockets", registry=REGISTRY)
+VERTO_SESSIONS: Final = Gauge("gateway_verto_sessions", "Logged-in Verto sessions", registry=REGISTRY)
+VERTO_REQUESTS: Final = Counter(
+    "gateway_verto_requests_total", "Requests of Verto clients", ["method", "result"], registry=REGISTRY
+)
+VERTO_FRAMES_REFUSED: Final = Counter(
+    "gateway_verto_frames_refused_total",
+    "Frames that were not a message (not_json, not_object, too_large, binary, rate)",
+    ["reason"],
+    registry=REGISTRY,
+)
+LOGINS: Final = Counter(
+    "gateway_logins_total",
+    "Login attempts by kind (password, token, anonymous)",
+    ["kind", "result"],
+    registry=REGISTRY,
+)
+SIP_REQUESTS: Final = Counter(
+    "gateway_sip_requests_total",
+    "SIP requests received (in) and sent (out)",
+    ["method", "way"],
+    registry=REGISTRY,
+)
+SIP_RESPONSES: Final = Counter(
+    "gateway_sip_responses_total",
+    "SIP responses received, by method and class (1xx to 6xx)",
+    ["method", "class"],
+    registry=REGISTRY,
+)
+SIP_RETRANSMISSIONS: Final = Counter(
+    "gateway_sip_retransmissions_total", "SIP messages sent again", ["method"], registry=REGISTRY
+)
+SIP_MESSAGES_REFUSED: Final = Counter(
+    "gateway_sip_messages_refused_total",
+    "SIP messages dropped or refused (parse, size, source, via, flood)",
+    ["reason"],
+    registry=REGISTRY,
+)
+RTP_PACKETS_LOST: Final = Counter(
+    "gateway_rtp_packets_lost_total",
+    "RTP packets that did not reach us, counted at the end of a call",
+    ["leg"],
+    registry=REGISTRY,
+)
+RTP_PACKETS_REJECTED: Final = Counter(
+    "gateway_rtp_packets_rejected_total",
+    "Packets at a media port that were not taken (source, srtp, not_rtp, payload_type)",
+    ["reason"],
+    registry=REGISTRY,
+)
+RTP_JITTER_SECONDS: Final = Histogram(
+    "gateway_rtp_jitter_seconds",
+    "Interarrival jitter (RFC 3550 section 6.4.1) at the end of a call",
+    ["leg"],
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2),
+    registry=REGISTRY,
+)
+RTP_PORTS_IN_USE: Final = Gauge(
+    "gateway_rtp_ports_in_use", "Media ports taken by live calls", registry=REGISTRY
+)
+EVENT_LOOP_LAG_SECONDS: Final = Histogram(
+    "gateway_event_loop_lag_seconds",
+    "How late a timer of the event loop fired, probed every second",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0),
+    registry=REGISTRY,
+)
+
+
+def closed(value: str, allowed: frozenset[str]) -> str:
+    """The value if it belongs to the label's set, else `other`."""
+    return value if value in allowed else "other"

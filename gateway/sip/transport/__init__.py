@@ -1,0 +1,1 @@
+"""Sockets: UDP and TCP listeners and connections (RFC 3261 section 18)."""

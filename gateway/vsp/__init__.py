@@ -1,0 +1,1 @@
+"""Voice SDK Proxy: WebSockets, Verto sessions. Knows neither SIP nor media."""

@@ -1,0 +1,194 @@
+"""What a Verto session tells call control, and what call control may ask of it.
+
+`CallControl` is declared here and filled in by `app.py` with `b2bua`, so that this package never imports it.
+All methods return at once; nothing here blocks or raises for what a client sent.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.domain.causes import Cause
+from gateway.domain.ids import Sdp, SessionId, VertoCallId
+
+Headers = Sequence[tuple[str, str]]
+"""custom_headers, name and value in order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who logged in. `username` is the name under which it registers: a JWT registers as its credential's name."""
+
+    connection_id: str
+    credential_id: str | None
+    username: str
+    caller_number: str | None = None
+    """A number assigned to the connection, as the default caller id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invite:
+    """`telnyx_rtc.invite` from a client: an outbound call. The session has already sent its CALL CREATED result."""
+
+    verto_call_id: VertoCallId
+    sdp: Sdp
+    is_trickle: bool
+    destination: str
+    """As the client sent it, not normalised."""
+    caller_name: str
+    caller_number: str
+    client_state: str | None
+    custom_headers: Headers
+    user_agent: str
+    is_audio_received_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientAnswer:
+    """`telnyx_rtc.answer`; its result has been sent."""
+
+    sdp: Sdp
+    is_trickle: bool
+    custom_headers: Headers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientBye:
+    """`telnyx_rtc.bye`; its result has been sent."""
+
+    cause: Cause
+    sip_code: int | None
+    custom_headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRinging:
+    """The client acknowledged our invite: its device rings (verto-js 5.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientDtmf:
+    """`telnyx_rtc.info` with dtmf. Never log the digits."""
+
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClientHold:
+    """`telnyx_rtc.modify` hold (True), unhold (False) or toggleHold (None). Answer with `reply_hold`."""
+
+    request_id: str
+    is_held: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientUpdateMedia:
+    """`telnyx_rtc.modify` updateMedia: an ICE restart. Answer with `reply_update_media` or `reply_error`."""
+
+    request_id: str
+    sdp: Sdp
+    is_trickle: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCandidate:
+    """`telnyx_rtc.candidate`, or None for `endOfCandidates`."""
+
+    candidate: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SocketLost:
+    """The session's socket is gone and will not come back within the time that calls wait for it."""
+
+
+ClientMessage = (
+    ClientAnswer
+    | ClientBye
+    | ClientRinging
+    | ClientDtmf
+    | ClientHold
+    | ClientUpdateMedia
+    | ClientCandidate
+    | SocketLost
+)
+
+
+class ClientSession(Protocol):
+    """A logged-in client, as call control sees it. Sending to a socket that is gone is silently dropped."""
+
+    @property
+    def session_id(self) -> SessionId: ...
+
+    @property
+    def identity(self) -> Identity: ...
+
+    def send_invite(
+        self,
+        verto_call_id: VertoCallId,
+        *,
+        sdp: Sdp,
+        caller_name: str,
+        caller_number: str,
+        callee_name: str,
+        callee_number: str,
+        telnyx_session_id: str,
+        telnyx_leg_id: str,
+        client_state: str | None = None,
+        custom_headers: Headers = (),
+    ) -> None:
+        """`telnyx_rtc.invite` S→C (verto-js 5.1); a client ack comes back as `ClientRinging`."""
+
+    def send_ringing(
+        self, verto_call_id: VertoCallId, *, telnyx_session_id: str, telnyx_leg_id: str
+    ) -> None: ...
+
+    def send_media(self, verto_call_id: VertoCallId, *, sdp: Sdp) -> None:
+        """Early media: at most once per call (verto-js 4.4)."""
+
+    def send_answer(
+        self, verto_call_id: VertoCallId, *, sdp: Sdp | None, telnyx_session_id: str, telnyx_leg_id: str
+    ) -> None:
+        """`sdp` is None exactly when `send_media` went before."""
+
+    def send_bye(
+        self,
+        verto_call_id: VertoCallId,
+        *,
+        cause: Cause,
+        sip_code: int | None,
+        sip_reason: str | None,
+        sip_call_id: str | None = None,
+        custom_headers: Headers = (),
+    ) -> None: ...
+
+    def reply_hold(
+        self, request_id: str, verto_call_id: VertoCallId, *, action: str, is_held: bool
+    ) -> None: ...
+
+    def reply_update_media(self, request_id: str, verto_call_id: VertoCallId, *, sdp: Sdp) -> None: ...
+
+    def reply_error(
+        self, request_id: str, *, code: int, message: str, data: Mapping[str, str] | None = None
+    ) -> None: ...
+
+
+class CallControl(Protocol):
+    """What the Verto side needs of call control."""
+
+    def has_call(self, session_id: SessionId, verto_call_id: VertoCallId) -> bool:
+        """Whether that call lives and belongs to that session."""
+
+    def call_requested(self, session: ClientSession, invite: Invite) -> None:
+        """A client calls. Refusals come back as `send_bye` (verto-js 4.5)."""
+
+    def client_message(
+        self, session_id: SessionId, verto_call_id: VertoCallId, message: ClientMessage
+    ) -> None:
+        """Something for a live call; silently dropped when `has_call` is false."""
+
+    def session_lost(self, session_id: SessionId) -> None:
+        """The session is gone for good (its socket closed and the reattach window passed, or it logged out)."""
+
+    def session_replaced(self, session: ClientSession) -> None:
+        """The same session id now lives on another socket: calls speak to this handle from now on."""

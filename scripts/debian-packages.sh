@@ -1,0 +1,33 @@
+#!/bin/sh
+# Install Debian packages that are missing, where that is allowed; otherwise name them in one line.
+# Usage: debian-packages.sh PACKAGE [PACKAGE ...]
+set -eu
+
+missing=
+for package in "$@"; do
+    status=$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null || true)
+    [ "$status" = "install ok installed" ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null 2>&1; then
+    echo "not a Debian system: please provide what these packages hold:$missing" >&2
+    exit 1
+fi
+if [ "$(id -u)" = 0 ]; then
+    as_root=
+elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+    as_root=sudo
+else
+    echo "missing Debian packages; as root run: apt-get install --no-install-recommends$missing" >&2
+    exit 1
+fi
+
+echo "installing Debian packages:$missing"
+export DEBIAN_FRONTEND=noninteractive
+# The lists may be old or absent: try them first, refresh them only when that fails.
+# shellcheck disable=SC2086 # the packages are words
+$as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null 2>&1 || {
+    $as_root apt-get update -qq
+    $as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null
+}
