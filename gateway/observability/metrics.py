@@ -26,9 +26,7 @@ CALL_SETUP_SECONDS: Final = Histogram(
     buckets=_SETUP_BUCKETS,
     registry=REGISTRY,
 )
-CALL_CRASHES: Final = Counter(
-    "gateway_call_crashes_total", "Calls ended by a defect of the gateway", registry=REGISTRY
-)
+CALL_CRASHES: Final = Counter("gateway_call_crashes_total", "Calls ended by a defect of the gateway", registry=REGISTRY)
 VERTO_SOCKETS: Final = Gauge("gateway_verto_sockets", "Open WebSockets", registry=REGISTRY)
 VERTO_SESSIONS: Final = Gauge("gateway_verto_sessions", "Logged-in Verto sessions", registry=REGISTRY)
 VERTO_REQUESTS: Final = Counter(
@@ -86,9 +84,7 @@ RTP_JITTER_SECONDS: Final = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2),
     registry=REGISTRY,
 )
-RTP_PORTS_IN_USE: Final = Gauge(
-    "gateway_rtp_ports_in_use", "Media ports taken by live calls", registry=REGISTRY
-)
+RTP_PORTS_IN_USE: Final = Gauge("gateway_rtp_ports_in_use", "Media ports taken by live calls", registry=REGISTRY)
 EVENT_LOOP_LAG_SECONDS: Final = Histogram(
     "gateway_event_loop_lag_seconds",
     "How late a timer of the event loop fired, probed every second",

@@ -139,9 +139,7 @@ class ClientSession(Protocol):
     ) -> None:
         """`telnyx_rtc.invite` S→C (verto-js 5.1); a client ack comes back as `ClientRinging`."""
 
-    def send_ringing(
-        self, verto_call_id: VertoCallId, *, telnyx_session_id: str, telnyx_leg_id: str
-    ) -> None: ...
+    def send_ringing(self, verto_call_id: VertoCallId, *, telnyx_session_id: str, telnyx_leg_id: str) -> None: ...
 
     def send_media(self, verto_call_id: VertoCallId, *, sdp: Sdp) -> None:
         """Early media: at most once per call (verto-js 4.4)."""
@@ -162,9 +160,7 @@ class ClientSession(Protocol):
         custom_headers: Headers = (),
     ) -> None: ...
 
-    def reply_hold(
-        self, request_id: str, verto_call_id: VertoCallId, *, action: str, is_held: bool
-    ) -> None: ...
+    def reply_hold(self, request_id: str, verto_call_id: VertoCallId, *, action: str, is_held: bool) -> None: ...
 
     def reply_update_media(self, request_id: str, verto_call_id: VertoCallId, *, sdp: Sdp) -> None: ...
 
@@ -182,9 +178,7 @@ class CallControl(Protocol):
     def call_requested(self, session: ClientSession, invite: Invite) -> None:
         """A client calls. Refusals come back as `send_bye` (verto-js 4.5)."""
 
-    def client_message(
-        self, session_id: SessionId, verto_call_id: VertoCallId, message: ClientMessage
-    ) -> None:
+    def client_message(self, session_id: SessionId, verto_call_id: VertoCallId, message: ClientMessage) -> None:
         """Something for a live call; silently dropped when `has_call` is false."""
 
     def session_lost(self, session_id: SessionId) -> None:
