@@ -92,7 +92,7 @@ class InfoDtmf:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The dialog is over: BYE from the far end (answered already), no ACK (64*T1), or a 408/481 to a request of ours."""
+    """The dialog is over: BYE from the far end (answered already), no ACK (64*T1), or 408/481 to a request of ours."""
 
     q850: int | None
     reason: str

@@ -9,21 +9,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.domain.causes import Cause
+from gateway.domain.identity import Identity
 from gateway.domain.ids import Sdp, SessionId, VertoCallId
 
 Headers = Sequence[tuple[str, str]]
 """custom_headers, name and value in order."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """Who logged in. `username` is the name under which it registers: a JWT registers as its credential's name."""
-
-    connection_id: str
-    credential_id: str | None
-    username: str
-    caller_number: str | None = None
-    """A number assigned to the connection, as the default caller id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
