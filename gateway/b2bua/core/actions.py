@@ -1,0 +1,135 @@
+"""What a call asks its runner to do. The results of slow ones come back as events."""
+
+from dataclasses import dataclass
+
+from gateway.domain.causes import Cause
+from gateway.domain.ids import LegName, Sdp
+
+
+@dataclass(frozen=True, slots=True)
+class FindRoute:
+    """Comes back as `Routed` or `Unroutable`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareOffer:
+    """Open media, take A's offer, offer to B. Comes back as `OfferReady` or `MediaRefused`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Call target number `target` (from 0) of the route."""
+
+    target: int
+    offer: Sdp
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Tell A that B rings."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectMedia:
+    """Accept B's answer and describe A. Comes back as `DescriptionReady` or `MediaRefused`."""
+
+    answer: Sdp
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptAnswer:
+    """Accept a further answer of a leg; only a failure comes back, as `MediaRefused`."""
+
+    leg: LegName
+    answer: Sdp
+
+
+@dataclass(frozen=True, slots=True)
+class SendEarlyMedia:
+    """Give A its description before the answer."""
+
+    sdp: Sdp
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Tell A that B answered; `sdp` is None when `SendEarlyMedia` went before."""
+
+    sdp: Sdp | None
+
+
+@dataclass(frozen=True, slots=True)
+class Renegotiate:
+    """Take a leg's new offer. Comes back as `ReofferAnswered` or `ReofferRefused`."""
+
+    leg: LegName
+    offer: Sdp | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerReoffer:
+    leg: LegName
+    sdp: Sdp
+
+
+@dataclass(frozen=True, slots=True)
+class RejectReoffer:
+    leg: LegName
+    sip_status: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetHold:
+    """Hold or resume a leg's media, and tell the leg so."""
+
+    leg: LegName
+    is_held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SendDigits:
+    """Play digits towards that leg's far end."""
+
+    leg: LegName
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddCandidate:
+    leg: LegName
+    candidate: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """End a leg. `sip_status` and `sip_reason` are what ended the other one, where SIP did."""
+
+    leg: LegName
+    cause: Cause
+    sip_status: int | None = None
+    sip_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CloseMedia:
+    """Release the call's media."""
+
+
+Action = (
+    FindRoute
+    | PrepareOffer
+    | Dial
+    | Ring
+    | ConnectMedia
+    | AcceptAnswer
+    | SendEarlyMedia
+    | Answer
+    | Renegotiate
+    | AnswerReoffer
+    | RejectReoffer
+    | SetHold
+    | SendDigits
+    | AddCandidate
+    | Hangup
+    | CloseMedia
+)

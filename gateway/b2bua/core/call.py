@@ -1,0 +1,279 @@
+"""A call as a state machine: two legs, one deadline, one way to end. Pure."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from gateway.b2bua.core.actions import (
+    AcceptAnswer,
+    Action,
+    AddCandidate,
+    Answer,
+    AnswerReoffer,
+    CloseMedia,
+    ConnectMedia,
+    Dial,
+    FindRoute,
+    Hangup,
+    PrepareOffer,
+    RejectReoffer,
+    Renegotiate,
+    Ring,
+    SendDigits,
+    SendEarlyMedia,
+    SetHold,
+)
+from gateway.b2bua.core.events import (
+    CandidateTrickled,
+    DescriptionReady,
+    DigitsDialed,
+    Event,
+    HangupRequested,
+    HoldRequested,
+    LegAnswered,
+    LegConfirmed,
+    LegEnded,
+    LegProgressed,
+    LegReoffered,
+    LegRinging,
+    MediaDown,
+    MediaRefused,
+    OfferReady,
+    ReofferAnswered,
+    ReofferRefused,
+    Routed,
+    Unroutable,
+)
+from gateway.domain.causes import (
+    MEDIA_TIMEOUT,
+    NO_ANSWER,
+    NORMAL_TEMPORARY_FAILURE,
+    ORIGINATOR_CANCEL,
+    RECOVERY_ON_TIMER_EXPIRE,
+    Cause,
+)
+from gateway.domain.ids import LegName, Sdp
+
+SETUP_TIMEOUT: Final = 10.0
+"""Seconds for routing and for making B's offer: both are our own work."""
+
+CONNECT_TIMEOUT: Final = 10.0
+"""Seconds from B's answer to A's description: our own work as well."""
+
+
+class State(Enum):
+    """Where a call stands, in the order in which a good one passes through."""
+
+    NEW = "new"
+    ROUTING = "routing"
+    PREPARING = "preparing"
+    DIALING = "dialing"
+    RINGING = "ringing"
+    EARLY = "early"
+    CONNECTING = "connecting"
+    ACTIVE = "active"
+    ENDED = "ended"
+
+
+PROCEEDING: Final = (State.DIALING, State.RINGING, State.EARLY)
+"""B was called and has not given its final word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a call ended. `by` is the leg that ended it, None for the gateway."""
+
+    cause: Cause
+    by: LegName | None
+    sip_status: int | None = None
+    sip_reason: str | None = None
+
+
+class Call:
+    """Two legs that become a conversation. Does no I/O and never reads a clock.
+
+    Attributes:
+        state: see `State`.
+        deadline: when `handle_timeout` is due, absolute, or None.
+        ending: set when the state is ENDED.
+    """
+
+    def __init__(self, *, now: float, ring_timeout: float) -> None:
+        self.state = State.NEW
+        self.deadline: float | None = now + SETUP_TIMEOUT
+        self.ending: Ending | None = None
+        self.is_answered = False
+        self._now = now
+        self._ring_timeout = ring_timeout
+        self._offer: Sdp | None = None
+        self._targets = 1
+        self._target = 0
+        self._has_described = False
+        self._is_described_early = False
+        self._live = {LegName.A}
+        self._held: set[LegName] = set()
+        self._renegotiating: set[LegName] = set()
+
+    def start(self) -> list[Action]:
+        """The first action of the call."""
+        self.state = State.ROUTING
+        return [FindRoute()]
+
+    def held(self) -> frozenset[LegName]:
+        """The legs that are on hold."""
+        return frozenset(self._held)
+
+    def handle_timeout(self, now: float) -> list[Action]:
+        """The deadline has passed: nobody answered, or our own work took too long."""
+        self._now = now
+        if self.state is State.ENDED or self.deadline is None or now < self.deadline:
+            return []
+        cause = NO_ANSWER if self.state in PROCEEDING else RECOVERY_ON_TIMER_EXPIRE
+        return self._end(Ending(cause, None))
+
+    def handle(self, event: Event, now: float) -> list[Action]:
+        """Take one event; return what is to be done, in order."""
+        self._now = now
+        if self.state is State.ENDED:
+            return []  # late news of legs and media that we already let go
+        match event:
+            case LegEnded():
+                return self._leg_ended(event)
+            case HangupRequested(cause):
+                return self._end(Ending(cause, None))
+            case MediaRefused(cause=cause):
+                return self._end(Ending(cause, None, cause.sip_status, cause.sip_reason))
+            case MediaDown():
+                return self._end(Ending(MEDIA_TIMEOUT, None))
+        if self.state in (State.NEW, State.ROUTING, State.PREPARING):
+            return self._handle_before_dialing(event)
+        if self.state is State.ACTIVE:
+            return self._handle_active(event)
+        return self._handle_setup(event)
+
+    def _handle_before_dialing(self, event: Event) -> list[Action]:
+        match self.state, event:
+            case State.ROUTING, Routed(targets):
+                self._targets = targets
+                self.state, self.deadline = State.PREPARING, self._now + SETUP_TIMEOUT
+                return [PrepareOffer()]
+            case State.ROUTING, Unroutable(cause, sip_reason):
+                return self._end(Ending(cause, None, cause.sip_status, sip_reason or cause.sip_reason))
+            case State.PREPARING, OfferReady(sdp):
+                self._offer = sdp
+                return self._dial()
+            case _:
+                return self._handle_always(event)
+
+    def _handle_setup(self, event: Event) -> list[Action]:
+        """B was called: DIALING, RINGING, EARLY, CONNECTING."""
+        match self.state, event:
+            case State.DIALING, LegRinging():
+                self.state = State.RINGING
+                return [Ring()]
+            case ((State.DIALING | State.RINGING | State.EARLY), LegProgressed(sdp)):
+                return self._progress(sdp)
+            case State.EARLY, DescriptionReady(sdp):
+                return self._send_early_media(sdp)
+            case ((State.DIALING | State.RINGING | State.EARLY), LegAnswered(sdp)):
+                return self._connect(sdp)
+            case State.CONNECTING, DescriptionReady(sdp):
+                return self._activate(sdp)
+            case _:
+                return self._handle_always(event)
+
+    def _handle_active(self, event: Event) -> list[Action]:
+        match event:
+            case LegConfirmed(sdp) if sdp is not None:
+                return [AcceptAnswer(LegName.A, sdp)]
+            case HoldRequested(leg, is_held):
+                return self._hold(leg, is_held)
+            case _:
+                return self._handle_always(event)
+
+    def _handle_always(self, event: Event) -> list[Action]:
+        """What may come in any state. The rest is late or repeated (a 180 after the 200, MediaUp): absorbed."""
+        match event:
+            case LegReoffered(leg, sdp):
+                return self._renegotiate(leg, sdp)
+            case ReofferAnswered(leg, sdp):
+                self._renegotiating.discard(leg)
+                return [AnswerReoffer(leg, sdp)]
+            case ReofferRefused(leg, sip_status):
+                self._renegotiating.discard(leg)
+                return [RejectReoffer(leg, sip_status)]
+            case CandidateTrickled(leg, candidate):
+                return [AddCandidate(leg, candidate)]
+            case DigitsDialed(leg, digits) if self._has_described:
+                return [SendDigits(leg.other, digits)]
+            case _:
+                return []
+
+    def _dial(self) -> list[Action]:
+        assert self._offer is not None
+        self.state, self.deadline = State.DIALING, self._now + self._ring_timeout
+        self._live.add(LegName.B)
+        return [Dial(self._target, self._offer)]
+
+    def _progress(self, sdp: Sdp) -> list[Action]:
+        is_first = self.state is not State.EARLY
+        self.state = State.EARLY
+        # Only the first description reaches A (verto-js 4.4); another fork's moves our sending address alone.
+        return [ConnectMedia(sdp)] if is_first else [AcceptAnswer(LegName.B, sdp)]
+
+    def _send_early_media(self, sdp: Sdp) -> list[Action]:
+        if self._is_described_early:
+            return []
+        self._has_described = self._is_described_early = True
+        return [SendEarlyMedia(sdp)]
+
+    def _connect(self, sdp: Sdp | None) -> list[Action]:
+        """B answered: its answer, if it is new, goes to media; A is told when media is through."""
+        self.is_answered = True
+        has_early_answer = self.state is State.EARLY
+        self.state, self.deadline = State.CONNECTING, self._now + CONNECT_TIMEOUT
+        if sdp is None and not has_early_answer:
+            return self._end(Ending(NORMAL_TEMPORARY_FAILURE, None))  # RFC 3261 13.2.1: a 2xx must answer the offer
+        if self._is_described_early:
+            return [*([] if sdp is None else [AcceptAnswer(LegName.B, sdp)]), *self._activate(None)]
+        if sdp is None:
+            return []  # the early answer is still with media: DescriptionReady will come
+        return [ConnectMedia(sdp)]
+
+    def _activate(self, sdp: Sdp | None) -> list[Action]:
+        self._has_described = True
+        self.state, self.deadline = State.ACTIVE, None
+        return [Answer(sdp)]
+
+    def _hold(self, leg: LegName, is_held: bool | None) -> list[Action]:
+        wanted = (leg not in self._held) if is_held is None else is_held
+        (self._held.add if wanted else self._held.discard)(leg)
+        return [SetHold(leg, wanted)]
+
+    def _renegotiate(self, leg: LegName, sdp: Sdp | None) -> list[Action]:
+        if leg in self._renegotiating or (leg is LegName.A and not self._has_described):
+            return [RejectReoffer(leg, 491)]
+        self._renegotiating.add(leg)
+        return [Renegotiate(leg, sdp)]
+
+    def _leg_ended(self, event: LegEnded) -> list[Action]:
+        self._live.discard(event.leg)
+        is_untried = event.leg is LegName.B and self.state is State.DIALING and self._target + 1 < self._targets
+        if is_untried and event.is_retryable:
+            self._target += 1
+            return self._dial()
+        return self._end(Ending(event.cause, event.leg, event.sip_status, event.sip_reason))
+
+    def _end(self, ending: Ending) -> list[Action]:
+        """The one way to end. Idempotent: an ended call returns nothing."""
+        if self.state is State.ENDED:
+            return []
+        self.state, self.deadline, self.ending = State.ENDED, None, ending
+        hangups: list[Action] = [self._hangup(leg, ending) for leg in LegName if leg in self._live]
+        self._live.clear()
+        return [*hangups, CloseMedia()]
+
+    def _hangup(self, leg: LegName, ending: Ending) -> Hangup:
+        if leg is LegName.B and not self.is_answered and ending.by is LegName.A:
+            return Hangup(leg, ORIGINATOR_CANCEL)  # whatever A said, to a ringing B the caller gave up (verto-js 5.2)
+        return Hangup(leg, ending.cause, ending.sip_status, ending.sip_reason)

@@ -1,0 +1,178 @@
+"""What can happen to a call. Legs, media and routing post these to the call's inbox."""
+
+from dataclasses import dataclass
+
+from gateway.domain.causes import Cause
+from gateway.domain.ids import LegName, Sdp
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """Routing found where the call goes: a number of targets, tried in order."""
+
+    targets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unroutable:
+    """Routing refused."""
+
+    cause: Cause
+    sip_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OfferReady:
+    """Media has taken A's offer, if there was one, and made the offer for B."""
+
+    sdp: Sdp
+
+
+@dataclass(frozen=True, slots=True)
+class DescriptionReady:
+    """Media has accepted B's answer; this is what A gets: the answer to its offer, or our offer if it made none."""
+
+    sdp: Sdp
+
+
+@dataclass(frozen=True, slots=True)
+class MediaRefused:
+    """Media could not do what was asked of it for that leg."""
+
+    leg: LegName
+    cause: Cause
+    error_code: str
+
+
+@dataclass(frozen=True, slots=True)
+class MediaUp:
+    """That leg can carry audio."""
+
+    leg: LegName
+
+
+@dataclass(frozen=True, slots=True)
+class MediaDown:
+    """That leg lost its media for good."""
+
+    leg: LegName
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegRinging:
+    """The called side rings."""
+
+
+@dataclass(frozen=True, slots=True)
+class LegProgressed:
+    """B sends early media: its SDP answers our offer."""
+
+    sdp: Sdp
+
+
+@dataclass(frozen=True, slots=True)
+class LegAnswered:
+    """B answered. `sdp` is None when it came with the early media only."""
+
+    sdp: Sdp | None
+
+
+@dataclass(frozen=True, slots=True)
+class LegConfirmed:
+    """A confirmed our answer; `sdp` is its answer when the offer was ours (delayed offer)."""
+
+    sdp: Sdp | None
+
+
+@dataclass(frozen=True, slots=True)
+class LegEnded:
+    """That leg is gone: it hung up, refused, cancelled or failed. Nothing more may be asked of it.
+
+    `sip_status` and `sip_reason` are those of the SIP response that ended it, where there was one.
+    `is_retryable`: the next target may be tried (no final word of the called side: 408, 5xx, transport).
+    """
+
+    leg: LegName
+    cause: Cause
+    sip_status: int | None = None
+    sip_reason: str | None = None
+    is_retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LegReoffered:
+    """That leg offers again within the call: a re-INVITE, or an ICE restart. `sdp` None: it wants our offer."""
+
+    leg: LegName
+    sdp: Sdp | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReofferAnswered:
+    """Media took a new offer; this answers it."""
+
+    leg: LegName
+    sdp: Sdp
+
+
+@dataclass(frozen=True, slots=True)
+class ReofferRefused:
+    """Media could not take a new offer; the leg goes on as it was."""
+
+    leg: LegName
+    sip_status: int
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRequested:
+    """A client holds (True), takes off hold (False) or toggles (None)."""
+
+    leg: LegName
+    is_held: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class DigitsDialed:
+    """Digits that came by signalling on that leg, for the other. Never logged."""
+
+    leg: LegName
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateTrickled:
+    """A trickled ICE candidate of that leg, None for end-of-candidates."""
+
+    leg: LegName
+    candidate: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HangupRequested:
+    """The operator, the program's stop or a defect ends the call."""
+
+    cause: Cause
+
+
+Event = (
+    Routed
+    | Unroutable
+    | OfferReady
+    | DescriptionReady
+    | MediaRefused
+    | MediaUp
+    | MediaDown
+    | LegRinging
+    | LegProgressed
+    | LegAnswered
+    | LegConfirmed
+    | LegEnded
+    | LegReoffered
+    | ReofferAnswered
+    | ReofferRefused
+    | HoldRequested
+    | DigitsDialed
+    | CandidateTrickled
+    | HangupRequested
+)

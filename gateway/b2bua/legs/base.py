@@ -1,0 +1,53 @@
+"""What a leg is to call control, whatever it speaks."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from gateway.b2bua.core.events import Event
+from gateway.domain.causes import Cause
+from gateway.domain.ids import LegName, Sdp
+from gateway.media.engine import Profile
+
+Post = Callable[[Event], None]
+"""Puts an event into the inbox of the leg's call; never blocks."""
+
+
+class Leg(Protocol):
+    """One side of a call. Translates, never decides; every method returns at once and is safe in every state."""
+
+    @property
+    def name(self) -> LegName: ...
+
+    @property
+    def profile(self) -> Profile:
+        """What its media speaks."""
+
+    @property
+    def codecs(self) -> tuple[str, ...]:
+        """The codecs that it may use, in order of preference."""
+
+    @property
+    def offer(self) -> Sdp | None:
+        """The offer with which the far end called us; None where we call, and for a delayed offer."""
+
+    def dial(self, target: int, offer: Sdp) -> None:
+        """Call target number `target` of its route. Only leg B."""
+
+    def ring(self) -> None:
+        """Tell the far end that the other side rings. Only leg A."""
+
+    def early_media(self, sdp: Sdp) -> None:
+        """Give the far end its description before the answer. Only leg A."""
+
+    def answer(self, sdp: Sdp | None) -> None:
+        """Tell the far end that the other side answered. Only leg A."""
+
+    def hangup(self, cause: Cause, sip_status: int | None, sip_reason: str | None) -> None:
+        """End the leg: cancel, refuse or hang up, whichever its state asks for. Nothing is posted afterwards."""
+
+    def answer_reoffer(self, sdp: Sdp) -> None: ...
+
+    def reject_reoffer(self, sip_status: int) -> None: ...
+
+    def set_hold(self, is_held: bool) -> None:
+        """Confirm a hold or resume that the far end asked for."""

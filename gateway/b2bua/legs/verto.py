@@ -1,0 +1,178 @@
+"""A leg that is a call of a Verto client: the caller (A) or the called (B)."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.b2bua.core.events import (
+    CandidateTrickled,
+    DigitsDialed,
+    HoldRequested,
+    LegAnswered,
+    LegEnded,
+    LegReoffered,
+    LegRinging,
+)
+from gateway.b2bua.legs.base import Post
+from gateway.domain.causes import NETWORK_OUT_OF_ORDER, Cause
+from gateway.domain.ids import LegName, Sdp, VertoCallId
+from gateway.media.engine import Profile
+from gateway.vsp.control import (
+    ClientAnswer,
+    ClientBye,
+    ClientCandidate,
+    ClientDtmf,
+    ClientHold,
+    ClientMessage,
+    ClientRinging,
+    ClientSession,
+    ClientUpdateMedia,
+    SocketLost,
+)
+
+CALL_ERROR: Final = -32002
+"""JSON-RPC code of a call error (verto-js 2.4)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """How the far ends of a call are shown to each other."""
+
+    name: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TelnyxIds:
+    """`telnyx_session_id` is the call's, `telnyx_leg_id` the leg's (verto-js 4.4)."""
+
+    session_id: str
+    leg_id: str
+
+
+class VertoLeg:
+    """One browser of a call. The same class for both letters: only the first message differs."""
+
+    profile: Final = Profile.WEBRTC
+
+    def __init__(
+        self,
+        name: LegName,
+        session: ClientSession,
+        verto_call_id: VertoCallId,
+        *,
+        offer: Sdp | None,
+        codecs: tuple[str, ...],
+        caller: Party,
+        callee: Party,
+        ids: TelnyxIds,
+        headers: tuple[tuple[str, str], ...],
+        post: Post,
+    ) -> None:
+        self.name, self.session, self.verto_call_id, self.codecs = name, session, verto_call_id, codecs
+        self.offer = offer
+        self._caller, self._callee, self._ids, self._headers, self._post = caller, callee, ids, headers, post
+        self._is_invited = name is LegName.A
+        self._is_over = False
+        self._has_answered = name is LegName.A
+        self._hold_requests: list[str] = []
+        self._update_request: str | None = None
+
+    def receive(self, message: ClientMessage) -> None:
+        """Translate what the client sent about this call."""
+        if self._is_over:
+            return
+        match message:
+            case ClientRinging():
+                self._post(LegRinging())
+            case ClientAnswer(sdp=sdp):
+                self._receive_answer(sdp)
+            case ClientBye(cause=cause):
+                self._is_over = True
+                self._post(LegEnded(self.name, cause))
+            case ClientHold(request_id, is_held):
+                self._hold_requests.append(request_id)
+                self._post(HoldRequested(self.name, is_held))
+            case ClientUpdateMedia(request_id, sdp):
+                self._receive_update(request_id, sdp)
+            case ClientDtmf(digits):
+                self._post(DigitsDialed(self.name, digits))
+            case ClientCandidate(candidate):
+                self._post(CandidateTrickled(self.name, candidate))
+            case SocketLost():
+                self._is_over = True
+                self._post(LegEnded(self.name, NETWORK_OUT_OF_ORDER))
+
+    def _receive_answer(self, sdp: Sdp) -> None:
+        if not self._has_answered:  # a second answer changes nothing (verto-js V-83)
+            self._has_answered = True
+            self._post(LegAnswered(sdp))
+
+    def _receive_update(self, request_id: str, sdp: Sdp) -> None:
+        if self._update_request is not None:
+            self.session.reply_error(request_id, code=CALL_ERROR, message="another updateMedia is under way")
+            return
+        self._update_request = request_id
+        self._post(LegReoffered(self.name, sdp))
+
+    def dial(self, _target: int, offer: Sdp) -> None:
+        """`telnyx_rtc.invite`: the client rings."""
+        self._is_invited = True
+        self.session.send_invite(
+            self.verto_call_id,
+            sdp=offer,
+            caller_name=self._caller.name,
+            caller_number=self._caller.number,
+            callee_name=self._callee.name,
+            callee_number=self._callee.number,
+            telnyx_session_id=self._ids.session_id,
+            telnyx_leg_id=self._ids.leg_id,
+            custom_headers=self._headers,
+        )
+
+    def ring(self) -> None:
+        """`telnyx_rtc.ringing`."""
+        self.session.send_ringing(
+            self.verto_call_id, telnyx_session_id=self._ids.session_id, telnyx_leg_id=self._ids.leg_id
+        )
+
+    def early_media(self, sdp: Sdp) -> None:
+        """`telnyx_rtc.media`."""
+        self.session.send_media(self.verto_call_id, sdp=sdp)
+
+    def answer(self, sdp: Sdp | None) -> None:
+        """`telnyx_rtc.answer`, without SDP after early media."""
+        self.session.send_answer(
+            self.verto_call_id, sdp=sdp, telnyx_session_id=self._ids.session_id, telnyx_leg_id=self._ids.leg_id
+        )
+
+    def hangup(self, cause: Cause, sip_status: int | None, sip_reason: str | None) -> None:
+        """`telnyx_rtc.bye`; requests that wait get an error first, so that none stays open."""
+        if self._is_over:
+            return
+        self._is_over = True
+        waiting = [*self._hold_requests, *([] if self._update_request is None else [self._update_request])]
+        for request_id in waiting:
+            self.session.reply_error(request_id, code=CALL_ERROR, message="the call has ended")
+        if self._is_invited:
+            self.session.send_bye(self.verto_call_id, cause=cause, sip_code=sip_status, sip_reason=sip_reason)
+
+    def answer_reoffer(self, sdp: Sdp) -> None:
+        """The result of updateMedia."""
+        if self._update_request is not None:
+            self.session.reply_update_media(self._update_request, self.verto_call_id, sdp=sdp)
+            self._update_request = None
+
+    def reject_reoffer(self, sip_status: int) -> None:
+        """The error of updateMedia; the client then reconnects (verto-js 2.5)."""
+        if self._update_request is not None:
+            message = f"media update refused ({sip_status})"
+            self.session.reply_error(self._update_request, code=CALL_ERROR, message=message)
+            self._update_request = None
+
+    def set_hold(self, is_held: bool) -> None:
+        """The result of the oldest hold, unhold or toggleHold that waits."""
+        if self._hold_requests:
+            request_id = self._hold_requests.pop(0)
+            self.session.reply_hold(
+                request_id, self.verto_call_id, action="hold" if is_held else "unhold", is_held=is_held
+            )

@@ -1,0 +1,177 @@
+"""Where a destination goes: to another client, to the lab, to a client by its number, or to the trunks.
+
+The order is the contract's: `user@domain` or a bare user name of a registered client; with the lab on, a magic
+number; a number assigned to a connection whose client is registered; the trunks in their order.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote
+
+from gateway.domain.causes import (
+    INVALID_NUMBER_FORMAT,
+    NO_ROUTE_DESTINATION,
+    SUBSCRIBER_ABSENT,
+    Cause,
+)
+from gateway.domain.identity import Identity
+from gateway.vsp.control import ClientSession
+
+MAX_DESTINATION: Final = 256
+"""Characters; a longer destination is no address of anything."""
+
+_NUMBER: Final = re.compile(r"^\+?[0-9]{1,20}$")
+_FEATURE_CODE: Final = re.compile(r"^[0-9*#]{1,20}$")
+_PUNCTUATION: Final = re.compile(r"[\s().\-/]")
+_USER: Final = re.compile(r"^[A-Za-z0-9_.!~*'&=+$,;?/%-]{1,128}$")
+_HOST: Final = re.compile(r"^[A-Za-z0-9._:\[\]-]{1,253}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """What a client asked for, normalised. `host` is None for a number or a bare user name."""
+
+    user: str
+    host: str | None
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the user part can be dialled at a trunk."""
+        return bool(_NUMBER.match(self.user) or _FEATURE_CODE.match(self.user))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trunk:
+    """A trunk as routing and the SIP leg need it.
+
+    Attributes:
+        uri: ``sip:host:port;transport=...``, without a user part.
+        is_lab: whether it is the built-in lab trunk, which takes magic numbers only.
+    """
+
+    name: str
+    uri: str
+    codecs: tuple[str, ...]
+    username: str | None = None
+    password: str | None = None
+    is_lab: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToClient:
+    """To a registered client."""
+
+    session: ClientSession
+
+
+@dataclass(frozen=True, slots=True)
+class ToTrunks:
+    """To these trunks, tried in order, with that user part."""
+
+    trunks: tuple[Trunk, ...]
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nowhere."""
+
+    cause: Cause
+    sip_reason: str | None = None
+
+
+Route = ToClient | ToTrunks | Refused
+
+
+def parse_destination(text: str) -> Destination | None:
+    """Normalise what a client dialled: punctuation out of numbers, scheme and parameters off addresses.
+
+    Returns None for what can be no address: empty, too long, or with characters that may not stand in one.
+    """
+    if len(text) > MAX_DESTINATION:
+        return None
+    text = re.sub(r"^\s*(?:sips?|tel):", "", text, flags=re.IGNORECASE).strip()
+    text = text.split(";", 1)[0].split("?", 1)[0]
+    user, at, host = text.rpartition("@")
+    if not at:
+        user, host = text, ""
+    number = _PUNCTUATION.sub("", unquote(user))
+    if _NUMBER.match(number) or _FEATURE_CODE.match(number):
+        user = number
+    elif not _USER.match(user):
+        return None
+    if at and not _HOST.match(host):
+        return None
+    return Destination(user, host.lower() if at else None)
+
+
+class Router:
+    """Turns identity and destination into a `Route`; a refusal is a value."""
+
+    def __init__(
+        self,
+        *,
+        domain: str,
+        trunks: Sequence[Trunk],
+        find_client: Callable[[str], ClientSession | None],
+        find_number_owner: Callable[[str], Awaitable[str | None]],
+        is_magic_number: Callable[[str], bool],
+    ) -> None:
+        """
+        Args:
+            domain: the SIP domain of our clients (`[sip] domain`).
+            find_client: the last registered client of a user name.
+            find_number_owner: the user name of the connection to which an E.164 number is assigned.
+            is_magic_number: whether the lab trunk plays a part for that number.
+        """
+        self._domain = domain.lower()
+        self._trunks = tuple(trunk for trunk in trunks if not trunk.is_lab)
+        self._lab = tuple(trunk for trunk in trunks if trunk.is_lab)
+        self._find_client = find_client
+        self._find_number_owner = find_number_owner
+        self._is_magic_number = is_magic_number
+
+    async def from_client(self, caller: Identity, text: str) -> Route:
+        """Where a call of that client to that destination goes."""
+        destination = parse_destination(text)
+        if destination is None:
+            return Refused(INVALID_NUMBER_FORMAT)
+        if (client := self._client_of(destination)) is not None:
+            return ToClient(client)
+        if destination.host is not None and destination.host == self._domain and not destination.is_number:
+            return Refused(SUBSCRIBER_ABSENT, "User not registered")
+        return await self._by_number(destination)
+
+    async def from_trunk(self, user: str, host: str) -> Route:
+        """Where a call that a trunk sent us goes: to a client, never back to a trunk."""
+        destination = parse_destination(f"{user}@{host}") or parse_destination(user)
+        if destination is None:
+            return Refused(INVALID_NUMBER_FORMAT)
+        # Trunks put our address, not our domain, into the Request-URI: the user part alone decides.
+        if (client := self._find_client(destination.user)) is not None:
+            return ToClient(client)
+        if (client := await self._client_of_number(destination)) is not None:
+            return ToClient(client)
+        return Refused(NO_ROUTE_DESTINATION)
+
+    def _client_of(self, destination: Destination) -> ClientSession | None:
+        if destination.host is None or destination.host == self._domain:
+            return self._find_client(destination.user)
+        return None
+
+    async def _client_of_number(self, destination: Destination) -> ClientSession | None:
+        if not destination.is_number:
+            return None
+        owner = await self._find_number_owner(destination.user)
+        return None if owner is None else self._find_client(owner)
+
+    async def _by_number(self, destination: Destination) -> Route:
+        if self._lab and self._is_magic_number(destination.user):
+            return ToTrunks(self._lab, destination.user)
+        if (client := await self._client_of_number(destination)) is not None:
+            return ToClient(client)
+        if not destination.is_number or not self._trunks:
+            return Refused(NO_ROUTE_DESTINATION)
+        return ToTrunks(self._trunks, destination.user)

@@ -1,0 +1,23 @@
+"""Settings of call control: `[calls]` in the configuration file."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSettings:
+    """How calls are made and bounded."""
+
+    ring_timeout: float = 60.0
+    """Seconds that the called side may ring. The SDKs have no ring timeout of their own, so this one ends the call."""
+
+    stop_grace: float = 5.0
+    """Seconds that calls may go on after the program was told to stop; then they get a BYE."""
+
+    max_calls: int = 1000
+    """Calls at once in the whole gateway; further ones are refused with 503."""
+
+    max_calls_per_session: int = 20
+    """Calls at once of one client. The SDK's network check makes six (verto-js 10)."""
+
+    browser_codecs: tuple[str, ...] = ("opus", "G722", "PCMU", "PCMA")
+    """Codecs offered to and accepted from clients, in order of preference."""
