@@ -1,0 +1,112 @@
+"""G.711: µ-law and A-law <-> 16-bit linear samples, by table (ITU-T G.711).
+
+Linear samples are little-endian signed 16-bit, as everywhere in `media`.
+"""
+
+import sys
+from array import array
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Final
+
+ULAW_SILENCE: Final = 0xFF
+ALAW_SILENCE: Final = 0xD5
+
+_ULAW_BIAS: Final = 132
+"""33 of the recommendation's 14-bit scale, in our 16-bit one."""
+_ULAW_CLIP: Final = 32767 - _ULAW_BIAS
+
+
+def _ulaw_to_sample(code: int) -> int:
+    code ^= 0xFF
+    magnitude = ((((code & 0x0F) << 3) + _ULAW_BIAS) << ((code >> 4) & 7)) - _ULAW_BIAS
+    return -magnitude if code & 0x80 else magnitude
+
+
+def _sample_to_ulaw(sample: int) -> int:
+    # ones' complement below zero, as the reference code of ITU-T G.191 has it
+    sign, magnitude = (0x80, ~sample) if sample < 0 else (0, sample)
+    magnitude = min(magnitude, _ULAW_CLIP) + _ULAW_BIAS
+    exponent = magnitude.bit_length() - 8
+    return (sign | exponent << 4 | (magnitude >> (exponent + 3)) & 0x0F) ^ 0xFF
+
+
+def _alaw_to_sample(code: int) -> int:
+    code ^= 0x55
+    exponent, mantissa = (code >> 4) & 7, code & 0x0F
+    magnitude = (mantissa << 4) + 8 if exponent == 0 else ((mantissa << 4) + 0x108) << (exponent - 1)
+    return magnitude if code & 0x80 else -magnitude
+
+
+def _sample_to_alaw(sample: int) -> int:
+    # ones' complement below zero, as the reference code of ITU-T G.191 has it
+    sign, magnitude = (0x80, sample) if sample >= 0 else (0, ~sample)
+    exponent = max(0, magnitude.bit_length() - 8)
+    mantissa = magnitude >> (4 if exponent == 0 else exponent + 3) & 0x0F
+    return (sign | exponent << 4 | mantissa) ^ 0x55
+
+
+def _byte_tables(expand: Callable[[int], int]) -> tuple[bytes, bytes]:
+    samples = [expand(code) & 0xFFFF for code in range(256)]
+    return bytes(sample & 0xFF for sample in samples), bytes(sample >> 8 for sample in samples)
+
+
+def _compress_table(compress: Callable[[int], int]) -> bytes:
+    """Indexed by the sample as an unsigned 16-bit number; the lowest two bits never matter (14-bit scale at most)."""
+    samples = (*range(0, 32768, 4), *range(-32768, 0, 4))
+    return b"".join(bytes((compress(sample),)) * 4 for sample in samples)
+
+
+_ULAW_LOW, _ULAW_HIGH = _byte_tables(_ulaw_to_sample)
+_ALAW_LOW, _ALAW_HIGH = _byte_tables(_alaw_to_sample)
+_TO_ULAW: Final = _compress_table(_sample_to_ulaw)
+_TO_ALAW: Final = _compress_table(_sample_to_alaw)
+_ULAW_TO_ALAW: Final = bytes(_sample_to_alaw(_ulaw_to_sample(code)) for code in range(256))
+_ALAW_TO_ULAW: Final = bytes(_sample_to_ulaw(_alaw_to_sample(code)) for code in range(256))
+
+
+def _expand(payload: bytes, low: bytes, high: bytes) -> bytes:
+    pcm = bytearray(2 * len(payload))
+    pcm[0::2] = payload.translate(low)
+    pcm[1::2] = payload.translate(high)
+    return bytes(pcm)
+
+
+def _compress(pcm: bytes, table: bytes) -> bytes:
+    samples: Sequence[int] = array("H", pcm)
+    if sys.byteorder == "big":  # pragma: no cover
+        samples = array("H", pcm)
+        samples.byteswap()
+    if len(samples) < 2:  # itemgetter of one key returns no tuple
+        return bytes(table[sample] for sample in samples)
+    return bytes(itemgetter(*samples)(table))
+
+
+def ulaw_decode(payload: bytes) -> bytes:
+    """µ-law bytes as linear samples."""
+    return _expand(payload, _ULAW_LOW, _ULAW_HIGH)
+
+
+def alaw_decode(payload: bytes) -> bytes:
+    """A-law bytes as linear samples."""
+    return _expand(payload, _ALAW_LOW, _ALAW_HIGH)
+
+
+def ulaw_encode(pcm: bytes) -> bytes:
+    """Linear samples as µ-law bytes; an odd number of bytes is a `ValueError`."""
+    return _compress(pcm, _TO_ULAW)
+
+
+def alaw_encode(pcm: bytes) -> bytes:
+    """Linear samples as A-law bytes; an odd number of bytes is a `ValueError`."""
+    return _compress(pcm, _TO_ALAW)
+
+
+def ulaw_to_alaw(payload: bytes) -> bytes:
+    """µ-law bytes as A-law bytes, without the way through linear samples."""
+    return payload.translate(_ULAW_TO_ALAW)
+
+
+def alaw_to_ulaw(payload: bytes) -> bytes:
+    """A-law bytes as µ-law bytes, without the way through linear samples."""
+    return payload.translate(_ALAW_TO_ULAW)
