@@ -186,14 +186,14 @@ class Call:
         match event:
             case LegConfirmed(sdp) if sdp is not None:
                 return [AcceptAnswer(LegName.A, sdp)]
-            case HoldRequested(leg, is_held):
-                return self._hold(leg, is_held)
             case _:
                 return self._handle_always(event)
 
     def _handle_always(self, event: Event) -> list[Action]:
         """What may come in any state. The rest is late or repeated (a 180 after the 200, MediaUp): absorbed."""
         match event:
+            case HoldRequested(leg, is_held):
+                return self._hold(leg, is_held)
             case LegReoffered(leg, sdp):
                 return self._renegotiate(leg, sdp)
             case ReofferAnswered(leg, sdp):

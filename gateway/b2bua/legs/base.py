@@ -5,7 +5,7 @@ from typing import Protocol
 
 from gateway.b2bua.core.events import Event
 from gateway.domain.causes import Cause
-from gateway.domain.ids import LegName, Sdp
+from gateway.domain.ids import LegName, Sdp, SipCallId
 from gateway.media.engine import Profile
 
 Post = Callable[[Event], None]
@@ -29,6 +29,14 @@ class Leg(Protocol):
     @property
     def offer(self) -> Sdp | None:
         """The offer with which the far end called us; None where we call, and for a delayed offer."""
+
+    @property
+    def trunk_name(self) -> str | None:
+        """The trunk on its other end, None for a client."""
+
+    @property
+    def sip_call_id(self) -> SipCallId | None:
+        """Its SIP Call-ID, None for a client and before the INVITE."""
 
     def dial(self, target: int, offer: Sdp) -> None:
         """Call target number `target` of its route. Only leg B."""

@@ -13,7 +13,7 @@ from gateway.b2bua.core.events import (
     LegRinging,
 )
 from gateway.b2bua.legs.base import Post
-from gateway.b2bua.routing import ToTrunks, Trunk
+from gateway.b2bua.routing import ToTrunks
 from gateway.domain.causes import (
     NORMAL_CLEARING,
     ORIGINATOR_CANCEL,
@@ -72,6 +72,8 @@ class TrunkLeg:
         self._from_uri, self._from_name, self._headers = from_uri, from_name, headers
         self._call: OutgoingCall | None = None
         self._attempt = -1
+        self._trunk = 0
+        self._sip_call_id: SipCallId | None = None
 
     @property
     def codecs(self) -> tuple[str, ...]:
@@ -79,18 +81,18 @@ class TrunkLeg:
         return tuple(dict.fromkeys(codec for trunk in self._route.trunks for codec in trunk.codecs))
 
     @property
-    def trunk(self) -> Trunk:
-        """The trunk of the attempt under way."""
-        return self._route.trunks[max(self._attempt, 0)]
+    def trunk_name(self) -> str:
+        """The trunk of the attempt under way, or of the last one."""
+        return self._route.trunks[self._trunk].name
 
     @property
     def sip_call_id(self) -> SipCallId | None:
         """The Call-ID of the attempt under way."""
-        return None if self._call is None else self._call.sip_call_id
+        return self._sip_call_id
 
     def dial(self, target: int, offer: Sdp) -> None:
         """Send the INVITE to that trunk."""
-        self._attempt = target
+        self._attempt = self._trunk = target
         trunk = self._route.trunks[target]
         scheme, _, rest = trunk.uri.partition(":")
         self._call = self._invite(
@@ -105,6 +107,7 @@ class TrunkLeg:
             offer,
             lambda event: self._translate(target, event),
         )
+        self._sip_call_id = self._call.sip_call_id
 
     def _translate(self, attempt: int, event: SipCallEvent) -> None:
         if attempt != self._attempt:
@@ -170,6 +173,11 @@ class CallerLeg:
     def offer(self) -> Sdp | None:
         """The offer of the INVITE."""
         return self._call.offer
+
+    @property
+    def trunk_name(self) -> str:
+        """The trunk that let it in."""
+        return self._call.trunk
 
     @property
     def sip_call_id(self) -> SipCallId:

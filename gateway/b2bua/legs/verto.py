@@ -53,6 +53,8 @@ class VertoLeg:
     """One browser of a call. The same class for both letters: only the first message differs."""
 
     profile: Final = Profile.WEBRTC
+    trunk_name: Final = None
+    sip_call_id: Final = None
 
     def __init__(
         self,

@@ -1,0 +1,390 @@
+"""Live calls by every name they have, and the door through which calls come in from both sides."""
+
+import asyncio
+import re
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from gateway.b2bua.core.call import State
+from gateway.b2bua.core.events import HangupRequested
+from gateway.b2bua.legs.base import Leg
+from gateway.b2bua.legs.sip import CallerLeg, InviteFunction, TrunkLeg
+from gateway.b2bua.legs.verto import Party, TelnyxIds, VertoLeg
+from gateway.b2bua.routing import Route, ToClient, ToTrunks
+from gateway.b2bua.runner import CallRunner, Legs
+from gateway.b2bua.settings import CallSettings
+from gateway.domain.causes import NORMAL_CIRCUIT_CONGESTION, NORMAL_CLEARING, SYSTEM_SHUTDOWN, Cause
+from gateway.domain.facts import CallInitiated, Fact
+from gateway.domain.identity import Identity
+from gateway.domain.ids import CallId, Direction, LegName, SessionId, SipCallId, VertoCallId
+from gateway.media.engine import LegStats, MediaEngine
+from gateway.observability.logging import get_logger
+from gateway.sip.call import IncomingCall
+from gateway.vsp.control import ClientMessage, ClientSession, Headers, Invite, SocketLost
+
+MAX_HEADERS: Final = 50
+"""Custom header fields of one call that cross to the other side; further ones are dropped."""
+
+_X_NAME: Final = re.compile(r"^[Xx]-[A-Za-z0-9-]{1,62}$")
+_BAD_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_MAX_VALUE: Final = 1024
+
+Listener = Callable[[Fact], None]
+
+
+class Routes(Protocol):
+    """What the directory needs of `routing.Router`."""
+
+    async def from_client(self, caller: Identity, text: str) -> Route: ...
+
+    async def from_trunk(self, user: str, host: str) -> Route: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSnapshot:
+    """A live call as the console and the API show it."""
+
+    call_id: CallId
+    direction: Direction
+    caller: str
+    callee: str
+    state: str
+    started_at: datetime
+    answered_at: datetime | None
+    codec_a: str
+    codec_b: str
+    is_held: bool
+    connection_id: str | None
+    session_id: SessionId | None
+    verto_call_id: VertoCallId | None
+    sip_call_id: SipCallId | None
+    trunk: str | None
+    stats: dict[str, LegStats]
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One live call with what it is found by."""
+
+    runner: CallRunner
+    caller: str
+    callee: str
+    connection_id: str | None
+    session_id: SessionId | None
+    verto_call_id: VertoCallId | None
+    verto_legs: dict[tuple[SessionId, VertoCallId], VertoLeg]
+
+
+def crossing_headers(headers: Headers) -> tuple[tuple[str, str], ...]:
+    """The custom header fields that may cross to the other side: X- names with printable values."""
+    allowed = (
+        (name, value)
+        for name, value in headers
+        if _X_NAME.match(name) and not _BAD_VALUE.search(value) and len(value) <= _MAX_VALUE
+    )
+    return tuple(header for header, _ in zip(allowed, range(MAX_HEADERS), strict=False))
+
+
+class CallDirectory:
+    """Makes calls, finds them, and ends them all. Implements `vsp.control.CallControl`."""
+
+    def __init__(
+        self,
+        settings: CallSettings,
+        *,
+        engine: MediaEngine,
+        router: Routes,
+        invite: InviteFunction,
+        domain: str,
+        trunk_codecs: Callable[[str], tuple[str, ...]],
+        listeners: Iterable[Listener] = (),
+    ) -> None:
+        """
+        Args:
+            invite: `sip.ua.UserAgent.invite`.
+            domain: host of the From URI towards trunks.
+            trunk_codecs: the allowed codecs of a trunk by name.
+        """
+        self._settings, self._engine, self._router, self._invite = settings, engine, router, invite
+        self._domain, self._trunk_codecs = domain, trunk_codecs
+        self._listeners: list[Listener] = list(listeners)
+        self._calls: dict[CallId, _Entry] = {}
+        self._by_verto: dict[tuple[SessionId, VertoCallId], tuple[CallId, VertoLeg]] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._is_draining = False
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._log = get_logger()
+
+    async def __aenter__(self) -> "CallDirectory":
+        self._group = await asyncio.TaskGroup().__aenter__()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        group, self._group = self._group, None
+        assert group is not None
+        await group.__aexit__(None, None, None)
+
+    # ---- what others see
+
+    def live(self) -> list[CallSnapshot]:
+        """All live calls, oldest first."""
+        return [_snapshot(call_id, entry) for call_id, entry in self._calls.items()]
+
+    def find(self, call_id: CallId) -> CallSnapshot | None:
+        """One live call."""
+        entry = self._calls.get(call_id)
+        return None if entry is None else _snapshot(call_id, entry)
+
+    def hangup(self, call_id: CallId, cause: Cause = NORMAL_CLEARING) -> bool:
+        """End a call from outside; False when there is none of that id."""
+        entry = self._calls.get(call_id)
+        if entry is None:
+            return False
+        entry.runner.post(HangupRequested(cause))
+        return True
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with every fact, on the loop's thread; returns what ends it. It must not block."""
+        self._listeners.append(listener)
+
+        def unsubscribe() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return unsubscribe
+
+    def refuse_new_calls(self) -> None:
+        """From now on new calls are refused; the live ones go on."""
+        self._is_draining = True
+
+    async def drain(self) -> None:
+        """Take no new calls; give the live ones `stop_grace` seconds, then end them; return when none is left."""
+        self.refuse_new_calls()
+        try:
+            async with asyncio.timeout(self._settings.stop_grace):
+                await self._empty.wait()
+        except TimeoutError:
+            self._log.info("calls_ended_by_stop", count=len(self._calls))
+        for call_id in list(self._calls):
+            self.hangup(call_id, SYSTEM_SHUTDOWN)
+        await self._empty.wait()
+
+    # ---- CallControl: from the Verto side
+
+    def has_call(self, session_id: SessionId, verto_call_id: VertoCallId) -> bool:
+        """Whether that call lives and belongs to that session."""
+        return (session_id, verto_call_id) in self._by_verto
+
+    def call_requested(self, session: ClientSession, invite: Invite) -> None:
+        """A client calls."""
+        refusal = self._refusal(session.session_id)
+        if refusal is not None:
+            session.send_bye(
+                invite.verto_call_id, cause=refusal, sip_code=refusal.sip_status, sip_reason=refusal.sip_reason
+            )
+            self._log.warning("call_refused", cause=refusal.name, session_id=session.session_id)
+            return
+        identity = session.identity
+        runner = self._new_runner(Direction.OUTBOUND)
+        number = invite.caller_number or identity.caller_number or identity.username
+        caller = Party(name=invite.caller_name or number, number=number)
+        callee = Party(name="Outbound Call", number=invite.destination)
+        key = (session.session_id, invite.verto_call_id)
+        leg_a = VertoLeg(
+            LegName.A,
+            session,
+            invite.verto_call_id,
+            offer=invite.sdp,
+            codecs=self._settings.browser_codecs,
+            caller=caller,
+            callee=callee,
+            ids=_new_ids(runner.call_id),
+            headers=(),
+            post=runner.post,
+        )
+        headers = crossing_headers(invite.custom_headers)
+        entry = _Entry(
+            runner, number, invite.destination, identity.connection_id, *key, {key: leg_a}
+        )  # fmt: skip
+        self._begin(
+            entry,
+            Legs(
+                leg_a,
+                lambda: self._router.from_client(identity, invite.destination),
+                lambda route: self._leg_b(route, entry, caller=caller, headers=headers),
+            ),
+        )
+
+    def client_message(self, session_id: SessionId, verto_call_id: VertoCallId, message: ClientMessage) -> None:
+        """Something for a live call."""
+        found = self._by_verto.get((session_id, verto_call_id))
+        if found is not None:
+            found[1].receive(message)
+
+    def session_lost(self, session_id: SessionId) -> None:
+        """End what that client has left behind."""
+        for (owner, _), (_, leg) in list(self._by_verto.items()):
+            if owner == session_id:
+                leg.receive(SocketLost())
+
+    def session_replaced(self, session: ClientSession) -> None:
+        """Calls of that session speak to this handle from now on."""
+        for (owner, _), (_, leg) in self._by_verto.items():
+            if owner == session.session_id:
+                leg.session = session
+
+    # ---- from the SIP side
+
+    def incoming(self, call: IncomingCall) -> None:
+        """A trunk calls."""
+        refusal = self._refusal(None)
+        if refusal is not None:
+            call.reject(refusal.sip_status, refusal.sip_reason)
+            self._log.warning("call_refused", cause=refusal.name, trunk=call.trunk)
+            return
+        runner = self._new_runner(Direction.INBOUND)
+        leg_a = CallerLeg(call, codecs=self._trunk_codecs(call.trunk), post=runner.post)
+        caller = Party(name=call.caller_name or call.caller_number, number=call.caller_number)
+        headers = crossing_headers(call.headers)
+        entry = _Entry(runner, call.caller_number, call.request_user, None, None, None, {})
+        self._begin(
+            entry,
+            Legs(
+                leg_a,
+                lambda: self._router.from_trunk(call.request_user, call.request_host),
+                lambda route: self._leg_b(route, entry, caller=caller, headers=headers),
+            ),
+        )
+
+    # ---- inside
+
+    def _refusal(self, session_id: SessionId | None) -> Cause | None:
+        if self._is_draining or self._group is None:
+            return SYSTEM_SHUTDOWN
+        if len(self._calls) >= self._settings.max_calls:
+            return NORMAL_CIRCUIT_CONGESTION
+        if session_id is not None:
+            own = sum(owner == session_id for owner, _ in self._by_verto)
+            if own >= self._settings.max_calls_per_session:
+                return NORMAL_CIRCUIT_CONGESTION
+        return None
+
+    def _new_runner(self, direction: Direction) -> CallRunner:
+        return CallRunner(
+            CallId(str(uuid.uuid4())),
+            direction,
+            ring_timeout=self._settings.ring_timeout,
+            engine=self._engine,
+            emit=self._tell,
+        )
+
+    def _begin(self, entry: _Entry, legs: Legs) -> None:
+        runner = entry.runner
+        self._calls[runner.call_id] = entry
+        self._empty.clear()
+        for key, leg in entry.verto_legs.items():
+            self._by_verto[key] = (runner.call_id, leg)
+        self._tell(
+            CallInitiated(
+                call_id=runner.call_id,
+                at=runner.started_at,
+                direction=runner.direction,
+                caller=entry.caller,
+                callee=entry.callee,
+                connection_id=entry.connection_id,
+                session_id=entry.session_id,
+                verto_call_id=entry.verto_call_id,
+            )
+        )
+        assert self._group is not None
+        self._group.create_task(self._live_call(entry, legs), name=f"call-{runner.call_id}")
+
+    async def _live_call(self, entry: _Entry, legs: Legs) -> None:
+        try:
+            await entry.runner.run(legs)
+        finally:
+            self._calls.pop(entry.runner.call_id, None)
+            for key in entry.verto_legs:
+                self._by_verto.pop(key, None)
+            if not self._calls:
+                self._empty.set()
+
+    def _leg_b(self, route: Route, entry: _Entry, *, caller: Party, headers: tuple[tuple[str, str], ...]) -> Leg:
+        runner = entry.runner
+        if isinstance(route, ToTrunks):
+            return TrunkLeg(
+                route,
+                invite=self._invite,
+                from_uri=f"sip:{_uri_user(caller.number)}@{self._domain}",
+                from_name=caller.name,
+                headers=headers,
+                post=runner.post,
+            )
+        assert isinstance(route, ToClient)
+        if runner.direction is Direction.OUTBOUND:
+            runner.direction = Direction.INTERNAL
+        session = route.session
+        key = (session.session_id, VertoCallId(str(uuid.uuid4())))
+        callee = session.identity.username
+        leg = VertoLeg(
+            LegName.B,
+            session,
+            key[1],
+            offer=None,
+            codecs=self._settings.browser_codecs,
+            caller=caller,
+            callee=Party(name=callee, number=callee),
+            ids=_new_ids(runner.call_id),
+            headers=headers,
+            post=runner.post,
+        )
+        entry.verto_legs[key] = leg
+        self._by_verto[key] = (runner.call_id, leg)
+        if entry.session_id is None:
+            entry.session_id, entry.verto_call_id = key
+            entry.connection_id = session.identity.connection_id
+        return leg
+
+    def _tell(self, fact: Fact) -> None:
+        for listener in list(self._listeners):
+            listener(fact)
+
+
+def _new_ids(call_id: CallId) -> TelnyxIds:
+    return TelnyxIds(session_id=str(call_id), leg_id=str(uuid.uuid4()))
+
+
+def _uri_user(number: str) -> str:
+    """A user part that needs no escape; anything else is anonymous (RFC 3261 section 25.1 `user`)."""
+    return number if re.fullmatch(r"[A-Za-z0-9+_.!~*'()&=$,/-]{1,128}", number) else "anonymous"
+
+
+def _snapshot(call_id: CallId, entry: _Entry) -> CallSnapshot:
+    runner = entry.runner
+    stats = runner.stats()
+    codecs = {leg: stats[leg].codec if leg in stats else "" for leg in LegName}
+    return CallSnapshot(
+        call_id=call_id,
+        direction=runner.direction,
+        caller=entry.caller,
+        callee=entry.callee,
+        state="held" if runner.is_held and runner.state is State.ACTIVE else runner.state.value,
+        started_at=runner.started_at,
+        answered_at=runner.answered_at,
+        codec_a=codecs[LegName.A],
+        codec_b=codecs[LegName.B],
+        is_held=runner.is_held,
+        connection_id=entry.connection_id,
+        session_id=entry.session_id,
+        verto_call_id=entry.verto_call_id,
+        sip_call_id=runner.sip_call_id,
+        trunk=runner.trunk,
+        stats={leg.value: figures for leg, figures in stats.items()},
+    )
+
+
+__all__ = ["CallDirectory", "CallSnapshot", "Listener", "Routes", "crossing_headers"]

@@ -1,0 +1,113 @@
+"""Facts as metrics and as the log lines that begin and end a call."""
+
+from typing import Final
+
+from gateway.domain import causes
+from gateway.domain.causes import Cause
+from gateway.domain.facts import CallAnswered, CallEnded, CallInitiated, Fact
+from gateway.domain.ids import CallId
+from gateway.observability import metrics
+from gateway.observability.logging import get_logger
+
+_CLIENT_ERRORS: Final = frozenset(
+    cause.name
+    for cause in (
+        causes.UNALLOCATED_NUMBER,
+        causes.NO_ROUTE_DESTINATION,
+        causes.USER_BUSY,
+        causes.NO_USER_RESPONSE,
+        causes.NO_ANSWER,
+        causes.SUBSCRIBER_ABSENT,
+        causes.CALL_REJECTED,
+        causes.NUMBER_CHANGED,
+        causes.INVALID_NUMBER_FORMAT,
+        causes.OUTGOING_CALL_BARRED,
+        causes.BEARERCAPABILITY_NOTAUTH,
+        causes.INCOMPATIBLE_DESTINATION,
+        causes.MANDATORY_IE_MISSING,
+        causes.ORIGINATOR_CANCEL,
+        causes.LOSE_RACE,
+    )
+)
+_UPSTREAM_ERRORS: Final = frozenset(
+    cause.name
+    for cause in (
+        causes.DESTINATION_OUT_OF_ORDER,
+        causes.NORMAL_CIRCUIT_CONGESTION,
+        causes.NETWORK_OUT_OF_ORDER,
+        causes.NORMAL_TEMPORARY_FAILURE,
+        causes.RECOVERY_ON_TIMER_EXPIRE,
+        causes.SERVICE_NOT_IMPLEMENTED,
+        causes.INTERWORKING,
+        causes.MEDIA_TIMEOUT,
+    )
+)
+
+
+def outcome(ended: CallEnded) -> str:
+    """`success`, `client_error`, `upstream_error`, `server_error` or `unknown` (style.md 4)."""
+    name = ended.cause.name
+    if "active" in ended.stages and ended.cause is causes.NORMAL_CLEARING:
+        return "success"
+    if name in _CLIENT_ERRORS:
+        return "client_error"
+    if name in _UPSTREAM_ERRORS:
+        return "upstream_error" if ended.ended_by is not None or ended.sip_status else "server_error"
+    return "success" if ended.cause is causes.NORMAL_CLEARING else "unknown"
+
+
+class CallMeasures:
+    """Counts calls and logs their first and last line. Give `take` to the directory as a listener."""
+
+    def __init__(self) -> None:
+        self._log = get_logger()
+        self._started: dict[CallId, CallInitiated] = {}
+
+    def take(self, fact: Fact) -> None:
+        """One fact, in order."""
+        match fact:
+            case CallInitiated():
+                self._started[fact.call_id] = fact
+                metrics.CALLS_ACTIVE.labels(fact.direction.value).inc()
+                self._log.info(
+                    "call_initiated",
+                    call_id=fact.call_id,
+                    direction=fact.direction.value,
+                    session_id=fact.session_id,
+                    verto_call_id=fact.verto_call_id,
+                )
+            case CallAnswered():
+                started = self._started.get(fact.call_id)
+                if started is not None:
+                    elapsed = (fact.at - started.at).total_seconds()
+                    metrics.CALL_SETUP_SECONDS.labels(started.direction.value).observe(elapsed)
+            case CallEnded():
+                self._ended(fact)
+            case _:
+                pass
+
+    def _ended(self, fact: CallEnded) -> None:
+        started = self._started.pop(fact.call_id, None)
+        if started is not None:
+            metrics.CALLS_ACTIVE.labels(started.direction.value).dec()
+        metrics.CALLS_ENDED.labels(fact.direction.value, outcome(fact), _reason(fact.cause)).inc()
+        for leg in ("a", "b"):
+            if f"{leg}_jitter_s" in fact.media:
+                metrics.RTP_PACKETS_LOST.labels(leg).inc(max(fact.media[f"{leg}_packets_lost"], 0))
+                metrics.RTP_JITTER_SECONDS.labels(leg).observe(fact.media[f"{leg}_jitter_s"])
+        self._log.info(
+            "call_ended",
+            call_id=fact.call_id,
+            direction=fact.direction.value,
+            cause=fact.cause.name,
+            ended_by=None if fact.ended_by is None else fact.ended_by.value,
+            status=fact.sip_status,
+            duration_s=fact.duration_s,
+            trunk=fact.trunk,
+            sip_call_id=fact.sip_call_id,
+            stages=fact.stages,
+        )
+
+
+def _reason(cause: Cause) -> str:
+    return cause.name.lower() if cause in causes.ALL else "other"

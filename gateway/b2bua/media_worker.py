@@ -1,0 +1,198 @@
+"""The media of one call as its runner drives it: one piece of work after the other, results back as events."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Final
+
+from gateway.b2bua.core.events import (
+    DescriptionReady,
+    MediaDown,
+    MediaRefused,
+    MediaUp,
+    OfferReady,
+    ReofferAnswered,
+    ReofferRefused,
+)
+from gateway.b2bua.legs.base import Leg, Post
+from gateway.domain.causes import INCOMPATIBLE_DESTINATION, NORMAL_TEMPORARY_FAILURE
+from gateway.domain.ids import CallId, LegName, Sdp
+from gateway.media.engine import (
+    LegStats,
+    MediaEngine,
+    MediaError,
+    MediaEvent,
+    MediaFailed,
+    MediaReady,
+    MediaSession,
+    NoFreePort,
+)
+from gateway.observability.logging import get_logger
+
+JOBS_SIZE: Final = 256
+"""Pieces of work that may wait. Full: `asyncio.QueueFull`, which ends the call as a defect."""
+
+DIGITS_SIZE: Final = 64
+"""Digit strings that may wait to be played. Full: further ones are dropped with a warning."""
+
+DIGIT_DURATION: Final = 0.1
+"""Seconds a digit from signalling lasts on the far leg; the SDKs send no duration."""
+
+DIGIT_GAP: Final = 0.06
+"""Seconds between two digits."""
+
+CLOSE_TIMEOUT: Final = 5.0
+"""Seconds that media may take to close."""
+
+Spawn = Callable[[Coroutine[None, None, None], str], None]
+"""Starts a task, by coroutine and name, in the call's TaskGroup."""
+
+Job = Callable[[MediaSession], Awaitable[None]]
+
+
+class MediaWorker:
+    """Serialises what a call asks of media, so that descriptions never overtake each other."""
+
+    def __init__(self, call_id: CallId, engine: MediaEngine, post: Post) -> None:
+        self._call_id, self._engine, self._post = call_id, engine, post
+        self._session: MediaSession | None = None
+        self._jobs: asyncio.Queue[Job] = asyncio.Queue(JOBS_SIZE)
+        self._digits: asyncio.Queue[tuple[LegName, str]] = asyncio.Queue(DIGITS_SIZE)
+        self._final_stats: Mapping[LegName, LegStats] = {}
+        self._log = get_logger()
+
+    def start(self, spawn: Spawn) -> None:
+        """Start the two tasks: descriptions, and digits, which take as long as they sound."""
+        spawn(self._work(), "media")
+        spawn(self._play_digits(), "digits")
+
+    def stats(self) -> Mapping[LegName, LegStats]:
+        """Totals so far; the last ones once closed."""
+        return self._final_stats if self._session is None else self._session.stats()
+
+    async def prepare_offer(self, a: Leg, b: Leg) -> None:
+        """Open media, take A's offer if there is one, offer to B: `OfferReady` or `MediaRefused`."""
+        try:
+            self._session = session = await self._engine.open(
+                call_id=self._call_id,
+                a=a.profile,
+                b=b.profile,
+                codecs_a=a.codecs,
+                codecs_b=b.codecs,
+                on_event=self._take_event,
+            )
+            if a.offer is not None:
+                await session.take_offer(LegName.A, a.offer)
+            self._post(OfferReady(await session.offer(LegName.B)))
+        except MediaError as error:
+            self._refuse(LegName.A, error)
+
+    def connect(self, a: Leg, answer: Sdp) -> None:
+        """Accept B's answer and describe A: `DescriptionReady` or `MediaRefused`."""
+
+        async def job(session: MediaSession) -> None:
+            try:
+                await session.accept(LegName.B, answer)
+                has_offer = a.offer is not None
+                description = await (session.answer(LegName.A) if has_offer else session.offer(LegName.A))
+            except MediaError as error:
+                self._refuse(LegName.B, error)
+            else:
+                self._post(DescriptionReady(description))
+
+        self._jobs.put_nowait(job)
+
+    def accept(self, leg: LegName, answer: Sdp) -> None:
+        """Accept a further answer of a leg; only a failure comes back."""
+
+        async def job(session: MediaSession) -> None:
+            try:
+                await session.accept(leg, answer)
+            except MediaError as error:
+                self._refuse(leg, error)
+
+        self._jobs.put_nowait(job)
+
+    def renegotiate(self, leg: LegName, offer: Sdp | None) -> None:
+        """Take a new offer of a leg, or make one where it wants ours: `ReofferAnswered` or `ReofferRefused`."""
+
+        async def job(session: MediaSession) -> None:
+            try:
+                if offer is None:
+                    description = await session.offer(leg)
+                else:
+                    await session.take_offer(leg, offer)
+                    description = await session.answer(leg)
+            except MediaError as error:
+                self._log.info("media_update_refused", leg=leg.value, error_code=error.code, error=str(error))
+                self._post(ReofferRefused(leg, error.sip_status))
+            else:
+                self._post(ReofferAnswered(leg, description))
+
+        self._jobs.put_nowait(job)
+
+    def add_candidate(self, leg: LegName, candidate: str | None) -> None:
+        """Hand over a trickled candidate; a bad one is ignored with a log line."""
+
+        async def job(session: MediaSession) -> None:
+            try:
+                await session.add_candidate(leg, candidate)
+            except MediaError as error:
+                self._log.warning("candidate_refused", leg=leg.value, error_code=error.code)
+
+        self._jobs.put_nowait(job)
+
+    def send_digits(self, leg: LegName, digits: str) -> None:
+        """Queue digits towards a leg's far end. They are counted in logs, never written."""
+        try:
+            self._digits.put_nowait((leg, digits))
+        except asyncio.QueueFull:
+            self._log.warning("digits_dropped", leg=leg.value, count=len(digits))
+
+    def set_hold(self, leg: LegName, is_held: bool) -> None:
+        """Hold or resume a leg's audio."""
+        if self._session is not None:
+            self._session.set_hold(leg, is_held)
+
+    async def close(self) -> None:
+        """Release everything; the totals stay."""
+        session = self._session
+        if session is None:
+            return
+        self._final_stats = session.stats()
+        self._session = None
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await session.close()
+        except (TimeoutError, MediaError):
+            self._log.exception("media_not_closed")
+
+    async def _work(self) -> None:
+        while True:
+            job = await self._jobs.get()
+            if self._session is not None:
+                await job(self._session)
+
+    async def _play_digits(self) -> None:
+        while True:
+            leg, digits = await self._digits.get()
+            if self._session is None:
+                continue
+            try:
+                await self._session.send_dtmf(leg, digits, duration=DIGIT_DURATION, gap=DIGIT_GAP)
+            except MediaError as error:
+                self._log.warning("digits_not_sent", leg=leg.value, count=len(digits), error_code=error.code)
+
+    def _take_event(self, event: MediaEvent) -> None:
+        match event:
+            case MediaReady(leg):
+                self._post(MediaUp(leg))
+            case MediaFailed(leg, reason):
+                self._log.info("media_failed", leg=leg.value, reason=reason)
+                self._post(MediaDown(leg, reason))
+            case _:
+                pass  # digits within the media are relayed by the engine
+
+    def _refuse(self, leg: LegName, error: MediaError) -> None:
+        self._log.info("media_refused", leg=leg.value, error_code=error.code, error=str(error))
+        cause = NORMAL_TEMPORARY_FAILURE if isinstance(error, NoFreePort) else INCOMPATIBLE_DESTINATION
+        self._post(MediaRefused(leg, cause, error.code))
