@@ -1,0 +1,104 @@
+"""One RTP stream that the lab sends: its own SSRC, sequence and timestamps through tones and echo alike. Pure."""
+
+import math
+from functools import lru_cache
+from typing import Final
+
+from gateway.lab.scenario import Silence, Tone
+from gateway.lab.sdp import PCMU, PTIME_MS, Codec
+from gateway.media.core import g711
+from gateway.media.core.rtp import MAX_DROPOUT, RtpPacket, sequence_delta
+
+FRAME_S: Final = PTIME_MS / 1000
+FRAME_SAMPLES: Final = 160
+"""Of G.711, at 8000 Hz."""
+
+_PEAK: Final = 32767 * 10 ** (-(13 + 3.14) / 20)
+"""A sine at full scale is +3.14 dBm0 (ITU-T G.711); ours is -13 dBm0, the level of speech."""
+
+
+@lru_cache(maxsize=16)
+def frames(sound: Tone | Silence, codec: Codec) -> tuple[bytes, ...]:
+    """The payloads of one second of G.711, 20 ms each, to be repeated. A tone must be a whole number of Hz.
+
+    Raises:
+        ValueError: a tone that would click once a second.
+    """
+    frequency = sound.frequency if isinstance(sound, Tone) else 0.0
+    if frequency != int(frequency):
+        raise ValueError(f"not a whole number of Hz: {frequency}")
+    samples = (round(_PEAK * math.sin(2 * math.pi * frequency * index / 8000)) for index in range(8000))
+    pcm = b"".join(sample.to_bytes(2, "little", signed=True) for sample in samples)
+    payload = g711.ulaw_encode(pcm) if codec == PCMU else g711.alaw_encode(pcm)
+    return tuple(payload[start : start + FRAME_SAMPLES] for start in range(0, len(payload), FRAME_SAMPLES))
+
+
+class OutgoingStream:
+    """Numbers the packets of one stream. Whatever changes in what is sent, a receiver sees one continuous source."""
+
+    def __init__(self, *, ssrc: int, sequence: int, timestamp: int, clock_rate: int, now: float) -> None:
+        """Begin at `now`; the first packet has `sequence` and a timestamp at or after `timestamp`."""
+        self._ssrc = ssrc
+        self._clock_rate = clock_rate
+        self._sequence = sequence & 0xFFFF
+        """Of the next new packet; `_timestamp` is the one it has if it leaves at `_at`."""
+        self._timestamp = timestamp & 0xFFFFFFFF
+        self._at = now
+        self._is_generating = False
+        self._source: int | None = None
+        """SSRC of what is echoed now."""
+        self._last_heard = 0
+        self._echoed = 0
+        """Sequence numbers used since this echo began: a packet from before it would need one of another packet."""
+        self._sequence_offset = 0
+        self._timestamp_offset = 0
+
+    def frame(self, payload_type: int, payload: bytes, *, now: float) -> RtpPacket:
+        """A packet of sound of our own, 20 ms long, sent at `now`. The first after something else has the marker."""
+        is_first = not self._is_generating
+        if is_first:
+            self._catch_up(now)
+            self._is_generating, self._source = True, None
+        packet = RtpPacket(payload_type, self._sequence, self._timestamp, self._ssrc, is_first, payload)
+        self._used(self._sequence, self._timestamp, now)
+        return packet
+
+    def echo(self, packet: RtpPacket, *, now: float) -> RtpPacket | None:
+        """The packet as one of ours: order, gaps and duplicates stay as they came.
+
+        None for a packet from before this echo began, whose number has been used already.
+        """
+        jump = abs(sequence_delta(packet.sequence, self._last_heard))
+        is_first = packet.ssrc != self._source or jump > MAX_DROPOUT
+        if is_first:
+            self._catch_up(now)
+            self._is_generating, self._source, self._echoed = False, packet.ssrc, 0
+            self._sequence_offset = self._sequence - packet.sequence
+            self._timestamp_offset = self._timestamp - packet.timestamp
+        sequence = (packet.sequence + self._sequence_offset) & 0xFFFF
+        timestamp = (packet.timestamp + self._timestamp_offset) & 0xFFFFFFFF
+        ahead = sequence_delta(sequence, self._sequence)
+        if -ahead > self._echoed:
+            return None
+        if ahead >= 0:
+            self._echoed += ahead + 1
+            self._last_heard = packet.sequence
+            self._used(sequence, timestamp, now)
+        return RtpPacket(
+            packet.payload_type, sequence, timestamp, self._ssrc, packet.marker or is_first, packet.payload
+        )
+
+    def pause(self) -> None:
+        """Nothing is sent for a while (hold): the next frame begins a new talkspurt."""
+        self._is_generating = False
+
+    def _used(self, sequence: int, timestamp: int, now: float) -> None:
+        self._sequence = (sequence + 1) & 0xFFFF
+        self._timestamp = (timestamp + round(FRAME_S * self._clock_rate)) & 0xFFFFFFFF
+        self._at = now + FRAME_S
+
+    def _catch_up(self, now: float) -> None:
+        """Let the timestamp tell the time that has passed since the last packet."""
+        elapsed_ticks = max(0, round((now - self._at) * self._clock_rate))
+        self._timestamp = (self._timestamp + elapsed_ticks) & 0xFFFFFFFF
+        self._at = now

@@ -1,0 +1,225 @@
+"""What the far end of a lab call does and when: tables of timed steps, and the machine that plays one. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+MAX_TALK_S: Final = 14_400.0
+"""A lab call is hung up after four hours, so that a forgotten one does not live for ever."""
+
+MAX_RINGING_S: Final = 600.0
+"""A caller that never gives up gets 480; a callee that never answers is cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """Every packet goes back as it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tone:
+    """A sine wave, in Hz, at -13 dBm0."""
+
+    frequency: float
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """RTP flows and carries silence."""
+
+
+Sound = Echo | Tone | Silence
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Send 180."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Send 183 with SDP and play early media."""
+
+    sound: Sound
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Send 200 with SDP and play."""
+
+    sound: Sound
+
+
+@dataclass(frozen=True, slots=True)
+class PlaySound:
+    """Our INVITE was answered: play."""
+
+    sound: Sound
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Send a final error response; `q850` goes into a Reason header field (RFC 3326)."""
+
+    status: int
+    reason: str
+    q850: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """End the call: BYE, or CANCEL for an INVITE of ours that is still ringing."""
+
+
+Action = Ring | Progress | Answer | PlaySound | Reject | Hangup
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An action and its time in seconds since its phase began."""
+
+    at: float
+    action: Action
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """The behaviour of a far end.
+
+    Attributes:
+        name: as in `MagicNumber.scenario` and in `POST /_lab/calls`.
+        ringing: steps since the INVITE came; at most one `Answer` or `Reject`, the last.
+        sound: what is heard once answered; None for a scenario that never answers.
+        talking: steps since both sides know of the answer (the ACK came, or our INVITE got its 2xx).
+    """
+
+    name: str
+    ringing: tuple[Step, ...]
+    sound: Sound | None = None
+    talking: tuple[Step, ...] = ()
+
+    @property
+    def may_call(self) -> bool:
+        """Whether the lab can also call somebody with it: there must be something to do after the answer."""
+        return self.sound is not None
+
+    @property
+    def needs_g711(self) -> bool:
+        """Whether it makes sound of its own. An echo sends back what came, whatever the codec."""
+        sounds = [step.action.sound for step in self.ringing if isinstance(step.action, Progress | Answer)]
+        return any(not isinstance(sound, Echo) for sound in sounds)
+
+
+ECHO: Final = Echo()
+MILLIWATT: Final = Tone(1004.0)
+"""The test tone of the North American network."""
+RINGBACK: Final = Tone(425.0)
+"""The European tone, so that it cannot be taken for a ring tone that a client makes itself (440 and 480 Hz)."""
+
+SCENARIOS: Final[Mapping[str, Scenario]] = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario(name="echo", ringing=(Step(0.0, Ring()), Step(1.0, Answer(ECHO))), sound=ECHO),
+        Scenario(name="tone", ringing=(Step(0.0, Ring()), Step(1.0, Answer(MILLIWATT))), sound=MILLIWATT),
+        Scenario(name="busy", ringing=(Step(0.0, Reject(486, "Busy Here", 17)),)),
+        Scenario(name="decline", ringing=(Step(0.0, Reject(603, "Decline", 21)),)),
+        Scenario(name="no_answer", ringing=(Step(0.0, Ring()),)),
+        Scenario(name="unallocated", ringing=(Step(0.0, Reject(404, "Not Found", 1)),)),
+        Scenario(name="early_media", ringing=(Step(0.0, Progress(RINGBACK)), Step(3.0, Answer(ECHO))), sound=ECHO),
+        Scenario(name="early_busy", ringing=(Step(0.0, Progress(RINGBACK)), Step(3.0, Reject(486, "Busy Here", 17)))),
+        Scenario(
+            name="hangup",
+            ringing=(Step(0.0, Ring()), Step(0.0, Answer(ECHO))),
+            sound=ECHO,
+            talking=(Step(3.0, Hangup()),),
+        ),
+        # Without a Reason header field, so that a gateway's own table of statuses is used once.
+        Scenario(name="unavailable", ringing=(Step(0.0, Reject(480, "Temporarily Unavailable")),)),
+        Scenario(name="late_answer", ringing=(Step(10.0, Answer(ECHO)),), sound=ECHO),
+        Scenario(name="silence", ringing=(Step(0.0, Ring()), Step(0.0, Answer(Silence()))), sound=Silence()),
+    )
+}
+
+
+class State(Enum):
+    """Where a run is."""
+
+    RINGING = "ringing"
+    ANSWERED = "answered"
+    """Our 200 is out, its ACK is not in yet: nothing is due, the user agent waits for the ACK."""
+    TALKING = "talking"
+    ENDED = "ended"
+
+
+class ScenarioRun:
+    """One call through a scenario. Takes the time as an argument, gives actions.
+
+    The owner calls `handle_timeout` at `next_deadline`, tells it of the answer with `confirmed` and of the end
+    with `ended`.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        now: float,
+        is_outgoing: bool = False,
+        time_scale: float = 1.0,
+        duration: float | None = None,
+    ) -> None:
+        """Begin at `now` (seconds of any clock).
+
+        Args:
+            scenario: what to play.
+            now: when the INVITE came, or left.
+            is_outgoing: the lab is the caller: the steps before the answer are the far end's business.
+            time_scale: factor for the times of the steps.
+            duration: hang up that many seconds after the answer (not scaled).
+        """
+        self._scenario = scenario
+        self._time_scale = time_scale
+        self._duration = min(duration if duration is not None else MAX_TALK_S, MAX_TALK_S)
+        self._is_outgoing = is_outgoing
+        self.state = State.RINGING
+        give_up: Action = Hangup() if is_outgoing else Reject(480, "Temporarily Unavailable", 19)
+        steps = () if is_outgoing else scenario.ringing
+        self._due = self._schedule(now, steps, limit=MAX_RINGING_S, at_limit=give_up)
+
+    def next_deadline(self) -> float | None:
+        """When `handle_timeout` has something to do, or None."""
+        return self._due[0][0] if self._due else None
+
+    def handle_timeout(self, now: float) -> list[Action]:
+        """The actions that are due by `now`, in order."""
+        actions: list[Action] = []
+        while self._due and self._due[0][0] <= now:
+            action = self._due.pop(0)[1]
+            actions.append(action)
+            if isinstance(action, Answer):
+                self.state, self._due = State.ANSWERED, []
+            elif isinstance(action, Reject | Hangup):
+                self.ended()
+        return actions
+
+    def confirmed(self, now: float) -> list[Action]:
+        """The ACK for our 200 came, or our INVITE was answered: the talking steps begin."""
+        if self.state is State.RINGING and self._is_outgoing and self._scenario.sound is not None:
+            actions: list[Action] = [PlaySound(self._scenario.sound)]
+        elif self.state is State.ANSWERED:
+            actions = []
+        else:
+            return []  # an ACK that crossed our own end, or a second one
+        self.state = State.TALKING
+        self._due = self._schedule(now, self._scenario.talking, limit=self._duration, at_limit=Hangup())
+        return actions
+
+    def ended(self) -> None:
+        """The call is over, whoever ended it; nothing is due any more."""
+        self.state, self._due = State.ENDED, []
+
+    def _schedule(
+        self, now: float, steps: tuple[Step, ...], *, limit: float, at_limit: Action
+    ) -> list[tuple[float, Action]]:
+        due = [(now + step.at * self._time_scale, step.action) for step in steps]
+        return sorted([*due, (now + limit, at_limit)], key=lambda entry: entry[0])
