@@ -1,0 +1,161 @@
+"""The engine: SQLite (aiosqlite, a thread a connection) or PostgreSQL (asyncpg). Nothing here blocks the loop."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final, Self
+
+from sqlalchemy import Connection, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from gateway.store import migrate
+from gateway.store.errors import Duplicate, MissingParent, StoreError, StoreUnavailable
+from gateway.store.schema import METADATA
+from gateway.store.settings import StoreSettings
+
+_WRITES: Final = "gateway_writes"
+
+_FILE_MODE: Final = 0o600
+_FOLDER_MODE: Final = 0o700
+
+
+class Database:
+    """The open database. Repositories borrow connections through `read` and `write`."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._writer = engine.execution_options(**{_WRITES: True})
+
+    @classmethod
+    async def open(cls, settings: StoreSettings) -> Self:
+        """Connect, and bring the schema up to date.
+
+        A SQLite file is made with mode 0600, its folder with 0700.
+
+        Raises:
+            StoreUnavailable: not reachable, not writable, or not a database.
+            WrongSchema: made by another program or by a newer version.
+        """
+        database = cls(await _create_engine(settings))
+        try:
+            async with database.write() as connection:
+                await connection.run_sync(migrate.upgrade)
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A connection that sees one consistent state; what is written through it is rolled back."""
+        with _translated():
+            async with self._engine.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A connection in a transaction that is committed when the block ends, rolled back when it raises.
+
+        After the block, the change is in the database's log and survives the death of this process.
+
+        Raises:
+            Duplicate: a unique value is taken. MissingParent: a foreign key points to nothing.
+            StoreUnavailable: no connection or no lock in time, or the database failed.
+        """
+        with _translated():
+            async with self._writer.begin() as connection:
+                yield connection
+
+    async def close(self) -> None:
+        """Close every connection; idempotent."""
+        await self._engine.dispose()
+
+
+class _translated:
+    """Turns the driver's errors into ours."""
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        match error:
+            case IntegrityError():
+                raise _integrity_error(error) from error
+            case DBAPIError():
+                raise StoreUnavailable(f"the database failed: {error.orig}") from error
+            case PoolTimeout():
+                raise StoreUnavailable("no free database connection in time") from error
+            case OSError():
+                raise StoreUnavailable(f"the database is not reachable: {error}") from error
+            case _:
+                return
+
+
+def _integrity_error(error: IntegrityError) -> StoreError:
+    """SQLite names `table.column`, PostgreSQL the constraint `uq_table_column`."""
+    text = str(error.orig)
+    if "foreign key" in text.lower():
+        return MissingParent(text)
+    for table in METADATA.tables.values():
+        for column in table.columns:
+            if f"{table.name}.{column.name}" in text or f'"uq_{table.name}_{column.name}"' in text:
+                return Duplicate(table.name, column.name)
+        if f'"pk_{table.name}"' in text:
+            return Duplicate(table.name, next(iter(table.primary_key.columns)).name)
+    return StoreUnavailable(f"the database refused the row: {text}")
+
+
+async def _create_engine(settings: StoreSettings) -> AsyncEngine:
+    try:
+        url = make_url(settings.url)
+    except ArgumentError as error:
+        raise StoreUnavailable("store.url is not a database URL") from error
+    if url.get_backend_name() != "sqlite":
+        return create_async_engine(
+            url, pool_size=settings.pool_size, pool_timeout=settings.busy_timeout, pool_pre_ping=True
+        )
+    if url.database:
+        try:
+            await asyncio.to_thread(_prepare_file, Path(url.database))
+        except OSError as error:
+            raise StoreUnavailable(f"cannot make {url.database}: {error.strerror}") from error
+    return _sqlite_engine(url, settings)
+
+
+def _sqlite_engine(url: URL, settings: StoreSettings) -> AsyncEngine:
+    engine = create_async_engine(url, pool_size=settings.pool_size, pool_timeout=settings.busy_timeout)
+    busy_ms = round(settings.busy_timeout * 1000)
+
+    def connected(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        # Python's sqlite3 would open transactions by itself, deferred and too late; `began` does it instead.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        # NORMAL with WAL: a killed process loses nothing that was committed; a power cut may lose the last
+        # commits, but never corrupts.
+        for pragma in (f"busy_timeout={busy_ms}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    def began(connection: Connection) -> None:
+        # A writer takes the lock first: one that reads and then writes would fail at once when another one
+        # came between, whatever the busy timeout is.
+        writes = connection.get_execution_options().get(_WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    event.listen(engine.sync_engine, "connect", connected)
+    event.listen(engine.sync_engine, "begin", began)
+    return engine
+
+
+def _prepare_file(path: Path) -> None:
+    """SQLite gives its log files the mode of the database file, so it is made before SQLite would make it."""
+    path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, _FILE_MODE))
+    path.chmod(_FILE_MODE)

@@ -1,0 +1,76 @@
+"""Numbers in E.164 form and the connection that each belongs to."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import RowMapping, delete, insert, select
+
+from gateway.store.database import Database
+from gateway.store.errors import MissingParent, NotFound
+from gateway.store.schema import numbers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """A number: calls to it ring the client of `connection_id`; that client calls out with it."""
+
+    number_id: str
+    phone_number: str
+    connection_id: str
+    created_at: datetime
+
+
+class Numbers:
+    """The table of numbers."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, number: Number) -> None:
+        """Keep a new one.
+
+        Raises:
+            NotFound: its connection does not exist.
+            Duplicate: its `phone_number` or `number_id` is taken.
+        """
+        values = {name: getattr(number, name) for name in numbers.c.keys()}  # noqa: SIM118 - not a dict
+        try:
+            async with self._database.write() as sql:
+                await sql.execute(insert(numbers).values(**values))
+        except MissingParent as error:
+            raise NotFound("connection", number.connection_id) from error
+
+    async def find(self, phone_number: str) -> Number | None:
+        """That number, `+` and digits."""
+        query = select(numbers).where(numbers.c.phone_number == phone_number)
+        async with self._database.read() as sql:
+            row = (await sql.execute(query)).mappings().first()
+        return None if row is None else _number(row)
+
+    async def first_of(self, connection_id: str) -> Number | None:
+        """The number that a connection got first: its caller id."""
+        found = await self.all(connection_id=connection_id, limit=1)
+        return found[0] if found else None
+
+    async def all(self, *, connection_id: str | None = None, limit: int = 1000) -> tuple[Number, ...]:
+        """Oldest first, at most `limit`; of one connection, or of all."""
+        query = select(numbers).order_by(numbers.c.created_at, numbers.c.number_id).limit(limit)
+        if connection_id is not None:
+            query = query.where(numbers.c.connection_id == connection_id)
+        async with self._database.read() as sql:
+            return tuple(_number(row) for row in (await sql.execute(query)).mappings())
+
+    async def remove(self, phone_number: str) -> None:
+        """Give it up.
+
+        Raises:
+            NotFound: there is no such number.
+        """
+        async with self._database.write() as sql:
+            result = await sql.execute(delete(numbers).where(numbers.c.phone_number == phone_number))
+        if result.rowcount == 0:
+            raise NotFound("number", phone_number)
+
+
+def _number(row: RowMapping) -> Number:
+    return Number(**row)

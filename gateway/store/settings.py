@@ -1,0 +1,33 @@
+"""Settings of the store: `[store]`."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """Where the gateway keeps what survives a restart."""
+
+    url: str = "sqlite+aiosqlite:///var/gateway.db"
+    """SQLAlchemy URL: `sqlite+aiosqlite:///PATH` or `postgresql+asyncpg://USER@HOST/NAME`.
+
+    A relative path is looked for beside the configuration file. Unset, it is `gateway.db` in `data_dir`.
+    """
+
+    busy_timeout: float = 5.0
+    """Seconds to wait for another writer (SQLite) or for a free connection of the pool before giving up."""
+
+    pool_size: int = 4
+    """Database connections kept open. SQLite takes a thread for each and writes with one at a time."""
+
+    keep_calls: int = 100_000
+    """Call records that are kept; the oldest go first."""
+
+    def __post_init__(self) -> None:
+        if not self.url.startswith(("sqlite+aiosqlite://", "postgresql+asyncpg://")):
+            raise ValueError("url: expected sqlite+aiosqlite:///PATH or postgresql+asyncpg://USER@HOST/NAME")
+        if not 0.0 < self.busy_timeout <= 60.0:
+            raise ValueError(f"busy_timeout: expected above 0 and at most 60 seconds, got {self.busy_timeout}")
+        if not 1 <= self.pool_size <= 100:
+            raise ValueError(f"pool_size: expected 1 to 100, got {self.pool_size}")
+        if self.keep_calls < 1:
+            raise ValueError(f"keep_calls: expected at least 1, got {self.keep_calls}")

@@ -1,0 +1,141 @@
+"""Call records."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.facts import CallAnswered, CallRinging
+from gateway.domain.ids import CallId, Direction, LegName
+from gateway.store.calls import Calls, _storable
+from gateway.store.database import Database
+from gateway.store.errors import Duplicate, NotFound
+from tests.unit.store.samples import NOON, ended, initiated
+
+CALL = initiated().call_id
+
+
+def _after(seconds: float) -> timedelta:
+    return timedelta(seconds=seconds)
+
+
+async def test_record_of_a_call_holds_every_stage_of_it(database: Database) -> None:
+    calls = Calls(database)
+
+    await calls.initiated(initiated())
+    await calls.ringing(CallRinging(call_id=CALL, at=NOON + _after(0.5)))
+    await calls.answered(CallAnswered(call_id=CALL, at=NOON + _after(2.5), codec_a="opus", codec_b="PCMU"))
+    await calls.ended(ended(at=NOON + _after(12.5)))
+
+    record = await calls.get(CALL)
+    assert (record.direction, record.caller, record.callee) == (Direction.OUTBOUND, "alice", "+12025550100")
+    assert (record.started_at, record.ringing_at, record.answered_at, record.ended_at) == (
+        NOON,
+        NOON + _after(0.5),
+        NOON + _after(2.5),
+        NOON + _after(12.5),
+    )
+    assert (record.duration_s, record.billed_s, record.codec_a, record.codec_b) == (12.5, 10.0, "opus", "PCMU")
+    assert (record.cause, record.cause_code, record.sip_status) == ("NORMAL_CLEARING", 16, 486)
+    assert (record.ended_by, record.trunk, record.sip_call_id) == (LegName.B, "carrier", "x@host")
+    assert record.stages == {"ringing": 0.5, "answered": 2.5}
+    assert record.media == {"a_packets_received": 600.0}
+
+
+async def test_record_exists_from_the_beginning_of_a_call(database: Database) -> None:
+    await Calls(database).initiated(initiated())
+
+    record = await Calls(database).get(CALL)
+
+    assert record.ended_at is None
+    assert record.stages == {}
+    assert (record.session_id, record.verto_call_id) == ("6a1f", "b1c2")
+
+
+async def test_call_cannot_begin_twice(database: Database) -> None:
+    await Calls(database).initiated(initiated())
+
+    with pytest.raises(Duplicate):
+        await Calls(database).initiated(initiated())
+
+
+async def test_news_of_an_unknown_call_is_not_found(database: Database) -> None:
+    with pytest.raises(NotFound):
+        await Calls(database).ringing(CallRinging(call_id=CALL, at=NOON))
+    with pytest.raises(NotFound):
+        await Calls(database).ended(ended())
+    with pytest.raises(NotFound):
+        await Calls(database).get(CALL)
+
+
+async def test_recent_calls_come_newest_first_and_page_without_gap_or_repeat(database: Database) -> None:
+    calls = Calls(database)
+    for i in range(1, 8):
+        # Three calls begin in one instant: the page break falls between them.
+        await calls.initiated(initiated(i, at=NOON + _after(i // 3)))
+
+    pages: list[tuple[str, ...]] = []
+    before: CallId | None = None
+    while page := await calls.recent(2, before):
+        pages.append(tuple(record.call_id[-1] for record in page))
+        before = page[-1].call_id
+
+    assert pages == [("7", "6"), ("5", "4"), ("3", "2"), ("1",)]
+
+
+async def test_page_after_a_call_that_is_gone_is_empty(database: Database) -> None:
+    await Calls(database).initiated(initiated())
+
+    assert await Calls(database).recent(10, CallId("gone")) == ()
+
+
+async def test_calls_left_open_by_a_crash_are_closed_once_and_ended_ones_are_not_touched(database: Database) -> None:
+    calls = Calls(database)
+    await calls.initiated(initiated(1))
+    await calls.initiated(initiated(2))
+    await calls.ended(ended(2, at=NOON))
+    later = NOON + _after(60)
+
+    closed = await calls.close_orphans(later)
+
+    orphan, complete = await calls.get(initiated(1).call_id), await calls.get(initiated(2).call_id)
+    assert closed == 1
+    assert (orphan.ended_at, orphan.cause, orphan.cause_code) == (later, "SYSTEM_SHUTDOWN", 506)
+    assert orphan.duration_s is None
+    assert (complete.ended_at, complete.cause) == (NOON, "NORMAL_CLEARING")
+    assert await calls.close_orphans(later) == 0
+
+
+async def test_oldest_records_are_forgotten_but_never_a_live_call(database: Database) -> None:
+    calls = Calls(database)
+    for i in range(1, 6):
+        await calls.initiated(initiated(i, at=NOON + _after(i)))
+        if i != 1:
+            await calls.ended(ended(i))
+
+    forgotten = await calls.forget_all_but(2)
+
+    assert forgotten == 2
+    assert [record.call_id[-1] for record in await calls.recent(10)] == ["5", "4", "1"]
+    assert await calls.forget_all_but(2) == 0
+
+
+async def test_caller_of_any_text_is_kept_without_breaking_the_database(database: Database) -> None:
+    hostile = "a\x00b\ud800" + "x" * 300
+
+    await Calls(database).initiated(initiated(caller=hostile))
+
+    kept = (await Calls(database).get(CALL)).caller
+    assert kept.startswith("a�b?xxx")
+    assert len(kept) == 256
+
+
+@given(st.text(max_size=40), st.integers(1, 30))
+def test_stored_text_is_valid_utf8_without_nul_and_fits(text: str, length: int) -> None:
+    stored = _storable(text, length)
+
+    assert stored is not None
+    assert "\x00" not in stored
+    assert len(stored) <= length
+    assert stored.encode("utf-8").decode("utf-8") == stored
