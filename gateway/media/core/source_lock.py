@@ -1,0 +1,69 @@
+"""From where a plain RTP leg takes packets: the defence against injected media (RTP Bleed and its kin).
+
+Packets come from the address that SDP named. A device behind a NAT names one that is not where its packets come
+from; the first source that shows it knows the call is then taken instead, once.
+"""
+
+import ipaddress
+from typing import Final
+
+Address = tuple[str, int]
+"""IP address and port."""
+
+_PRIVATE_BLOCKS: Final = tuple(
+    ipaddress.ip_network(block)
+    for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8")
+) + tuple(ipaddress.ip_network(block) for block in ("fc00::/7", "fe80::/10", "::1/128"))
+"""RFC 1918, 6598, 3927, 1122; RFC 4193, 4291."""
+
+
+def is_behind_nat(signalled: str, local: str) -> bool:
+    """Whether packets from the signalled address would reach us with another address.
+
+    So it is when that address is private and we are not in the same private block. A peer in our own block is
+    reached directly, and gets no such leniency.
+    """
+    block = _block(signalled)
+    return block is not None and block != _block(local)
+
+
+def _block(text: str) -> object:
+    address = ipaddress.ip_address(text)
+    return next((block for block in _PRIVATE_BLOCKS if address in block), None)
+
+
+class SourceLock:
+    """The source that one socket of one leg takes packets from, renewed with each description of the far end."""
+
+    __slots__ = ("_any_address", "_signalled", "locked")
+
+    def __init__(self, signalled: Address | None, *, any_address: bool) -> None:
+        """
+        Args:
+            signalled: what SDP named, None when it named none that can send (hold by `0.0.0.0`).
+            any_address: whether another IP address may be learned, not only another port of the signalled one.
+        """
+        self._signalled = signalled
+        self._any_address = any_address
+        self.locked: Address | None = None
+        """The source that is taken; None until the first valid packet. Compare with it before anything else."""
+
+    @property
+    def destination(self) -> Address | None:
+        """Where to send: to the learned source, else to the signalled address."""
+        return self.locked or self._signalled
+
+    def try_lock(self, source: Address) -> bool:
+        """Whether to take a packet from a source that is not `locked`. Call it with a valid packet only.
+
+        The signalled address is always taken, also when a stranger was quicker: so nobody keeps a direct peer out.
+        """
+        if self._signalled is None:
+            return False
+        if source != self._signalled:
+            if self.locked is not None:
+                return False
+            if not self._any_address and source[0] != self._signalled[0]:
+                return False
+        self.locked = source
+        return True
