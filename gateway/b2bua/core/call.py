@@ -275,5 +275,6 @@ class Call:
 
     def _hangup(self, leg: LegName, ending: Ending) -> Hangup:
         if leg is LegName.B and not self.is_answered and ending.by is LegName.A:
-            return Hangup(leg, ORIGINATOR_CANCEL)  # whatever A said, to a ringing B the caller gave up (verto-js 5.2)
+            gave_up = ORIGINATOR_CANCEL  # whatever A said: to a ringing B the caller gave up (verto-js 5.2)
+            return Hangup(leg, gave_up, gave_up.sip_status, gave_up.sip_reason)
         return Hangup(leg, ending.cause, ending.sip_status, ending.sip_reason)

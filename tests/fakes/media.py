@@ -1,0 +1,103 @@
+"""A media engine without packets: descriptions are short texts, and tests say when a leg is up or refused."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from gateway.domain.ids import CallId, LegName, Sdp
+from gateway.media.engine import (
+    BadSdp,
+    LegStats,
+    MediaEvent,
+    MediaFailed,
+    MediaReady,
+    NoTelephoneEvent,
+    Profile,
+)
+
+
+class FakeMediaSession:
+    """Records what was asked of it. An SDP whose text is `bad` is refused."""
+
+    def __init__(self, call_id: CallId, on_event: Callable[[MediaEvent], None]) -> None:
+        self.call_id, self._on_event = call_id, on_event
+        self.log: list[tuple[str, ...]] = []
+        self.held: dict[LegName, bool] = {}
+        self.digits: list[tuple[LegName, str]] = []
+        self.digits_sent = asyncio.Event()
+        self.has_telephone_event = True
+        self.is_closed = False
+        self._offers: dict[LegName, Sdp] = {}
+        self._count = 0
+
+    def _take(self, verb: str, leg: LegName, sdp: Sdp) -> None:
+        self.log.append((verb, leg.value, sdp))
+        if sdp == "bad":
+            raise BadSdp("not a session description")
+
+    async def take_offer(self, leg: LegName, offer: Sdp) -> None:
+        self._take("take_offer", leg, offer)
+        self._offers[leg] = offer
+
+    async def answer(self, leg: LegName) -> Sdp:
+        return Sdp(f"answer to {self._offers[leg]}")
+
+    async def offer(self, leg: LegName) -> Sdp:
+        self._count += 1
+        return Sdp(f"offer {self._count} to {leg.value}")
+
+    async def accept(self, leg: LegName, answer: Sdp) -> None:
+        self._take("accept", leg, answer)
+
+    async def add_candidate(self, leg: LegName, candidate: str | None) -> None:
+        self.log.append(("candidate", leg.value, str(candidate)))
+
+    def set_hold(self, leg: LegName, is_held: bool) -> None:
+        self.held[leg] = is_held
+
+    async def send_dtmf(self, leg: LegName, digits: str, *, duration: float, gap: float) -> None:
+        if not self.has_telephone_event:
+            raise NoTelephoneEvent("not negotiated")
+        self.digits.append((leg, digits))
+        self.digits_sent.set()
+
+    def stats(self) -> Mapping[LegName, LegStats]:
+        return {leg: LegStats(codec="PCMU") for leg in LegName}
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+    def bring_up(self) -> None:
+        """Both legs can carry audio."""
+        for leg in LegName:
+            self._on_event(MediaReady(leg))
+
+    def fail(self, leg: LegName, reason: str) -> None:
+        """That leg lost its media."""
+        self._on_event(MediaFailed(leg, reason))
+
+
+class FakeMediaEngine:
+    """Hands out `FakeMediaSession`s and keeps them."""
+
+    def __init__(self) -> None:
+        self.sessions: list[FakeMediaSession] = []
+
+    async def start(self) -> None:
+        return None
+
+    async def open(
+        self,
+        *,
+        call_id: CallId,
+        a: Profile,
+        b: Profile,
+        codecs_a: Sequence[str],
+        codecs_b: Sequence[str],
+        on_event: Callable[[MediaEvent], None],
+    ) -> FakeMediaSession:
+        session = FakeMediaSession(call_id, on_event)
+        self.sessions.append(session)
+        return session
+
+    async def stop(self) -> None:
+        return None

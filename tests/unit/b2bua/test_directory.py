@@ -1,0 +1,381 @@
+"""Calls through the directory, with recorded clients and trunks and no packets."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from gateway.b2bua.directory import CallDirectory, crossing_headers
+from gateway.b2bua.routing import Router, Trunk
+from gateway.b2bua.settings import CallSettings
+from gateway.domain.causes import NORMAL_CLEARING, USER_BUSY
+from gateway.domain.facts import CallAnswered, CallEnded, CallInitiated, CallRinging, Fact
+from gateway.domain.ids import Direction, LegName, Sdp, VertoCallId
+from gateway.sip.call import Answered, Cancelled, Confirmed, Ended, Provisional, Rejected, Reoffered
+from gateway.vsp.control import (
+    ClientAnswer,
+    ClientBye,
+    ClientDtmf,
+    ClientHold,
+    ClientRinging,
+    ClientUpdateMedia,
+    Invite,
+    SocketLost,
+)
+from tests.fakes.clients import RecordingIncomingCall, RecordingSession, RecordingUserAgent
+from tests.fakes.media import FakeMediaEngine
+
+CALL = VertoCallId("c1")
+SDP = Sdp("offer of browser")
+
+
+@dataclass
+class House:
+    """A directory with everything around it recorded."""
+
+    directory: CallDirectory
+    alice: RecordingSession
+    bob: RecordingSession
+    agent: RecordingUserAgent
+    engine: FakeMediaEngine
+    facts: list[Fact]
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def dial(self, destination: str, call: VertoCallId = CALL, sdp: Sdp = SDP) -> None:
+        """Alice calls."""
+        invite = Invite(
+            verto_call_id=call,
+            sdp=sdp,
+            is_trickle=False,
+            destination=destination,
+            caller_name="Alice",
+            caller_number="+12025550198",
+            client_state=None,
+            custom_headers=[("X-Ref", "42"), ("Route", "<sip:evil>"), ("X-Bad", "a\r\nVia: b")],
+            user_agent="test",
+        )
+        self.directory.call_requested(self.alice, invite)
+
+    def alice_says(self, message: object, call: VertoCallId = CALL) -> None:
+        self.directory.client_message(self.alice.session_id, call, message)  # type: ignore[arg-type] # union of messages
+
+    def take(self, fact: Fact) -> None:
+        self.facts.append(fact)
+        if isinstance(fact, CallEnded):
+            self.ended.set()
+
+    @property
+    def last(self) -> CallEnded:
+        fact = self.facts[-1]
+        assert isinstance(fact, CallEnded)
+        return fact
+
+
+async def owner(number: str) -> str | None:
+    return "bob" if number == "+12025550190" else None
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    alice, bob = RecordingSession("alice", "s-alice"), RecordingSession("bob", "s-bob")
+    agent, engine = RecordingUserAgent(), FakeMediaEngine()
+    clients = {"alice": alice, "bob": bob}
+    router = Router(
+        domain="sip.telnyx.com",
+        trunks=[
+            Trunk(name="one", uri="sip:127.0.0.2:5060;transport=tcp", codecs=("PCMU",), username="u", password="p"),
+            Trunk(name="two", uri="sip:127.0.0.3:5060", codecs=("PCMA",)),
+        ],
+        find_client=clients.get,
+        find_number_owner=owner,
+        is_magic_number=lambda _: False,
+    )
+    directory = CallDirectory(
+        CallSettings(ring_timeout=5.0, stop_grace=0.0, max_calls=3, max_calls_per_session=2),
+        engine=engine,
+        router=router,
+        invite=agent.invite,
+        domain="sip.telnyx.com",
+        trunk_codecs=lambda _: ("PCMU", "PCMA"),
+    )
+    house = House(directory, alice, bob, agent, engine, [])
+    directory.subscribe(house.take)
+    async with directory, asyncio.timeout(5):
+        yield house
+        await directory.drain()
+
+
+async def answered(house: House) -> None:
+    house.dial("+4930123456")
+    call = await house.agent.wait_for_call()
+    call.say(Provisional(180, "Ringing", None))
+    call.say(Answered(Sdp("answer of trunk"), {}))
+    await house.alice.wait_for("answer")
+
+
+async def test_outbound_call_rings_answers_and_ends_with_facts_in_order(house: House) -> None:
+    await answered(house)
+    house.alice_says(ClientBye(cause=NORMAL_CLEARING, sip_code=None, custom_headers=()))
+    await house.ended.wait()
+
+    assert [message[0] for message in house.alice.sent] == ["ringing", "answer"]
+    assert house.alice.sent[1] == ("answer", "answer to offer of browser")
+    assert house.agent.calls[0].log == [("hangup", 16)]
+    assert [type(fact) for fact in house.facts] == [CallInitiated, CallRinging, CallAnswered, CallEnded]
+    assert (house.last.cause, house.last.ended_by, house.last.trunk) == (NORMAL_CLEARING, LegName.A, "one")
+    assert set(house.last.stages) >= {"dialed", "ringing", "active", "ended"}
+    assert house.engine.sessions[0].is_closed
+    assert house.directory.live() == []
+
+
+async def test_invite_to_trunk_carries_number_caller_credentials_and_only_x_headers(house: House) -> None:
+    house.dial("+49 30 123456")
+    call = await house.agent.wait_for_call()
+
+    assert call.target.uri == "sip:+4930123456@127.0.0.2:5060;transport=tcp"
+    assert call.target.from_uri == "sip:+12025550198@sip.telnyx.com"
+    assert call.target.from_name == "Alice"
+    assert (call.target.username, call.target.password) == ("u", "p")
+    assert tuple(call.target.headers) == (("X-Ref", "42"),)
+
+
+async def test_early_media_then_answer_without_sdp(house: House) -> None:
+    house.dial("+4930123456")
+    call = await house.agent.wait_for_call()
+    call.say(Provisional(183, "Session Progress", Sdp("early")))
+    await house.alice.wait_for("media")
+    call.say(Answered(Sdp("early"), {}))
+    await house.alice.wait_for("answer")
+
+    assert house.alice.sent == [("media", "answer to offer of browser"), ("answer", None)]
+
+
+async def test_busy_trunk_reaches_client_with_cause_and_sip_code(house: House) -> None:
+    house.dial("+4930123456")
+    (await house.agent.wait_for_call()).say(Rejected(486, "Busy Here"))
+
+    assert await house.alice.wait_for("bye") == ("bye", "USER_BUSY", 486, "Busy Here")
+    await house.ended.wait()
+    assert house.last.sip_status == 486
+
+
+async def test_dead_trunk_is_followed_by_the_next(house: House) -> None:
+    house.dial("+4930123456")
+    first = await house.agent.wait_for_call()
+    first.say(Rejected(503, "Service Unavailable"))
+    second = await house.agent.wait_for_call(2)
+    first.say(Ended(None, "bye"))
+    second.say(Answered(Sdp("answer of trunk"), {}))
+    await house.alice.wait_for("answer")
+
+    assert second.target.uri == "sip:+4930123456@127.0.0.3:5060"
+    assert house.directory.live()[0].trunk == "two"
+
+
+async def test_unknown_destination_is_refused_after_call_created(house: House) -> None:
+    house.dial("nobody@sip.telnyx.com")
+
+    assert await house.alice.wait_for("bye") == ("bye", "SUBSCRIBER_ABSENT", 480, "User not registered")
+
+
+async def test_offer_that_media_cannot_read_is_incompatible(house: House) -> None:
+    house.dial("+4930123456", sdp=Sdp("bad"))
+
+    assert await house.alice.wait_for("bye") == ("bye", "INCOMPATIBLE_DESTINATION", 488, "Not Acceptable Here")
+    assert house.agent.calls == []
+
+
+async def test_answer_that_media_cannot_read_hangs_up_both(house: House) -> None:
+    house.dial("+4930123456")
+    call = await house.agent.wait_for_call()
+    call.say(Answered(Sdp("bad"), {}))
+
+    await house.alice.wait_for("bye")
+    assert call.log == [("hangup", 88)]
+
+
+async def test_internal_call_rings_and_connects_two_browsers(house: House) -> None:
+    house.dial("bob")
+    await house.bob.wait_for("invite")
+    bobs_call = house.bob.calls[0]
+    house.directory.client_message(house.bob.session_id, bobs_call, ClientRinging())
+    await house.alice.wait_for("ringing")
+    answer = ClientAnswer(sdp=Sdp("answer of bob"), is_trickle=False, custom_headers=())
+    house.directory.client_message(house.bob.session_id, bobs_call, answer)
+    await house.alice.wait_for("answer")
+    house.directory.client_message(house.bob.session_id, bobs_call, answer)
+    bye = ClientBye(cause=NORMAL_CLEARING, sip_code=None, custom_headers=())
+    house.directory.client_message(house.bob.session_id, bobs_call, bye)
+    await house.ended.wait()
+
+    assert house.bob.sent[0] == ("invite", "offer 1 to b", "Alice", "+12025550198", "bob", (("X-Ref", "42"),))
+    assert house.alice.sent[-1] == ("bye", "NORMAL_CLEARING", None, None)
+    assert house.last.direction is Direction.INTERNAL
+    assert not house.directory.has_call(house.bob.session_id, bobs_call)
+
+
+async def test_inbound_call_rings_browser_and_answers_trunk(house: House) -> None:
+    trunk = RecordingIncomingCall("+12025550190")
+    house.directory.incoming(trunk)
+    await house.bob.wait_for("invite")
+    bobs_call = house.bob.calls[0]
+    house.directory.client_message(house.bob.session_id, bobs_call, ClientRinging())
+    await trunk.wait_for("ring")
+    answer = ClientAnswer(sdp=Sdp("answer of bob"), is_trickle=False, custom_headers=())
+    house.directory.client_message(house.bob.session_id, bobs_call, answer)
+    assert await trunk.wait_for("answer") == ("answer", "answer to offer from trunk")
+    trunk.say(Confirmed(None))
+    trunk.say(Ended(16, "bye"))
+    await house.ended.wait()
+
+    assert house.bob.sent[0][5] == (("X-Tenant", "acme"),)
+    assert house.bob.sent[-1] == ("bye", "NORMAL_CLEARING", None, None)
+
+
+async def test_browser_that_rejects_gives_trunk_busy_here(house: House) -> None:
+    trunk = RecordingIncomingCall("bob")
+    house.directory.incoming(trunk)
+    await house.bob.wait_for("invite")
+    bye = ClientBye(cause=USER_BUSY, sip_code=None, custom_headers=())
+    house.directory.client_message(house.bob.session_id, house.bob.calls[0], bye)
+
+    assert await trunk.wait_for("reject") == ("reject", 486, "Busy Here", 17)
+
+
+async def test_cancel_of_trunk_ends_the_ringing_browser(house: House) -> None:
+    trunk = RecordingIncomingCall("bob")
+    house.directory.incoming(trunk)
+    await house.bob.wait_for("invite")
+    trunk.say(Cancelled())
+
+    assert await house.bob.wait_for("bye") == ("bye", "ORIGINATOR_CANCEL", 487, "Request Terminated")
+    await house.ended.wait()
+    assert [entry[0] for entry in trunk.log] == []
+
+
+async def test_trunk_call_to_nobody_is_404(house: House) -> None:
+    trunk = RecordingIncomingCall("+12025550111")
+    house.directory.incoming(trunk)
+
+    assert (await trunk.wait_for("reject"))[1] == 404
+
+
+async def test_hold_reinvite_and_digits_reach_media_and_are_confirmed(house: House) -> None:
+    await answered(house)
+    media, trunk = house.engine.sessions[0], house.agent.calls[0]
+    house.alice_says(ClientHold("r1", None))
+    assert await house.alice.wait_for("hold") == ("hold", "r1", True)
+    assert media.held == {LegName.A: True}
+    assert house.directory.live()[0].state == "held"
+
+    trunk.say(Reoffered(Sdp("sendonly")))
+    house.alice_says(ClientUpdateMedia("r2", Sdp("restart"), False))
+    assert await house.alice.wait_for("updated") == ("updated", "r2", "answer to restart")
+    assert trunk.log == [("answer_reoffer", "answer to sendonly")]
+
+    house.alice_says(ClientDtmf("12#"))
+    await media.digits_sent.wait()
+    assert media.digits == [(LegName.B, "12#")]
+
+
+async def test_update_that_waits_gets_an_error_when_the_call_ends(house: House) -> None:
+    house.dial("+4930123456")
+    call = await house.agent.wait_for_call()
+    house.alice_says(ClientUpdateMedia("early", Sdp("restart"), False))
+    assert await house.alice.wait_for("error") == ("error", "early", -32002)
+    call.say(Rejected(603, "Decline"))
+
+    assert (await house.alice.wait_for("bye"))[1] == "CALL_REJECTED"
+
+
+async def test_lost_socket_hangs_up_the_trunk(house: House) -> None:
+    await answered(house)
+    house.directory.session_lost(house.alice.session_id)
+    await house.ended.wait()
+
+    assert house.agent.calls[0].log == [("hangup", 38)]
+    assert "bye" not in [message[0] for message in house.alice.sent]
+
+
+async def test_calls_follow_their_session_to_a_new_socket(house: House) -> None:
+    await answered(house)
+    again = RecordingSession("alice", house.alice.session_id)
+    house.directory.session_replaced(again)
+    house.agent.calls[0].say(Ended(None, "bye"))
+
+    assert (await again.wait_for("bye"))[1] == "NORMAL_CLEARING"
+
+
+async def test_media_that_fails_ends_the_call_on_both_sides(house: House) -> None:
+    await answered(house)
+    house.engine.sessions[0].fail(LegName.A, "consent_lost")
+
+    assert (await house.alice.wait_for("bye"))[1] == "MEDIA_TIMEOUT"
+    assert house.agent.calls[0].log == [("hangup", None)]
+
+
+async def test_call_limits_refuse_with_congestion(house: House) -> None:
+    house.dial("+49301", VertoCallId("c1"))
+    house.dial("+49302", VertoCallId("c2"))
+    house.dial("+49303", VertoCallId("c3"))
+
+    assert house.alice.sent == [("bye", "NORMAL_CIRCUIT_CONGESTION", 503, "Service Unavailable")]
+    house.directory.incoming(RecordingIncomingCall("bob"))
+    full = RecordingIncomingCall("bob")
+    house.directory.incoming(full)
+    assert (await full.wait_for("reject"))[1] == 503
+
+
+async def test_defect_in_one_call_hangs_up_its_legs_and_leaves_the_others(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await answered(house)
+    house.dial("+49302", VertoCallId("c2"))
+    second = await house.agent.wait_for_call(2)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(second, "answer_reoffer", broken)
+    second.say(Answered(Sdp("answer"), {}))
+    second.say(Reoffered(Sdp("again")))
+    await house.ended.wait()
+
+    assert second.log == [("hangup", 41)]
+    assert [snapshot.verto_call_id for snapshot in house.directory.live()] == ["c1"]
+
+
+async def test_stop_refuses_new_calls_and_ends_the_rest(house: House) -> None:
+    await answered(house)
+    await house.directory.drain()
+    house.dial("+49302", VertoCallId("c2"))
+
+    assert [message[1] for message in house.alice.sent if message[0] == "bye"] == ["SYSTEM_SHUTDOWN"] * 2
+    assert house.directory.live() == []
+
+
+async def test_call_control_message_of_unknown_call_is_dropped(house: House) -> None:
+    await answered(house)
+    house.alice_says(SocketLost(), VertoCallId("unknown"))
+    house.directory.client_message(house.bob.session_id, CALL, ClientHold("r", True))
+
+    assert [snapshot.state for snapshot in house.directory.live()] == ["active"]
+
+
+async def test_call_is_hung_up_from_outside_by_its_id(house: House) -> None:
+    await answered(house)
+    call_id = house.directory.live()[0].call_id
+
+    assert house.directory.find(call_id) == house.directory.live()[0]
+    assert house.directory.hangup(call_id)
+    await house.ended.wait()
+    assert house.last.ended_by is None
+    assert not house.directory.hangup(call_id)
+
+
+def test_only_x_headers_with_plain_values_cross() -> None:
+    headers = [("X-A", "1"), ("x-b", "ü"), ("To", "evil"), ("X-C", "a\nb"), ("X-", "no"), ("X-Long", "v" * 2000)]
+
+    assert crossing_headers(headers) == (("X-A", "1"), ("x-b", "ü"))
+    assert len(crossing_headers([("X-N", "v")] * 100)) == 50

@@ -1,0 +1,100 @@
+"""Where a destination goes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.b2bua.routing import Destination, Refused, Route, Router, ToClient, ToTrunks, Trunk, parse_destination
+from gateway.domain.causes import INVALID_NUMBER_FORMAT, NO_ROUTE_DESTINATION, SUBSCRIBER_ABSENT
+from gateway.domain.identity import Identity
+from tests.fakes.clients import RecordingSession
+
+CARRIER = Trunk(name="carrier", uri="sip:127.0.0.2:5060", codecs=("PCMU",))
+BACKUP = Trunk(name="backup", uri="sip:127.0.0.3:5060", codecs=("PCMA",))
+LAB = Trunk(name="lab", uri="sip:127.0.0.1:5070", codecs=("PCMU",), is_lab=True)
+ME = Identity(connection_id="1", credential_id=None, username="alice")
+BOB = RecordingSession("bob")
+
+
+def router(*trunks: Trunk) -> Router:
+    async def owner(number: str) -> str | None:
+        return {"+12025550190": "bob", "+12025550191": "gone"}.get(number)
+
+    return Router(
+        domain="sip.telnyx.com",
+        trunks=trunks,
+        find_client=lambda username: BOB if username == "bob" else None,
+        find_number_owner=owner,
+        is_magic_number=lambda user: user.endswith("2025550100"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("+1-872-231-5806", Destination("+18722315806", None)),
+        (" (202) 555-0100 ", Destination("2025550100", None)),
+        ("tel:+12025550100;ext=3", Destination("+12025550100", None)),
+        ("sip:bob@SIP.telnyx.com", Destination("bob", "sip.telnyx.com")),
+        ("sips:+12025550100@host.example;user=phone", Destination("+12025550100", "host.example")),
+        ("gencredAbC123", Destination("gencredAbC123", None)),
+        ("*67", Destination("*67", None)),
+    ],
+)
+def test_destination_is_normalised(text: str, expected: Destination) -> None:
+    assert parse_destination(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "   ", "bob alice", "<sip:bob@x>", "bob@", "bob@ho st", "a\r\nTo: x", "x" * 300])
+def test_what_can_be_no_address_is_refused(text: str) -> None:
+    assert parse_destination(text) is None
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_parsed_or_refused_and_never_carries_control_characters(text: str) -> None:
+    parsed = parse_destination(text)
+
+    if parsed is not None:
+        assert parsed.user
+        assert not any(character in parsed.user for character in "\r\n\0<>@ ")
+
+
+@pytest.mark.parametrize(
+    ("dialled", "expected"),
+    [
+        ("bob", ToClient(BOB)),
+        ("bob@sip.telnyx.com", ToClient(BOB)),
+        ("sip:bob@sip.telnyx.com", ToClient(BOB)),
+        ("nobody@sip.telnyx.com", Refused(SUBSCRIBER_ABSENT, "User not registered")),
+        ("nobody", Refused(NO_ROUTE_DESTINATION)),
+        ("+1 202 555 0100", ToTrunks((LAB,), "+12025550100")),
+        ("+12025550190", ToClient(BOB)),
+        ("+12025550191", ToTrunks((CARRIER, BACKUP), "+12025550191")),
+        ("+4930123456", ToTrunks((CARRIER, BACKUP), "+4930123456")),
+        ("bob@elsewhere.example", Refused(NO_ROUTE_DESTINATION)),
+        ("<script>", Refused(INVALID_NUMBER_FORMAT)),
+    ],
+)
+async def test_client_reaches_clients_then_lab_then_numbers_then_trunks(dialled: str, expected: Route) -> None:
+    assert await router(CARRIER, LAB, BACKUP).from_client(ME, dialled) == expected
+
+
+async def test_magic_number_is_an_ordinary_one_without_the_lab() -> None:
+    assert await router(CARRIER).from_client(ME, "+12025550100") == ToTrunks((CARRIER,), "+12025550100")
+
+
+async def test_number_without_any_trunk_has_no_route() -> None:
+    assert await router(LAB).from_client(ME, "+4930123456") == Refused(NO_ROUTE_DESTINATION)
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [
+        ("bob", ToClient(BOB)),
+        ("+12025550190", ToClient(BOB)),
+        ("+12025550191", Refused(NO_ROUTE_DESTINATION)),
+        ("+12025550100", Refused(NO_ROUTE_DESTINATION)),
+    ],
+)
+async def test_trunk_reaches_clients_and_never_another_trunk(user: str, expected: Route) -> None:
+    assert await router(CARRIER, LAB).from_trunk(user, "127.0.0.1") == expected
