@@ -1,0 +1,101 @@
+"""What never reaches a log."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+
+import pytest
+import structlog
+
+from gateway.observability.logging import MASK, configure, get_logger, mask_text, masked
+
+JWT = "eyJhbGciOiJIUzUxMiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJlLXRoYXQtaXMtbG9uZw"
+
+
+@pytest.fixture
+def stderr(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    written: list[str] = []
+
+    def read() -> str:
+        written.append(capsys.readouterr().err)
+        return "".join(written)
+
+    yield read
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ('{"method":"login","params":{"login":"a","passwd":"s3cret"}}', "s3cret"),
+        ('{"login_token": "' + JWT + '"}', JWT),
+        ('{"iceServers":[{"urls":"turn:x","credential":"turnpass"}]}', "turnpass"),
+        ('{"params":{"dtmf":"4711"}}', "4711"),
+        ("INVITE sip:a SIP/2.0\r\nAuthorization: Digest response=abcdef\r\n\r\n", "abcdef"),
+        ("Proxy-Authorization: Digest response=abcdef", "abcdef"),
+        ("v=0\r\na=ice-pwd:verysecretpwd\r\n", "verysecretpwd"),
+        ("v=0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:KEYKEY\r\n", "KEYKEY"),
+        ("Authorization: Bearer KEY0123", "KEY0123"),
+        ("token " + JWT + " seen", JWT),
+    ],
+)
+def test_secret_in_a_frame_or_message_is_masked(text: str, secret: str) -> None:
+    assert secret in text
+    assert secret not in mask_text(text)
+    assert MASK in mask_text(text)
+
+
+def test_text_without_secret_is_left_as_it_is() -> None:
+    text = "INVITE sip:+12025550100@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKx\r\n"
+
+    assert mask_text(text) == text
+
+
+def test_log_line_is_json_with_masked_keys(stderr: Callable[[], str]) -> None:
+    configure(level="info", format="json")
+
+    get_logger().info("session_opened", password="s3cret", session_id="s1", frame='{"passwd":"s3cret"}')
+
+    line = json.loads(stderr())
+    assert line["event"] == "session_opened"
+    assert line["level"] == "info"
+    assert line["session_id"] == "s1"
+    assert "s3cret" not in stderr()
+
+
+def test_line_below_the_level_is_not_written(stderr: Callable[[], str]) -> None:
+    configure(level="warning", format="json")
+
+    get_logger().info("session_opened")
+    logging.getLogger("aioice").info("noise")
+    logging.getLogger("other").warning("kept %s", "here")
+
+    assert [json.loads(line)["event"] for line in stderr().splitlines()] == ["kept here"]
+
+
+def test_traceback_is_part_of_the_line(stderr: Callable[[], str]) -> None:
+    configure(level="info", format="json")
+
+    try:
+        raise RuntimeError("a defect")
+    except RuntimeError:
+        get_logger().exception("call_crashed")
+
+    assert "RuntimeError: a defect" in json.loads(stderr())["exception"]
+
+
+def test_console_format_is_readable_and_masked(stderr: Callable[[], str]) -> None:
+    configure(level="info", format="console")
+
+    get_logger().info("session_opened", token="abc123")
+
+    assert "session_opened" in stderr()
+    assert "abc123" not in stderr()
+
+
+def test_settings_are_shown_without_secrets() -> None:
+    assert masked({"password": "x", "name": "lab"}) == {"password": MASK, "name": "lab"}
