@@ -1,0 +1,300 @@
+"""SIP messages: bytes to `Request` or `Response` and back (RFC 3261 sections 7, 8.2.6, 18.3, 25).
+
+The strict guard that everything from the network passes. Of the library `sipmessage` the table of compact forms
+and the grammar of CSeq are used; its message parser is not, because it neither unfolds lines nor checks ranges,
+raises KeyError for what is missing, and rewrites what it prints. Header values are kept as they came, so that a
+Via, From or Record-Route is echoed exactly.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from gateway.sip.core.errors import SipParseError
+from gateway.sip.core.headers.cseq import CSeq
+from gateway.sip.core.headers.fields import Headers
+from gateway.sip.core.headers.name_addr import NameAddr
+from gateway.sip.core.headers.tokens import is_token
+from gateway.sip.core.headers.uri import check_uri
+from gateway.sip.core.headers.via import Via
+from gateway.sip.core.reasons import reason_phrase
+
+__all__ = ["MAX_HEADER_LINES", "Headers", "Request", "Response", "parse", "response_to", "serialize"]
+
+MAX_HEADER_LINES: Final = 256
+"""More header lines than any honest message has; 400 beyond."""
+
+_VERSION: Final = re.compile(r"SIP/[0-9]+\.[0-9]+", re.IGNORECASE)
+_STATUS: Final = re.compile(r"[1-6][0-9]{2}")
+_FOLD: Final = re.compile(rb"[ \t]*\r\n[ \t]+")
+_BARE_BREAK: Final = re.compile(rb"\r(?!\n)|(?<!\r)\n")
+_NUMBER: Final = re.compile(r"[0-9]{1,10}")
+_LINE_BREAK: Final = re.compile(r"[\r\n]")
+
+_NEEDED: Final = ("Via", "From", "To", "Call-ID", "CSeq")
+_SINGLE: Final = ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "Content-Type")
+
+
+class _TypedFields:
+    """What both kinds share. The views parse again at each call and raise SipParseError if we built rubbish."""
+
+    __slots__ = ()
+    headers: Headers
+
+    @property
+    def call_id(self) -> str:
+        return self._need("Call-ID")
+
+    @property
+    def cseq(self) -> CSeq:
+        return CSeq.parse(self._need("CSeq"))
+
+    @property
+    def from_(self) -> NameAddr:
+        return NameAddr.parse(self._need("From"))
+
+    @property
+    def to(self) -> NameAddr:
+        return NameAddr.parse(self._need("To"))
+
+    @property
+    def top_via(self) -> Via:
+        return Via.parse(self._need("Via", self.headers.get_all("Via")[:1]))
+
+    @property
+    def content_type(self) -> str:
+        """The media type without parameters, lower case; empty when there is no Content-Type."""
+        return (self.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
+
+    def _need(self, name: str, values: list[str] | None = None) -> str:
+        found = self.headers.get_all(name) if values is None else values
+        if not found:
+            raise SipParseError(f"no {name}")
+        return found[0]
+
+
+@dataclass(slots=True)
+class Request(_TypedFields):
+    """A request. From `parse`, its Via, From, To, Call-ID and CSeq are there and well-formed."""
+
+    method: str
+    uri: str
+    headers: Headers = field(default_factory=Headers)
+    body: bytes = b""
+
+
+@dataclass(slots=True)
+class Response(_TypedFields):
+    """A response, as well-formed as a `Request`. `status` is 100-699."""
+
+    status: int
+    reason: str
+    headers: Headers = field(default_factory=Headers)
+    body: bytes = b""
+
+    @property
+    def cseq_method(self) -> str:
+        """The method of the request that this answers."""
+        return self.cseq.method
+
+    @property
+    def is_provisional(self) -> bool:
+        return self.status < 200
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+
+def parse(data: bytes) -> Request | Response:
+    """Parse one whole message: a datagram, or what the framing cut out of a stream.
+
+    Line breaks before the start line are skipped (RFC 3261 section 7.5), folded lines joined by one space, what
+    follows Content-Length ignored (section 18.3). Lines that are no UTF-8 are read as Latin-1: old exchanges send
+    such display names, and nothing behind the parser must meet undecodable text.
+
+    Raises:
+        SipParseError: and nothing else, whatever the bytes; with the response to suggest and, when it can be
+            answered, the request as far as it could be read.
+    """
+    start = len(data) - len(data.lstrip(b"\r\n"))
+    end = data.find(b"\r\n\r\n", start)
+    if end < 0:
+        raise SipParseError("no empty line behind the header fields")
+    lines, error = _split_lines(data[start:end])
+    headers = Headers()
+    error = _read_headers(lines[1:], headers) or error
+    body = data[end + 4 :]
+    try:
+        message = _start_line(lines[0], headers, body)
+    except SipParseError as exc:
+        raise _with_salvage(exc, lines[0], headers) from exc
+    try:
+        if error is not None:
+            raise error
+        _check(message)
+        message.body = _cut_body(headers, body)
+    except SipParseError as exc:
+        raise _with_salvage(exc, lines[0], headers) from exc
+    return message
+
+
+def serialize(message: Request | Response) -> bytes:
+    """The bytes of a message; Content-Length is set to what the body has, as the last header field.
+
+    Raises:
+        ValueError: a line break in the start line (injection), or a method that is no token.
+    """
+    if isinstance(message, Request):
+        if not is_token(message.method) or " " in message.uri:
+            raise ValueError(f"not a request line: {message.method[:40]!r} {message.uri[:80]!r}")
+        start = f"{message.method} {message.uri} SIP/2.0"
+    else:
+        if not 100 <= message.status <= 699:
+            raise ValueError(f"not a status: {message.status}")
+        start = f"SIP/2.0 {message.status} {message.reason}"
+    if _LINE_BREAK.search(start):
+        raise ValueError("line break in the start line")
+    lines = [start]
+    lines += [f"{name}: {value}" for name, value in message.headers.items() if name.lower() != "content-length"]
+    lines.append(f"Content-Length: {len(message.body)}\r\n\r\n")
+    return "\r\n".join(lines).encode() + message.body
+
+
+def response_to(
+    request: Request,
+    status: int,
+    reason: str | None = None,
+    *,
+    to_tag: str | None = None,
+    headers: Iterable[tuple[str, str]] = (),
+    body: bytes = b"",
+    content_type: str | None = None,
+) -> Response:
+    """A response with what RFC 3261 section 8.2.6.2 copies from the request, raw.
+
+    Args:
+        reason: the reason phrase, the RFC's for that status by default.
+        to_tag: put behind To unless that has a tag or the status is 100.
+        headers: more header fields, behind the copied ones.
+        content_type: of the body.
+    Record-Route is copied into 101-299 (section 12.1.1), Timestamp into 100 (section 8.2.6.1).
+    """
+    copied = Headers()
+    for name, value in request.headers.items():
+        key = name.lower()
+        if key == "to" and to_tag and status != 100 and not _has_tag(value):
+            value = f"{value};tag={to_tag}"
+        is_copied = key in ("via", "from", "to", "call-id", "cseq")
+        if is_copied or (key == "record-route" and 100 < status < 300) or (key == "timestamp" and status == 100):
+            copied.add(name, value)
+    for name, value in headers:
+        copied.add(name, value)
+    if content_type is not None:
+        copied.set("Content-Type", content_type)
+    return Response(status, reason_phrase(status) if reason is None else reason, copied, body)
+
+
+def _has_tag(value: str) -> bool:
+    try:
+        return NameAddr.parse(value).tag is not None
+    except SipParseError:
+        # A broken To is echoed in its 400 as it is.
+        return True
+
+
+def _split_lines(head: bytes) -> tuple[list[str], SipParseError | None]:
+    error = SipParseError("bare CR or LF in the header fields") if _BARE_BREAK.search(head) else None
+    return [_decode(line) for line in _FOLD.sub(b" ", head).split(b"\r\n")], error
+
+
+def _decode(line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return line.decode("latin-1")
+
+
+def _read_headers(lines: list[str], headers: Headers) -> SipParseError | None:
+    """Fill in what can be read and return the first error instead of raising: a 400 needs the other lines."""
+    error: SipParseError | None = None
+    if len(lines) > MAX_HEADER_LINES:
+        error = SipParseError(f"more than {MAX_HEADER_LINES} header lines")
+    for line in lines[:MAX_HEADER_LINES]:
+        name, colon, value = line.partition(":")
+        try:
+            if not colon:
+                raise ValueError(f"no colon in header line {line[:40]!r}")
+            headers.add(name.rstrip(" \t"), value)
+        except ValueError as exc:
+            error = error or SipParseError(str(exc))
+    return error
+
+
+def _start_line(line: str, headers: Headers, body: bytes) -> Request | Response:
+    first, _, rest = line.partition(" ")
+    if _VERSION.fullmatch(first):
+        status, _, reason = rest.partition(" ")
+        _check_version(first)
+        if not _STATUS.fullmatch(status):
+            raise SipParseError(f"not a status: {status[:20]!r}")
+        return Response(int(status), reason, headers, body)
+    uri, _, version = rest.rpartition(" ")
+    if not is_token(first) or not _VERSION.fullmatch(version):
+        raise SipParseError(f"not a request line: {line[:80]!r}")
+    _check_version(version)
+    check_uri(uri)
+    return Request(first, uri, headers, body)
+
+
+def _check_version(version: str) -> None:
+    if version.upper() != "SIP/2.0":
+        raise SipParseError(f"version {version[:20]!r}", status=505)
+
+
+def _check(message: Request | Response) -> None:
+    headers = message.headers
+    for name in _NEEDED:
+        if not headers.get(name):
+            raise SipParseError(f"no {name}")
+    for name in _SINGLE:
+        if len(headers.get_all(name)) > 1:
+            raise SipParseError(f"{name} appears more than once")
+    for via in headers.get_all("Via"):
+        Via.parse(via)
+    _ = message.from_, message.to
+    cseq = message.cseq
+    if isinstance(message, Request) and cseq.method != message.method:
+        raise SipParseError(f"CSeq is of {cseq.method!r}, the request is {message.method!r}")
+    max_forwards = headers.get("Max-Forwards")
+    if max_forwards is not None and (not _NUMBER.fullmatch(max_forwards) or int(max_forwards) > 255):
+        raise SipParseError(f"Max-Forwards is not 0-255: {max_forwards[:20]!r}")
+
+
+def _cut_body(headers: Headers, body: bytes) -> bytes:
+    length = headers.get("Content-Length")
+    if length is None:
+        return body
+    if not _NUMBER.fullmatch(length):
+        raise SipParseError(f"Content-Length is no length: {length[:20]!r}")
+    if int(length) > len(body):
+        raise SipParseError(f"Content-Length {int(length)} is more than the {len(body)} bytes that came")
+    return body[: int(length)]
+
+
+def _with_salvage(error: SipParseError, start_line: str, headers: Headers) -> SipParseError:
+    """The same error with what is needed to answer it, when that is there."""
+    method = start_line.partition(" ")[0]
+    try:
+        for name in _NEEDED:
+            if not headers.get(name):
+                raise SipParseError(f"no {name}")
+        Via.parse(headers.get_all("Via")[0])
+    except (SipParseError, IndexError):
+        is_via_unusable = True
+        salvaged = None
+    else:
+        is_via_unusable = False
+        salvaged = Request(method, "", headers) if is_token(method) else None
+    return SipParseError(str(error), status=error.status, salvaged=salvaged, is_via_unusable=is_via_unusable)
