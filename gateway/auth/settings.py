@@ -1,0 +1,46 @@
+"""Settings of authentication: `[auth]`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthSettings:
+    """How logins, tokens and password hashes are made and bounded."""
+
+    jwt_secret_file: Path = Path("var/jwt.key")
+    """Key that signs access tokens, 64 bytes or more; created at first start. Unset, it is `jwt.key` in `data_dir`.
+
+    Whoever reads it can log in as anybody; deleting it ends every token.
+    """
+
+    token_ttl: int = 86_400
+    """Seconds that an access token is valid when nothing else is asked for; never longer than its credential."""
+
+    clock_skew: float = 5.0
+    """Seconds by which the clock of the host that issued a token may be wrong."""
+
+    password_time_cost: int = 2
+    """Passes of argon2id. The three defaults are OWASP's (19 MiB, 2 passes, 1 lane): some 30 ms a login."""
+
+    password_memory_kib: int = 19_456
+    """Memory of one argon2id hash, in KiB. Two are computed at once."""
+
+    password_parallelism: int = 1
+    """Lanes of argon2id. Changing a cost re-hashes each password at its next login."""
+
+    max_waiting_logins: int = 100
+    """Password checks that may wait; one more is refused as busy."""
+
+    def __post_init__(self) -> None:
+        _check("token_ttl", self.token_ttl, 1, 10 * 365 * 86_400)
+        _check("clock_skew", self.clock_skew, 0, 300)
+        _check("password_time_cost", self.password_time_cost, 1, 100)
+        _check("password_parallelism", self.password_parallelism, 1, 64)
+        _check("password_memory_kib", self.password_memory_kib, 8 * self.password_parallelism, 4_194_304)
+        _check("max_waiting_logins", self.max_waiting_logins, 1, 100_000)
+
+
+def _check(name: str, value: float, lowest: float, highest: float) -> None:
+    if not lowest <= value <= highest:
+        raise ValueError(f"{name}: expected {lowest} to {highest}, got {value}")

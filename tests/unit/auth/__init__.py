@@ -1,0 +1,1 @@
+"""Logins, tokens, keys and provisioning."""

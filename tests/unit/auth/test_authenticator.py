@@ -1,0 +1,291 @@
+"""Logins."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from argon2 import PasswordHasher
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.auth.authenticator import Authenticator, Refusal
+from gateway.auth.jwt import Tokens
+from gateway.auth.passwords import Passwords
+from gateway.auth.settings import AuthSettings
+from gateway.domain.identity import Identity
+from gateway.observability.metrics import REGISTRY
+from tests.unit.auth.conftest import KEY, House
+
+
+@dataclass(frozen=True)
+class Alice:
+    """A connection with a credential, a number and a token."""
+
+    connection_id: str
+    credential_id: str
+    sip_username: str
+    sip_password: str
+    token: str
+
+
+async def _provision(house: House) -> Alice:
+    connection = await house.provisioning.add_connection(name="lab", user_name="alice", password="s3cret")
+    await house.provisioning.add_number("+12025550190", connection.connection_id)
+    made = await house.provisioning.add_credential(
+        connection.connection_id, expires_at=house.clock.now + timedelta(hours=2)
+    )
+    return Alice(
+        connection_id=connection.connection_id,
+        credential_id=made.credential.credential_id,
+        sip_username=made.credential.sip_username,
+        sip_password=made.sip_password,
+        token=await house.provisioning.create_token(made.credential.credential_id, ttl=3600),
+    )
+
+
+async def _login(
+    house: House, username: str | None = None, password: str | None = None, token: str | None = None
+) -> Identity | Refusal:
+    return await house.authenticator.login(username=username, password=password, token=token, peer="127.0.0.1")
+
+
+def _code(outcome: Identity | Refusal) -> str:
+    return outcome.code if isinstance(outcome, Refusal) else "ok"
+
+
+def _count(kind: str, result: str) -> float:
+    return REGISTRY.get_sample_value("gateway_logins_total", {"kind": kind, "result": result}) or 0.0
+
+
+async def test_connection_logs_in_with_its_user_name_and_password(house: House) -> None:
+    alice = await _provision(house)
+
+    assert await _login(house, "alice", "s3cret") == Identity(
+        connection_id=alice.connection_id, credential_id=None, username="alice", caller_number="+12025550190"
+    )
+
+
+@pytest.mark.parametrize("domain", ["@sip.telnyx.com", "@", "@a@b"])
+async def test_domain_behind_the_user_name_is_left_out(house: House, domain: str) -> None:
+    await _provision(house)
+
+    assert _code(await _login(house, "alice" + domain, "s3cret")) == "ok"
+
+
+async def test_credential_logs_in_under_its_own_name(house: House) -> None:
+    alice = await _provision(house)
+
+    assert await _login(house, alice.sip_username, alice.sip_password) == Identity(
+        connection_id=alice.connection_id,
+        credential_id=alice.credential_id,
+        username=alice.sip_username,
+        caller_number="+12025550190",
+    )
+
+
+async def test_token_logs_in_as_its_credential_and_says_when_it_ends(house: House) -> None:
+    alice = await _provision(house)
+
+    assert await _login(house, token=alice.token) == Identity(
+        connection_id=alice.connection_id,
+        credential_id=alice.credential_id,
+        username=alice.sip_username,
+        caller_number="+12025550190",
+        token_expires_at=house.clock.now.timestamp() + 3600,
+    )
+
+
+async def test_connection_without_a_number_has_no_caller_number(house: House) -> None:
+    await house.provisioning.add_connection(name="lab", user_name="bobby", password="s3cret")
+
+    identity = await _login(house, "bobby", "s3cret")
+
+    assert isinstance(identity, Identity)
+    assert identity.caller_number is None
+
+
+async def test_password_wins_over_a_token_and_is_not_rescued_by_it(house: House) -> None:
+    alice = await _provision(house)
+
+    by_password = await _login(house, "alice", "s3cret", alice.token)
+    refused = await _login(house, "alice", "wrong", alice.token)
+
+    assert isinstance(by_password, Identity)
+    assert by_password.username == "alice"
+    assert _code(refused) == "bad_credentials"
+
+
+@pytest.mark.parametrize(("username", "password"), [("alice", None), (None, "s3cret"), ("", ""), ("alice", "")])
+async def test_half_a_login_leaves_the_word_to_the_token(
+    house: House, username: str | None, password: str | None
+) -> None:
+    alice = await _provision(house)
+
+    with_token = await _login(house, username, password, alice.token)
+
+    assert isinstance(with_token, Identity)
+    assert with_token.username == alice.sip_username
+    assert _code(await _login(house, username, password)) == "bad_credentials"
+
+
+async def test_unknown_user_and_wrong_password_get_the_same_answer_and_the_same_work(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _provision(house)
+    costs: list[str] = []
+    original = PasswordHasher.verify
+
+    def recording(self: PasswordHasher, hash: str, password: bytes) -> bool:
+        costs.append(hash.rsplit("$", 2)[0])
+        return original(self, hash, password)
+
+    monkeypatch.setattr(PasswordHasher, "verify", recording)
+
+    answers = [await _login(house, name, "wrong") for name in ("alice", "nobody", "not a name!", "\ud800", "x" * 999)]
+
+    assert len(set(map(repr, answers))) == 1
+    assert _code(answers[0]) == "bad_credentials"
+    assert costs == ["$argon2id$v=19$m=8,t=1,p=1"] * 5
+
+
+async def test_inactive_connection_is_told_only_to_who_knows_the_password(house: House) -> None:
+    alice = await _provision(house)
+    await house.provisioning.connections.set_active(alice.connection_id, False, at=house.clock.now)
+
+    assert _code(await _login(house, "alice", "s3cret")) == "connection_inactive"
+    assert _code(await _login(house, alice.sip_username, alice.sip_password)) == "connection_inactive"
+    assert _code(await _login(house, token=alice.token)) == "connection_inactive"
+    assert _code(await _login(house, "alice", "wrong")) == "bad_credentials"
+
+
+async def test_expired_credential_does_not_log_in(house: House) -> None:
+    alice = await _provision(house)
+    house.clock.advance(2 * 3600)
+
+    assert _code(await _login(house, alice.sip_username, alice.sip_password)) == "credential_expired"
+    assert _code(await _login(house, alice.sip_username, "wrong")) == "bad_credentials"
+
+
+async def test_token_ends_with_its_time_and_with_its_credential(house: House) -> None:
+    alice = await _provision(house)
+    house.clock.advance(3600 + 5)
+    fresh = await house.provisioning.create_token(alice.credential_id, ttl=3600)
+
+    assert _code(await _login(house, token=alice.token)) == "token_expired"
+    assert _code(await _login(house, token=fresh)) == "ok"
+    await house.provisioning.credentials.remove(alice.credential_id)
+    assert _code(await _login(house, token=fresh)) == "token_invalid"
+
+
+async def test_token_of_another_gateway_is_invalid(house: House) -> None:
+    alice = await _provision(house)
+    foreign = Tokens(b"x" * 64, clock_skew=5).create(
+        credential_id=alice.credential_id, token_id="t", now=1, expires_at=2**40
+    )
+
+    assert _code(await _login(house, token=foreign)) == "token_invalid"
+
+
+async def test_removed_connection_takes_its_logins_along(house: House) -> None:
+    alice = await _provision(house)
+
+    await house.provisioning.connections.remove(alice.connection_id)
+
+    assert _code(await _login(house, "alice", "s3cret")) == "bad_credentials"
+    assert _code(await _login(house, token=alice.token)) == "token_invalid"
+
+
+async def test_outdated_hash_is_renewed_by_a_login_and_not_by_a_failed_one(house: House) -> None:
+    alice = await _provision(house)
+    older = PasswordHasher(time_cost=2, memory_cost=16, parallelism=1).hash("s3cret")
+    await house.provisioning.connections.set_password_hash(alice.connection_id, older, at=house.clock.now)
+
+    await _login(house, "alice", "wrong")
+    before = (await house.provisioning.connections.get(alice.connection_id)).password_hash
+    await _login(house, "alice", "s3cret")
+    after = (await house.provisioning.connections.get(alice.connection_id)).password_hash
+
+    assert before == older
+    assert after.startswith("$argon2id$v=19$m=8,t=1,p=1$")
+    assert _code(await _login(house, "alice", "s3cret")) == "ok"
+
+
+async def test_outdated_hash_of_a_credential_is_renewed_too(house: House) -> None:
+    alice = await _provision(house)
+    older = PasswordHasher(time_cost=2, memory_cost=16, parallelism=1).hash("s3cret")
+    await house.provisioning.credentials.set_password_hash(alice.credential_id, older, at=house.clock.now)
+
+    assert _code(await _login(house, alice.sip_username, "s3cret")) == "ok"
+
+    kept = (await house.provisioning.credentials.get(alice.credential_id)).password_hash
+    assert kept.startswith("$argon2id$v=19$m=8,t=1,p=1$")
+
+
+async def test_many_logins_at_once_are_all_answered(house: House) -> None:
+    alice = await _provision(house)
+
+    outcomes = await asyncio.gather(
+        *(_login(house, "alice", "s3cret") for _ in range(20)),
+        *(_login(house, "alice", "wrong") for _ in range(20)),
+        *(_login(house, token=alice.token) for _ in range(20)),
+    )
+
+    assert [_code(outcome) for outcome in outcomes] == ["ok"] * 20 + ["bad_credentials"] * 20 + ["ok"] * 20
+
+
+async def test_flood_of_logins_is_refused_as_busy_and_not_queued_without_end(house: House) -> None:
+    await _provision(house)
+    small = Passwords(AuthSettings(password_time_cost=1, password_memory_kib=8, max_waiting_logins=1))
+    authenticator = Authenticator(
+        connections=house.provisioning.connections,
+        credentials=house.provisioning.credentials,
+        numbers=house.provisioning.numbers,
+        passwords=small,
+        tokens=Tokens(KEY, clock_skew=5),
+        clock=house.clock,
+    )
+    small.close()  # takes no more work, as when every place is taken
+
+    outcome = await authenticator.login(username="alice", password="s3cret", token=None, peer="127.0.0.1")
+
+    assert _code(outcome) == "busy"
+
+
+async def test_database_that_fails_is_busy_and_not_a_wrong_password(house: House) -> None:
+    await _provision(house)
+    async with house.database.write() as sql:
+        await sql.exec_driver_sql("DROP TABLE numbers")
+
+    assert _code(await _login(house, "alice", "s3cret")) == "busy"
+
+
+async def test_logins_are_counted_by_kind_and_result(house: House) -> None:
+    alice = await _provision(house)
+    before = [
+        _count("password", "ok"),
+        _count("password", "bad_credentials"),
+        _count("token", "ok"),
+        _count("anonymous", "bad_credentials"),
+    ]
+
+    await _login(house, "alice", "s3cret")
+    await _login(house, "alice", "wrong")
+    await _login(house, token=alice.token)
+    await _login(house)
+
+    after = [
+        _count("password", "ok"),
+        _count("password", "bad_credentials"),
+        _count("token", "ok"),
+        _count("anonymous", "bad_credentials"),
+    ]
+    assert [b - a for a, b in zip(before, after, strict=True)] == [1, 1, 1, 1]
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(username=st.none() | st.text(), password=st.none() | st.text(), token=st.none() | st.text())
+async def test_any_login_of_any_text_is_refused_and_nothing_worse(
+    house: House, username: str | None, password: str | None, token: str | None
+) -> None:
+    assert isinstance(await _login(house, username, password, token), Refusal)

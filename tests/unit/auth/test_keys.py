@@ -1,0 +1,50 @@
+"""API keys."""
+
+import pytest
+
+from gateway.auth.errors import InvalidValue
+from gateway.auth.keys import KeyChecker, new_key
+from tests.unit.auth.conftest import House
+
+
+async def test_key_grants_its_scope_and_no_more(house: House) -> None:
+    made = await house.provisioning.create_key(["read"])
+    checker = KeyChecker(house.provisioning.keys)
+
+    grant = await checker.check(made.text)
+
+    assert grant is not None
+    assert grant.scope == {"read"}
+    assert grant.key_id == made.key.key_id
+
+
+async def test_key_has_prefix_and_256_bits_and_only_its_hash_is_kept(house: House) -> None:
+    made = await house.provisioning.create_key()
+    kept = (await house.provisioning.keys.all())[0]
+
+    assert made.text.startswith("KEY")
+    assert len(made.text) >= 3 + 43
+    assert made.text not in repr(made)
+    assert made.text not in str(vars(kept) if hasattr(kept, "__dict__") else kept.key_hash)
+    assert kept.last4 == made.text[-4:]
+
+
+@pytest.mark.parametrize("key", ["", "KEY", "KEY\ud800", "KEY" + "x" * 300, "bearer", new_key()])
+async def test_unknown_key_grants_nothing(house: House, key: str) -> None:
+    await house.provisioning.create_key()
+
+    assert await KeyChecker(house.provisioning.keys).check(key) is None
+
+
+async def test_revoked_key_grants_nothing(house: House) -> None:
+    made = await house.provisioning.create_key()
+
+    await house.provisioning.keys.remove(made.key.key_id)
+
+    assert await KeyChecker(house.provisioning.keys).check(made.text) is None
+
+
+@pytest.mark.parametrize("scope", [[], ["admin"], ["read", "everything"]])
+async def test_unknown_scope_is_refused(house: House, scope: list[str]) -> None:
+    with pytest.raises(InvalidValue, match="lab, read, write"):
+        await house.provisioning.create_key(scope)
