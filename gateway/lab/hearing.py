@@ -39,6 +39,9 @@ class Sound:
     frequency: float | None
 
 
+NOTHING: Final = Sound(None, None)
+
+
 @dataclass(frozen=True, slots=True)
 class Digit:
     """A telephone-event. Never log it: digits are PINs."""
@@ -51,10 +54,10 @@ class Digit:
 def measure(samples: Sequence[int], *, sample_rate: int = 8000) -> Sound:
     """Level and dominant tone of linear 16-bit samples. Some 20 ms of work: not for the loop's thread."""
     if not samples:
-        return Sound(None, None)
+        return NOTHING
     power = math.fsum(sample * sample for sample in samples) / len(samples)
     if power == 0:
-        return Sound(None, None)
+        return NOTHING
     level = 10 * math.log10(power / 32768**2)
     if level < _SILENCE_DBOV or len(samples) < _SPECTRUM_SAMPLES:
         return Sound(level, None)
@@ -99,6 +102,14 @@ class Hearing:
         self.digits: list[Digit] = []
         self._recent: deque[bytes] = deque(maxlen=_KEPT_PACKETS)
         self._event_start_ticks: int | None = None
+
+    def continued(self, agreed: Agreed) -> "Hearing":
+        """What to listen with after something else was agreed: audio begins anew, the counts and digits stay."""
+        hearing = Hearing(agreed)
+        if agreed.codec.clock_rate == self.codec.clock_rate:
+            hearing.stats, hearing.audio_packets = self.stats, self.audio_packets
+        hearing.digit_count, hearing.digits = self.digit_count, self.digits
+        return hearing
 
     def receive(self, packet: RtpPacket, now: float) -> None:
         """Take one packet from the far end."""

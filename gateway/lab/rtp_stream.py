@@ -38,7 +38,10 @@ class OutgoingStream:
 
     def __init__(self, *, ssrc: int, sequence: int, timestamp: int, clock_rate: int, now: float) -> None:
         """Begin at `now`; the first packet has `sequence` and a timestamp at or after `timestamp`."""
-        self._ssrc = ssrc
+        self.ssrc = ssrc
+        self.packets = 0
+        self.octets = 0
+        """Payload bytes, for sender reports."""
         self._clock_rate = clock_rate
         self._sequence = sequence & 0xFFFF
         """Of the next new packet; `_timestamp` is the one it has if it leaves at `_at`."""
@@ -59,9 +62,9 @@ class OutgoingStream:
         if is_first:
             self._catch_up(now)
             self._is_generating, self._source = True, None
-        packet = RtpPacket(payload_type, self._sequence, self._timestamp, self._ssrc, is_first, payload)
+        packet = RtpPacket(payload_type, self._sequence, self._timestamp, self.ssrc, is_first, payload)
         self._used(self._sequence, self._timestamp, now)
-        return packet
+        return self._counted(packet)
 
     def echo(self, packet: RtpPacket, *, now: float) -> RtpPacket | None:
         """The packet as one of ours: order, gaps and duplicates stay as they came.
@@ -84,13 +87,20 @@ class OutgoingStream:
             self._echoed += ahead + 1
             self._last_heard = packet.sequence
             self._used(sequence, timestamp, now)
-        return RtpPacket(
-            packet.payload_type, sequence, timestamp, self._ssrc, packet.marker or is_first, packet.payload
-        )
+        return RtpPacket(packet.payload_type, sequence, timestamp, self.ssrc, packet.marker or is_first, packet.payload)
 
     def pause(self) -> None:
         """Nothing is sent for a while (hold): the next frame begins a new talkspurt."""
         self._is_generating = False
+
+    def timestamp_at(self, now: float) -> int:
+        """The timestamp that belongs to a moment of the clock, for sender reports (RFC 3550 section 6.4.1)."""
+        return (self._timestamp + round((now - self._at) * self._clock_rate)) & 0xFFFFFFFF
+
+    def _counted(self, packet: RtpPacket) -> RtpPacket:
+        self.packets += 1
+        self.octets += len(packet.payload)
+        return packet
 
     def _used(self, sequence: int, timestamp: int, now: float) -> None:
         self._sequence = (sequence + 1) & 0xFFFF

@@ -105,6 +105,11 @@ class Scenario:
         return self.sound is not None
 
     @property
+    def has_media(self) -> bool:
+        """Whether it needs sockets for audio."""
+        return any(isinstance(step.action, Progress | Answer) for step in self.ringing)
+
+    @property
     def needs_g711(self) -> bool:
         """Whether it makes sound of its own. An echo sends back what came, whatever the codec."""
         sounds = [step.action.sound for step in self.ringing if isinstance(step.action, Progress | Answer)]
@@ -140,6 +145,11 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         Scenario(name="silence", ringing=(Step(0.0, Ring()), Step(0.0, Answer(Silence()))), sound=Silence()),
     )
 }
+
+
+def rejecting(name: str, status: int, reason: str) -> Scenario:
+    """A scenario that refuses at once: for numbers that have none."""
+    return Scenario(name=name, ringing=(Step(0.0, Reject(status, reason)),))
 
 
 class State(Enum):

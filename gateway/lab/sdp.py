@@ -101,6 +101,12 @@ class Agreed:
     event_to: int | None
     event_from: int | None
 
+    def payload_type_to(self, received: int) -> int | None:
+        """The payload type under which a packet to us goes back, None for one that was not agreed."""
+        if received == self.audio_from:
+            return self.audio_to
+        return self.event_to if received == self.event_from else None
+
 
 def parse(text: Sdp) -> Stream:
     """Read the first audio stream of an offer or an answer.
