@@ -1,0 +1,220 @@
+"""Errors of the REST API as Telnyx words them: `{"errors": [{"code", "title", "detail", "source"}]}`.
+
+`ApiError` carries its reply. `telnyx_errors` is the one place where an exception becomes a response; nothing of
+an unexpected exception reaches the client.
+
+Source: the error codes that Telnyx documents for its v2 API.
+"""
+
+from typing import ClassVar
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from gateway.api.guard import Guard
+from gateway.domain.errors import GatewayError
+from gateway.observability.logging import get_logger
+from gateway.store.errors import Duplicate, NotFound, StoreUnavailable
+
+
+class ApiError(GatewayError):
+    """A request that is refused; the class says how, the instance with which words.
+
+    Attributes:
+        status: the HTTP status.
+        number: Telnyx' `code`, digits.
+        title: Telnyx' title of that code.
+        detail: for people: what is wrong and what would be right.
+        pointer: RFC 6901 pointer into the JSON body, if a part of it is at fault.
+        parameter: the query parameter, if one is at fault.
+    """
+
+    code: ClassVar[str] = "api_error"
+    status: ClassVar[int] = 400
+    number: ClassVar[str] = "10015"
+    title: ClassVar[str] = "Bad Request"
+
+    def __init__(self, detail: str, *, pointer: str | None = None, parameter: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail, self.pointer, self.parameter = detail, pointer, parameter
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Header fields that belong to the reply."""
+        return {}
+
+
+class BadRequest(ApiError):
+    """Malformed: paging, a filter, a parameter."""
+
+    code: ClassVar[str] = "bad_request"
+
+
+class AuthenticationFailed(ApiError):
+    """No key, not a bearer key, or an unknown one."""
+
+    code: ClassVar[str] = "authentication_failed"
+    status: ClassVar[int] = 401
+    number: ClassVar[str] = "10009"
+    title: ClassVar[str] = "Authentication failed"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """RFC 9110 section 15.5.2: a 401 says which scheme is wanted."""
+        return {"WWW-Authenticate": "Bearer"}
+
+
+class NotAuthorized(ApiError):
+    """The key is valid and may not do this."""
+
+    code: ClassVar[str] = "not_authorized"
+    status: ClassVar[int] = 403
+    number: ClassVar[str] = "10010"
+    title: ClassVar[str] = "Authorization failed"
+
+
+class ResourceNotFound(ApiError):
+    """No such path, or no resource of that id."""
+
+    code: ClassVar[str] = "resource_not_found"
+    status: ClassVar[int] = 404
+    number: ClassVar[str] = "10005"
+    title: ClassVar[str] = "Resource not found"
+
+
+class MethodNotAllowed(ApiError):
+    """The path exists, not with this method. Telnyx documents no code of its own for it."""
+
+    code: ClassVar[str] = "method_not_allowed"
+    status: ClassVar[int] = 405
+
+    def __init__(self, method: str, allowed: set[str]) -> None:
+        self.allowed = ", ".join(sorted(allowed))
+        super().__init__(f"{method} is not possible here; allowed: {self.allowed}")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """RFC 9110 section 15.5.6."""
+        return {"Allow": self.allowed}
+
+
+class TooManyRequests(ApiError):
+    """A bound of ours is reached."""
+
+    code: ClassVar[str] = "too_many_requests"
+    status: ClassVar[int] = 429
+    number: ClassVar[str] = "10011"
+    title: ClassVar[str] = "Too many requests"
+
+
+class DuplicateResource(ApiError):
+    """A value that must be unique is taken."""
+
+    code: ClassVar[str] = "duplicate_resource"
+    status: ClassVar[int] = 422
+    number: ClassVar[str] = "10012"
+    title: ClassVar[str] = "Duplicate resource"
+
+
+class OutOfRange(ApiError):
+    """A number outside its limits."""
+
+    code: ClassVar[str] = "out_of_range"
+    status: ClassVar[int] = 422
+    number: ClassVar[str] = "10033"
+    title: ClassVar[str] = "Value outside of range"
+
+
+class InvalidEnum(ApiError):
+    """A value outside its closed set."""
+
+    code: ClassVar[str] = "invalid_enum"
+    status: ClassVar[int] = 422
+    number: ClassVar[str] = "10032"
+    title: ClassVar[str] = "Invalid enumerated value"
+
+
+class CallHasEnded(ApiError):
+    """A command for a call that is over."""
+
+    code: ClassVar[str] = "call_has_ended"
+    status: ClassVar[int] = 422
+    number: ClassVar[str] = "90018"
+    title: ClassVar[str] = "Call has already ended"
+
+
+class UnexpectedError(ApiError):
+    """Ours; the log has the rest."""
+
+    code: ClassVar[str] = "unexpected_error"
+    status: ClassVar[int] = 500
+    number: ClassVar[str] = "10007"
+    title: ClassVar[str] = "Unexpected error"
+
+
+class Unavailable(UnexpectedError):
+    """The database is locked, full or gone: worth another try."""
+
+    code: ClassVar[str] = "unavailable"
+    status: ClassVar[int] = 503
+
+
+def error_response(error: ApiError) -> web.Response:
+    """The reply of an error."""
+    body: dict[str, object] = {"code": error.number, "title": error.title, "detail": error.detail}
+    if error.pointer is not None:
+        body["source"] = {"pointer": error.pointer}
+    elif error.parameter is not None:
+        body["source"] = {"parameter": error.parameter}
+    return web.json_response({"errors": [body]}, status=error.status, headers=error.headers)
+
+
+def telnyx_errors(guard: Guard) -> Middleware:
+    """A middleware for the paths that `guard` protects: it asks for a key first, then answers errors in Telnyx' form.
+
+    Other paths go through untouched. The order of checks is Telnyx': authentication, path, then the rest.
+    """
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not guard.protects(request.path):
+            return await handler(request)
+        try:
+            await _authorise(guard, request)
+            return await handler(request)
+        except web.HTTPRedirection:
+            raise
+        except Exception as error:  # our API's edge: whatever it is, the client gets a reply it can read
+            return error_response(_as_api_error(error, request))
+
+    return middleware
+
+
+async def _authorise(guard: Guard, request: web.Request) -> None:
+    scopes = await guard.scopes(request.headers.get("Authorization"))
+    if scopes is None:
+        raise AuthenticationFailed("send a valid API key as `Authorization: Bearer KEY`")
+    if (needed := guard.needed_scope(request.method, request.path)) not in scopes:
+        raise NotAuthorized(f"this key has no scope `{needed}`")
+
+
+def _as_api_error(error: Exception, request: web.Request) -> ApiError:
+    match error:
+        case ApiError():
+            return error
+        case web.HTTPNotFound():
+            return ResourceNotFound(f"nothing answers at {request.path}")
+        case web.HTTPMethodNotAllowed():
+            return MethodNotAllowed(error.method, error.allowed_methods)
+        case web.HTTPClientError():
+            return BadRequest(error.text or error.reason)
+        case NotFound():
+            return ResourceNotFound(str(error))
+        case Duplicate():
+            return DuplicateResource(str(error), pointer=f"/{error.field}")
+        case StoreUnavailable():
+            get_logger().error("request_failed", method=request.method, error_code=error.code, detail=str(error))
+            return Unavailable("the database did not answer; try again")
+        case _:
+            get_logger().error("request_failed", method=request.method, path=request.path, exc_info=error)
+            return UnexpectedError("the gateway failed; its log has the details")

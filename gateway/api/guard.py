@@ -1,0 +1,46 @@
+"""Who may use the API: which paths need a key, and with which scope."""
+
+from typing import Final, Protocol
+
+from gateway.auth.keys import KeyGrant
+
+READ: Final = "read"
+WRITE: Final = "write"
+LAB: Final = "lab"
+
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
+_MAX_KEY: Final = 512
+"""Characters; a longer one is refused without a look."""
+
+
+class Keys(Protocol):
+    """`auth.keys.KeyChecker`."""
+
+    async def check(self, key: str) -> KeyGrant | None: ...
+
+
+class Guard:
+    """Protects `/v2/` (read for safe methods, write for the others) and `/_lab/` (lab)."""
+
+    def __init__(self, keys: Keys, *, lab_prefix: str = "/_lab/", api_prefix: str = "/v2/") -> None:
+        self._keys = keys
+        self._lab_prefix, self._api_prefix = lab_prefix, api_prefix
+
+    def protects(self, path: str) -> bool:
+        """Whether that path needs a key."""
+        return path.startswith((self._api_prefix, self._lab_prefix))
+
+    def needed_scope(self, method: str, path: str) -> str:
+        """The scope for a request to a protected path."""
+        if path.startswith(self._lab_prefix):
+            return LAB
+        return READ if method in _SAFE_METHODS else WRITE
+
+    async def scopes(self, authorization: str | None) -> frozenset[str] | None:
+        """What the bearer of that `Authorization` field may do (RFC 6750 section 2.1); None: nobody we know."""
+        scheme, _, key = (authorization or "").strip().partition(" ")
+        key = key.strip()
+        if scheme.lower() != "bearer" or not key or len(key) > _MAX_KEY or not key.isascii():
+            return None
+        grant = await self._keys.check(key)
+        return None if grant is None else grant.scope

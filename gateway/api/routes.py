@@ -1,0 +1,39 @@
+"""The routes of the gateway's own views, /v2/gateway/..."""
+
+from aiohttp import web
+
+from gateway.api.calls import hang_up, list_calls, show_call
+from gateway.api.events import stream_events
+from gateway.api.live import LiveFeed
+from gateway.api.views import Views
+
+
+def routes(views: Views, feed: LiveFeed) -> list[web.RouteDef]:
+    """For `app.add_routes`, together with the middleware `errors.telnyx_errors`."""
+
+    async def info(_request: web.Request) -> web.Response:
+        return web.json_response({"data": views.info.to_json()})
+
+    async def sessions(_request: web.Request) -> web.Response:
+        return web.json_response({"data": [session.to_json() for session in views.sessions()]})
+
+    async def calls(request: web.Request) -> web.Response:
+        return await list_calls(request, views, feed)
+
+    async def call(request: web.Request) -> web.Response:
+        return await show_call(request, views, feed)
+
+    async def hangup(request: web.Request) -> web.Response:
+        return await hang_up(request, views, feed)
+
+    async def events(request: web.Request) -> web.StreamResponse:
+        return await stream_events(request, feed)
+
+    return [
+        web.get("/v2/gateway/info", info),
+        web.get("/v2/gateway/sessions", sessions),
+        web.get("/v2/gateway/calls", calls),
+        web.get("/v2/gateway/calls/{call_id}", call),
+        web.post("/v2/gateway/calls/{call_id}/actions/hangup", hangup),
+        web.get("/v2/gateway/events", events),
+    ]

@@ -1,0 +1,56 @@
+"""Which path needs which key."""
+
+import pytest
+
+from gateway.api.guard import Guard
+from gateway.auth.keys import KeyGrant
+
+
+class OneKey:
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def check(self, key: str) -> KeyGrant | None:
+        self.asked.append(key)
+        return KeyGrant(key_id="1", scope=frozenset({"read"})) if key == "KEYgood" else None
+
+
+@pytest.mark.parametrize("header", ["Bearer KEYgood", "bearer KEYgood", "  Bearer   KEYgood "])
+async def test_bearer_key_is_taken_in_any_case_and_spacing(header: str) -> None:
+    assert await Guard(OneKey()).scopes(header) == frozenset({"read"})
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic KEYgood", "KEYgood", "Bearer KEYbad"])
+async def test_anything_else_is_nobody(header: str | None) -> None:
+    assert await Guard(OneKey()).scopes(header) is None
+
+
+@pytest.mark.parametrize("key", ["K" * 513, "KEYgöod"])
+async def test_key_that_cannot_be_ours_is_not_even_looked_up(key: str) -> None:
+    keys = OneKey()
+
+    assert await Guard(keys).scopes(f"Bearer {key}") is None
+    assert keys.asked == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "scope"),
+    [
+        ("GET", "/v2/gateway/calls", "read"),
+        ("HEAD", "/v2/gateway/calls", "read"),
+        ("POST", "/v2/gateway/calls/1/actions/hangup", "write"),
+        ("DELETE", "/v2/telephony_credentials/1", "write"),
+        ("GET", "/_lab/numbers", "lab"),
+        ("POST", "/_lab/calls", "lab"),
+    ],
+)
+def test_scope_follows_method_and_path(method: str, path: str, scope: str) -> None:
+    guard = Guard(OneKey())
+
+    assert guard.protects(path)
+    assert guard.needed_scope(method, path) == scope
+
+
+@pytest.mark.parametrize("path", ["/", "/console/latest/app.js", "/call_report", "/v2", "/healthz"])
+def test_other_paths_need_no_key(path: str) -> None:
+    assert not Guard(OneKey()).protects(path)
