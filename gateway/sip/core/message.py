@@ -287,14 +287,8 @@ def _with_salvage(error: SipParseError, start_line: str, headers: Headers) -> Si
     """The same error with what is needed to answer it, when that is there."""
     method = start_line.partition(" ")[0]
     try:
-        for name in _NEEDED:
-            if not headers.get(name):
-                raise SipParseError(f"no {name}")
         Via.parse(headers.get_all("Via")[0])
     except (SipParseError, IndexError):
-        is_via_unusable = True
-        salvaged = None
-    else:
-        is_via_unusable = False
-        salvaged = Request(method, "", headers) if is_token(method) else None
-    return SipParseError(str(error), status=error.status, salvaged=salvaged, is_via_unusable=is_via_unusable)
+        return SipParseError(str(error), status=error.status, is_via_unusable=True)
+    salvaged = Request(method, "", headers) if is_token(method) else None
+    return SipParseError(str(error), status=error.status, salvaged=salvaged)

@@ -1,0 +1,29 @@
+"""An owner for tasks that outlive the call that started them."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+
+class TaskOwner:
+    """Starts tasks, keeps them alive, and ends them at `close`. A task that raises is reported by the loop."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run it as a task of the running loop."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def close(self) -> None:
+        """Cancel what still runs and wait for it."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
