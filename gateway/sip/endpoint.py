@@ -27,6 +27,10 @@ class ServerTransaction:
         """Send a response; absorbed when a final one has been sent (but a 2xx to INVITE may be repeated)."""
         raise NotImplementedError
 
+    def ignore(self) -> None:
+        """Never answer it (a stranger's): let its repeats be absorbed for 64*T1, then forget it."""
+        raise NotImplementedError
+
 
 class ClientTransaction:
     """A request of ours."""
@@ -35,6 +39,10 @@ class ClientTransaction:
 
     def cancel(self, headers: Iterable[tuple[str, str]] = ()) -> None:
         """CANCEL an INVITE: at once after a provisional response, else as soon as one comes; once."""
+        raise NotImplementedError
+
+    def abandon(self) -> None:
+        """Forget it without a word: nobody wants its final response any more (the far end never sent one)."""
         raise NotImplementedError
 
 
