@@ -57,6 +57,11 @@ class Endpoint:
     def __init__(self, settings: SipSettings, *, tokens: Callable[[], str] = _token) -> None:
         self._settings, self._tokens = settings, tokens
 
+    @property
+    def transaction_count(self) -> int:
+        """Client and server transactions that live, those that only absorb repeats included."""
+        raise NotImplementedError
+
     async def start(self) -> None:
         raise NotImplementedError
 

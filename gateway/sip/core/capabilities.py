@@ -1,0 +1,70 @@
+"""What we can do (Allow, Accept, Supported), and the refusal of requests that ask for more (RFC 3261 section 8.2)."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.domain.ids import Sdp
+from gateway.sip.core.dialog import Dialog
+from gateway.sip.core.errors import SipError
+from gateway.sip.core.info_dtmf import MEDIA_TYPES
+from gateway.sip.core.message import Request, Response
+
+SDP: Final = "application/sdp"
+METHODS: Final = frozenset({"INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO"})
+ALLOW: Final = ("Allow", "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO")
+SUPPORTED: Final = ("Supported", "")
+"""No extension yet; an empty list says so (section 20.37)."""
+CAPABILITIES: Final = (ALLOW, ("Accept", ", ".join((SDP, *MEDIA_TYPES))), SUPPORTED)
+
+_ACCEPTED_BODIES: Final = {"INVITE": (SDP,), "ACK": (SDP,), "INFO": MEDIA_TYPES}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A final response that refuses a request, without its copies of the request's header fields."""
+
+    status: int
+    reason: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def find_refusal(request: Request) -> Refusal | None:
+    """Why a request other than ACK and CANCEL cannot be served, in the order of section 8.2; None if it can."""
+    if request.method not in METHODS:
+        return Refusal(405, "Method Not Allowed", (ALLOW,))
+    if not request.uri.lower().startswith(("sip:", "sips:", "tel:")):
+        return Refusal(416, "Unsupported URI Scheme")
+    if required := request.headers.get_all("Require"):
+        return Refusal(420, "Bad Extension", (("Unsupported", ", ".join(required)),))
+    return _find_body_refusal(request) or _find_dialog_refusal(request)
+
+
+def sdp_of(message: Request | Response) -> Sdp | None:
+    """The session description in the body, None when there is none."""
+    if not message.body or message.content_type != SDP:
+        return None
+    return Sdp(message.body.decode("utf-8", "replace"))
+
+
+def _find_body_refusal(request: Request) -> Refusal | None:
+    accepted = _ACCEPTED_BODIES.get(request.method, ())
+    if not request.body or not accepted:
+        return None  # nobody looks at the body of a BYE or an OPTIONS
+    if (request.headers.get("Content-Encoding") or "identity").strip().lower() != "identity":
+        return Refusal(415, "Unsupported Media Type", (("Accept-Encoding", "identity"),))
+    if request.content_type not in accepted:
+        return Refusal(415, "Unsupported Media Type", (("Accept", ", ".join(accepted)),))
+    return None
+
+
+def _find_dialog_refusal(request: Request) -> Refusal | None:
+    """An INVITE must be able to make a dialog, or to refresh one (section 8.1.1.8)."""
+    if request.method != "INVITE":
+        return None
+    if not request.headers.get("Contact"):
+        return Refusal(400, "Missing Contact")
+    try:
+        Dialog.from_invite(request, local_tag="")
+    except SipError:
+        return Refusal(400, "Bad Request")
+    return None

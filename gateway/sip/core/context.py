@@ -1,0 +1,28 @@
+"""What all dialogs of one call share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.sip.core.accepted import Timers
+from gateway.sip.core.capabilities import ALLOW, SUPPORTED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What all dialogs of one call share.
+
+    Attributes:
+        contact: our Contact value.
+        user_agent: value of User-Agent and Server.
+        random: gives numbers from 0 up to but not including 1.
+    """
+
+    contact: str
+    user_agent: str
+    timers: Timers
+    random: Callable[[], float]
+
+    @property
+    def invite_headers(self) -> tuple[tuple[str, str], ...]:
+        """For an INVITE of ours and for a 2xx to one of theirs."""
+        return (("Contact", self.contact), ALLOW, SUPPORTED)

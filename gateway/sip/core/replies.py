@@ -1,0 +1,41 @@
+"""What is said the same way in every state of a call: answers to INFO and OPTIONS, reasons, refusals."""
+
+from gateway.sip.call import Rejected
+from gateway.sip.core.actions import Action, Notify, Respond, Responder
+from gateway.sip.core.capabilities import CAPABILITIES
+from gateway.sip.core.headers.reason import Reason, q850_cause
+from gateway.sip.core.info_dtmf import parse_info_dtmf
+from gateway.sip.core.message import Request, Response, response_to
+
+
+def answer_options(request: Request, *, to_tag: str | None = None) -> Response:
+    """200 to an OPTIONS, within a dialog or outside (section 11.2)."""
+    return response_to(request, 200, to_tag=to_tag, headers=CAPABILITIES)
+
+
+def rejection(response: Response) -> Rejected:
+    """A 3xx to 6xx as call control sees it."""
+    retry_after = (response.headers.get("Retry-After") or "").split("(")[0].partition(";")[0].strip()
+    return Rejected(
+        response.status,
+        response.reason,
+        q850_of(response),
+        float(retry_after) if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 10 else None,
+    )
+
+
+def answer_info(request: Request, responder: Responder) -> list[Action]:
+    """200 to an INFO, with the digit in it for call control; an empty one is a probe of the dialog."""
+    dtmf = parse_info_dtmf(request.content_type, request.body)
+    actions: list[Action] = [Respond(responder, response_to(request, 200))]
+    return actions if dtmf is None else [*actions, Notify(dtmf)]
+
+
+def reason_headers(q850: int | None) -> tuple[tuple[str, str], ...]:
+    """A Reason header field for a BYE, a CANCEL or a refusal (RFC 3326)."""
+    return () if q850 is None else (("Reason", str(Reason("Q.850", q850))),)
+
+
+def q850_of(message: Request | Response) -> int | None:
+    """The Q.850 cause in its Reason header fields, None when there is none."""
+    return q850_cause(message.headers.get_all("Reason"))

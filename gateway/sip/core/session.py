@@ -1,0 +1,364 @@
+"""A confirmed dialog of an INVITE, the same for both roles: re-INVITE, INFO, BYE (RFC 3261 sections 14 and 15)."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from gateway.domain.ids import Sdp
+from gateway.sip.call import Answered, Confirmed, Ended, Rejected, Reoffered
+from gateway.sip.core.accepted import Accepted
+from gateway.sip.core.actions import (
+    Action,
+    Cancel,
+    ClientRequest,
+    Failure,
+    Notify,
+    OnResult,
+    Report,
+    Respond,
+    Responder,
+    Send,
+    SendAck,
+)
+from gateway.sip.core.authentication import Authentication, ack_headers
+from gateway.sip.core.capabilities import SDP, sdp_of
+from gateway.sip.core.context import Context
+from gateway.sip.core.dialog import Dialog
+from gateway.sip.core.message import Request, Response, response_to
+from gateway.sip.core.offer_answer import Move, OfferAnswer, Turn
+from gateway.sip.core.reinvite import Reinvite, ReinviteState, glare_delay
+from gateway.sip.core.replies import answer_info, answer_options, q850_of, reason_headers, rejection
+
+REOFFER_LIMIT: Final = 30.0
+"""Seconds that call control has for a re-INVITE of the far end; then it is refused with 500."""
+
+
+class State(Enum):
+    """The life of a confirmed dialog."""
+
+    CONFIRMED = "confirmed"
+    CLOSING = "closing"
+    """Hung up by us, but the ACK of the first 2xx is still to come, so no BYE yet (section 15)."""
+    BYE_SENT = "bye_sent"
+    OVER = "over"
+
+
+@dataclass(frozen=True, slots=True)
+class _Reoffer:
+    """A re-INVITE of the far end that call control has not answered yet."""
+
+    request: Request
+    responder: Responder
+    deadline: float
+
+
+class Session:
+    """What happens in one confirmed dialog. Does no I/O: every method returns the actions that it leads to.
+
+    Args:
+        exchange: the state of offer and answer at the moment when the dialog was confirmed.
+        authentication: answers challenges to our requests; None when we have no credentials.
+        is_call_id_owner: we sent the INVITE that made the dialog (for the waiting time after a 491).
+    """
+
+    def __init__(
+        self,
+        dialog: Dialog,
+        *,
+        context: Context,
+        exchange: OfferAnswer,
+        is_call_id_owner: bool,
+        authentication: Authentication | None = None,
+    ) -> None:
+        self.dialog = dialog
+        self.state = State.CONFIRMED
+        self._context, self._exchange = context, exchange
+        self._authentication, self._is_call_id_owner = authentication, is_call_id_owner
+        self._accepted: Accepted | None = None
+        self._reoffer: _Reoffer | None = None
+        self._reinvite: Reinvite | None = None
+        self._hangup_q850: int | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen in it."""
+        return self.state is State.OVER
+
+    # What call control asks for
+
+    def accept(
+        self, invite: Request, responder: Responder, sdp: Sdp, now: float, *, is_first: bool = False
+    ) -> list[Action]:
+        """Send the 2xx to an INVITE: with our answer, or with our offer if it had none."""
+        wants_answer = self._exchange.turn is Turn.IDLE
+        self._exchange.make(Move.WE_OFFER if wants_answer else Move.WE_ANSWER)
+        self.dialog.refresh_target(invite)
+        response = response_to(
+            invite,
+            200,
+            to_tag=self.dialog.dialog_id.local_tag,
+            headers=(*self._context.invite_headers, ("Server", self._context.user_agent)),
+            body=sdp.encode(),
+            content_type=SDP,
+        )
+        self._accepted = Accepted(
+            responder,
+            response,
+            cseq=invite.cseq.number,
+            wants_answer=wants_answer,
+            is_first=is_first,
+            timers=self._context.timers,
+            now=now,
+        )
+        return [self._accepted.send()]
+
+    def answer_reoffer(self, sdp: Sdp, now: float) -> list[Action]:
+        """200 to the re-INVITE that waits."""
+        if (reoffer := self._reoffer) is None:
+            return []
+        self._reoffer = None
+        return self.accept(reoffer.request, reoffer.responder, sdp, now)
+
+    def reject_reoffer(self, status: int) -> list[Action]:
+        """Refuse the re-INVITE that waits; the session goes on as it was."""
+        if (reoffer := self._reoffer) is None:
+            return []
+        self._reoffer = None
+        if self._exchange.turn is Turn.THEIRS_PENDING:
+            self._exchange.make(Move.REFUSED)
+        return [Respond(reoffer.responder, response_to(reoffer.request, status))]
+
+    def reinvite(self, sdp: Sdp, on_result: OnResult, now: float) -> list[Action]:
+        """Offer again. While an INVITE of the far end is under way it waits once, as after a 491."""
+        if self.state is not State.CONFIRMED:
+            return [Report(on_result, Rejected(481, "Call/Transaction Does Not Exist"))]
+        if self._reinvite is not None:
+            return [Report(on_result, Rejected(491, "Request Pending"))]
+        self._reinvite = Reinvite(sdp, on_result)
+        return self._try_reinvite(self._reinvite, now)
+
+    def hangup(self, q850: int | None) -> list[Action]:
+        """BYE, but not before the ACK of the first 2xx. A re-INVITE of ours under way gets no result any more."""
+        if self.state is not State.CONFIRMED:
+            return []
+        self._reinvite = None
+        actions = self.reject_reoffer(487)
+        if self._accepted is not None and self._accepted.is_first:
+            self.state, self._hangup_q850 = State.CLOSING, q850
+            return actions
+        return [*actions, self._bye(q850)]
+
+    # What the far end sends
+
+    def receive(self, request: Request, responder: Responder, now: float) -> list[Action]:
+        """A request within the dialog that `capabilities.find_refusal` let pass; not ACK, not CANCEL."""
+        if not self.dialog.is_in_order(request):
+            return [Respond(responder, response_to(request, 500, "CSeq Out Of Order"))]
+        if request.method == "BYE":
+            return [
+                Respond(responder, response_to(request, 200)),
+                *self._end("bye", q850_of(request)),
+            ]
+        if self.state in (State.BYE_SENT, State.OVER):
+            return [Respond(responder, response_to(request, 481))]
+        if request.method == "INVITE":
+            return self._on_reinvite(request, responder, now)
+        if request.method == "INFO":
+            return answer_info(request, responder)
+        return [Respond(responder, answer_options(request))]
+
+    def receive_ack(self, ack: Request) -> list[Action]:
+        """The ACK of a 2xx of ours."""
+        accepted = self._accepted
+        if accepted is None or accepted.cseq != ack.cseq.number:
+            return []  # for a 2xx that was acknowledged before
+        self._accepted = None
+        sdp = sdp_of(ack) if accepted.wants_answer else None
+        if accepted.wants_answer:
+            self._exchange.make(Move.REFUSED if sdp is None else Move.THEY_ANSWER)
+        if self.state is State.CLOSING:
+            return [self._bye(self._hangup_q850)]
+        if accepted.wants_answer and sdp is None:
+            return self._lose("no_answer")
+        return [Notify(Confirmed(sdp))] if accepted.is_first or accepted.wants_answer else []
+
+    def cancel(self, request: Request) -> list[Action]:
+        """A CANCEL of the far end's re-INVITE; it comes to nothing when we answered before."""
+        reoffer = self._reoffer
+        if reoffer is None or reoffer.request.cseq.number != request.cseq.number:
+            return []
+        return self.reject_reoffer(487)
+
+    def on_response(self, client_request: ClientRequest, response: Response, now: float) -> list[Action]:
+        """A response to a BYE or a re-INVITE of ours."""
+        if client_request.request.method == "INVITE":
+            return self._on_reinvite_response(client_request, response, now)
+        if response.status < 200:
+            return []
+        if (retry := self._authenticated(client_request, response)) is not None:
+            return [Send(retry)]
+        self.state = State.OVER
+        return []
+
+    def on_failure(self, client_request: ClientRequest, failure: Failure) -> list[Action]:
+        """No final response to a BYE or a re-INVITE of ours (sections 8.1.3.1 and 12.2.1.2)."""
+        reinvite = self._reinvite
+        if client_request.request.method != "INVITE":
+            self.state = State.OVER
+            return []
+        if reinvite is None or reinvite.client_request is not client_request:
+            return []
+        if failure == "transport":
+            return self._finish_reinvite(Rejected(503, "Service Unavailable"), Move.REFUSED)
+        return self._lose_by_reinvite(Rejected(408, "Request Timeout"))
+
+    # Time
+
+    def next_deadline(self) -> float | None:
+        """When `handle_timeout` is due."""
+        waiting = (self._accepted, self._reoffer, self._reinvite)
+        deadlines = [one.deadline for one in waiting if one is not None and one.deadline is not None]
+        return min(deadlines, default=None)
+
+    def handle_timeout(self, now: float) -> list[Action]:
+        """Repeat a 2xx, give up an ACK, a re-INVITE of ours or of theirs."""
+        actions: list[Action] = []
+        if self._accepted is not None:
+            actions += self._give_up_ack() if now >= self._accepted.give_up_at else self._accepted.resend(now)
+        if self._reoffer is not None and now >= self._reoffer.deadline:
+            actions += self.reject_reoffer(500)
+        reinvite = self._reinvite
+        if reinvite is not None and reinvite.deadline is not None and now >= reinvite.deadline:
+            actions += self._press_reinvite(reinvite, now)
+        return actions
+
+    # Requests of the far end
+
+    def _on_reinvite(self, request: Request, responder: Responder, now: float) -> list[Action]:
+        if self._reoffer is not None:  # section 14.2: a second one before the final response to the first
+            retry_after = ("Retry-After", str(int(self._context.random() * 11)))
+            return [Respond(responder, response_to(request, 500, headers=(retry_after,)))]
+        is_ours_sent = self._reinvite is not None and self._reinvite.state is not ReinviteState.WAITING
+        if is_ours_sent or self._accepted is not None or self.state is not State.CONFIRMED:
+            return [Respond(responder, response_to(request, 491))]
+        if (sdp := sdp_of(request)) is not None:
+            self._exchange.make(Move.THEY_OFFER)
+        self._reoffer = _Reoffer(request, responder, now + REOFFER_LIMIT)
+        return [Notify(Reoffered(sdp))]
+
+    def _give_up_ack(self) -> list[Action]:
+        self._accepted = None
+        if self.state is State.CLOSING:
+            return [self._bye(self._hangup_q850)]
+        return self._lose("no_ack")
+
+    # Requests of ours
+
+    def _bye(self, q850: int | None) -> Send:
+        self.state = State.BYE_SENT
+        headers = (("User-Agent", self._context.user_agent), *reason_headers(q850))
+        return self._send(self.dialog.request("BYE", headers))
+
+    def _send(self, request: Request) -> Send:
+        return Send(ClientRequest(request, self.dialog.next_hop, self.dialog.dialog_id.remote_tag))
+
+    def _try_reinvite(self, reinvite: Reinvite, now: float) -> list[Action]:
+        """Send it, or wait once when an INVITE of the far end is under way (section 14.1)."""
+        if self._accepted is not None or self._reoffer is not None:
+            return self._wait_once(reinvite, now)
+        self._exchange.make(Move.WE_OFFER)
+        headers = (
+            *self._context.invite_headers,
+            ("User-Agent", self._context.user_agent),
+            ("Content-Type", SDP),
+        )
+        send = self._send(self.dialog.request("INVITE", headers, reinvite.sdp.encode()))
+        reinvite.state, reinvite.client_request, reinvite.deadline = ReinviteState.SENT, send.client_request, None
+        return [send]
+
+    def _wait_once(self, reinvite: Reinvite, now: float) -> list[Action]:
+        if reinvite.is_retry:
+            return self._finish_reinvite(Rejected(491, "Request Pending"))
+        reinvite.is_retry, reinvite.state, reinvite.client_request = True, ReinviteState.WAITING, None
+        reinvite.deadline = now + glare_delay(self._context.random(), is_call_id_owner=self._is_call_id_owner)
+        return []
+
+    def _press_reinvite(self, reinvite: Reinvite, now: float) -> list[Action]:
+        if reinvite.state is ReinviteState.WAITING:
+            return self._try_reinvite(reinvite, now)
+        assert reinvite.client_request is not None
+        if reinvite.state is ReinviteState.PROCEEDING:
+            reinvite.state, reinvite.deadline = ReinviteState.CANCELLING, now + self._context.timers.limit
+            return [Cancel(reinvite.client_request)]
+        return self._lose_by_reinvite(Rejected(408, "Request Timeout"))
+
+    def _on_reinvite_response(self, client_request: ClientRequest, response: Response, now: float) -> list[Action]:
+        reinvite = self._reinvite
+        is_current = reinvite is not None and reinvite.client_request is client_request
+        if 200 <= response.status < 300:
+            actions = self._acknowledge(client_request, response)
+            return [*actions, *self._take_answer(response)] if is_current else actions
+        if reinvite is None or not is_current:
+            return []  # of a re-INVITE that a hang-up has overtaken
+        if response.status >= 300:
+            return self._on_reinvite_refused(reinvite, response, now)
+        if reinvite.state is ReinviteState.SENT:
+            reinvite.state, reinvite.deadline = ReinviteState.PROCEEDING, now + self._context.timers.limit
+        return []
+
+    def _on_reinvite_refused(self, reinvite: Reinvite, response: Response, now: float) -> list[Action]:
+        assert reinvite.client_request is not None
+        if (retry := self._authenticated(reinvite.client_request, response)) is not None:
+            reinvite.client_request, reinvite.state, reinvite.deadline = retry, ReinviteState.SENT, None
+            return [Send(retry)]
+        if response.status in (408, 481):
+            return self._lose_by_reinvite(rejection(response))
+        if response.status != 491:
+            return self._finish_reinvite(rejection(response), Move.REFUSED)
+        self._exchange.make(Move.REFUSED)
+        return self._wait_once(reinvite, now)
+
+    def _acknowledge(self, client_request: ClientRequest, response: Response) -> list[Action]:
+        if client_request.ack is None:
+            self.dialog.refresh_target(response)
+            invite = client_request.request
+            credentials = ack_headers(self._authentication, invite, self.dialog.next_hop)
+            client_request.ack = self.dialog.ack(invite, credentials)
+        return [SendAck(client_request.ack, self.dialog.next_hop)]
+
+    def _take_answer(self, response: Response) -> list[Action]:
+        if (sdp := sdp_of(response)) is None:  # RFC 3261 section 13.2.1: the 2xx must carry it
+            return [*self._finish_reinvite(Rejected(488, "No Answer In 2xx"), Move.REFUSED), *self._lose("no_answer")]
+        return self._finish_reinvite(Answered(sdp, dict(response.headers.items())), Move.THEY_ANSWER)
+
+    def _authenticated(self, client_request: ClientRequest, response: Response) -> ClientRequest | None:
+        if self._authentication is None:
+            return None
+        return self._authentication.retry(client_request, response, self.dialog)
+
+    # The end of things
+
+    def _finish_reinvite(self, result: Answered | Rejected, move: Move | None = None) -> list[Action]:
+        reinvite, self._reinvite = self._reinvite, None
+        assert reinvite is not None
+        if move is not None:
+            self._exchange.make(move)
+        return [Report(reinvite.on_result, result)]
+
+    def _lose_by_reinvite(self, result: Rejected) -> list[Action]:
+        """408 and 481 to a request end the dialog (section 12.2.1.2)."""
+        return [*self._finish_reinvite(result, Move.REFUSED), *self._lose("dialog_lost")]
+
+    def _lose(self, reason: str) -> list[Action]:
+        """End the dialog from our side although call control did not ask for it: BYE, and tell it."""
+        ended = self._end(reason, None)
+        return [self._bye(None), *ended]
+
+    def _end(self, reason: str, q850: int | None) -> list[Action]:
+        was_closing, self._accepted = self.state is not State.CONFIRMED, None
+        actions = self.reject_reoffer(487)
+        if self._reinvite is not None:
+            actions += self._finish_reinvite(Rejected(487, "Request Terminated"))
+        if self.state is not State.BYE_SENT:  # else the BYEs crossed, and ours waits for its own response
+            self.state = State.OVER
+        return actions if was_closing else [*actions, Notify(Ended(q850, reason))]

@@ -1,0 +1,212 @@
+"""Performs what the core of one call asks for: transactions, the timer, events to call control."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+from gateway.sip.call import SipCallEvent
+from gateway.sip.core.actions import (
+    Action,
+    Cancel,
+    ClientRequest,
+    Failure,
+    Notify,
+    Report,
+    Respond,
+    Responder,
+    Send,
+    SendAck,
+)
+from gateway.sip.core.errors import SipError
+from gateway.sip.core.message import Request, Response
+from gateway.sip.core.session import Session
+from gateway.sip.endpoint import ClientTransaction, Destination, Endpoint
+from gateway.sip.tasks import TaskOwner
+from gateway.sip.transport.flow import Flow
+
+WithDestination = Callable[[Destination], None]
+
+
+class Usage(Protocol):
+    """What the cores of both roles have in common (`InviteClient`, `InviteServer`)."""
+
+    session: Session | None
+
+    @property
+    def is_over(self) -> bool: ...
+    @property
+    def dialog_count(self) -> int: ...
+    def hangup(self, q850: int | None, now: float) -> list[Action]: ...
+    def receive(self, request: Request, responder: Responder, remote_tag: str, now: float) -> list[Action]: ...
+    def receive_ack(self, ack: Request) -> list[Action]: ...
+    def cancel(self, request: Request) -> list[Action]: ...
+    def on_response(self, client_request: ClientRequest, response: Response, now: float) -> list[Action]: ...
+    def on_failure(self, client_request: ClientRequest, failure: Failure) -> list[Action]: ...
+    def next_deadline(self) -> float | None: ...
+    def handle_timeout(self, now: float) -> list[Action]: ...
+
+
+class Driver:
+    """The shell around one `Usage`.
+
+    Args:
+        flow: the connection that the far end opened to us, used again for our requests to the same address: many
+            peers listen nowhere else. None when we called.
+        deliver: takes the events, one after the other and never nested.
+        on_over: called once, when nothing more will happen.
+    """
+
+    def __init__(
+        self,
+        usage: Usage,
+        *,
+        endpoint: Endpoint,
+        tasks: TaskOwner,
+        flow: Flow | None,
+        deliver: Callable[[SipCallEvent], None],
+        on_over: Callable[[], None],
+    ) -> None:
+        self.usage = usage
+        self._endpoint, self._tasks, self._flow = endpoint, tasks, flow
+        self._deliver, self._on_over = deliver, on_over
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._open: dict[ClientRequest, ClientTransaction | None] = {}
+        self._destinations: dict[str, Destination] = {}
+        self._unsent: deque[tuple[str, WithDestination, Callable[[], None]]] = deque()
+        self._sender: asyncio.Task[None] | None = None
+        self._news: deque[Notify | Report] = deque()
+        self._is_delivering = self._is_over = False
+
+    def now(self) -> float:
+        """The loop's clock."""
+        return self._loop.time()
+
+    def know(self, next_hop: str, destination: Destination) -> None:
+        """Spare the resolution of a URI that is resolved already."""
+        self._destinations[next_hop] = destination
+
+    def run(self, actions: list[Action]) -> None:
+        """Perform actions in order; events go out last, when everything else has happened."""
+        for action in actions:
+            self._perform(action)
+        self._rearm()
+        if self.usage.is_over and not self._is_over:
+            self._is_over = True
+            self._abandon_invites()
+            self._on_over()
+        self._deliver_news()
+
+    def abort(self) -> None:
+        """Let everything go at once; nothing is sent and nothing is told any more."""
+        self._is_over = True
+        self._unsent.clear()
+        self._news.clear()
+        self._abandon_invites()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case Send(client_request=client_request):
+                self._open[client_request] = None
+                failed = partial(self._on_failure, client_request, "transport")
+                self._with_destination(client_request.next_hop, partial(self._send, client_request), failed)
+            case SendAck(request=request, next_hop=next_hop):
+                self._with_destination(next_hop, partial(self._endpoint.send_stateless, request), lambda: None)
+            case Cancel(client_request=client_request, headers=headers):
+                if (transaction := self._open.get(client_request)) is not None:
+                    transaction.cancel(headers)
+            case Respond(responder=responder, response=response):
+                responder.respond(response)
+            case Notify() | Report():
+                self._news.append(action)
+
+    # Requests
+
+    def _with_destination(self, next_hop: str, act: WithDestination, fail: Callable[[], None]) -> None:
+        """Act at once if the destination is known, but never before what waits already: an ACK precedes its BYE."""
+        destination = self._destinations.get(next_hop)
+        if destination is not None and self._sender is None:
+            act(self._by_flow(destination))
+            return
+        self._unsent.append((next_hop, act, fail))
+        if self._sender is None:
+            self._sender = self._tasks.start(self._send_unsent())
+
+    async def _send_unsent(self) -> None:
+        try:
+            while self._unsent:
+                next_hop, act, fail = self._unsent.popleft()
+                try:
+                    destination = self._destinations.get(next_hop) or await self._endpoint.resolve(next_hop)
+                except SipError:
+                    fail()
+                    continue
+                self._destinations[next_hop] = destination
+                act(self._by_flow(destination))
+        finally:
+            self._sender = None
+
+    def _by_flow(self, destination: Destination) -> Destination:
+        flow = self._flow
+        if flow is None or not flow.is_open or not flow.is_reliable:
+            return destination
+        is_same = (flow.remote.transport, flow.remote.host) == (destination.transport, destination.host)
+        return flow.remote if is_same else destination
+
+    def _send(self, client_request: ClientRequest, destination: Destination) -> None:
+        transaction = self._endpoint.send_request(
+            client_request.request,
+            destination,
+            on_response=partial(self._on_response, client_request),
+            on_failure=partial(self._on_failure, client_request),
+        )
+        if client_request in self._open:  # else it has failed already
+            self._open[client_request] = transaction
+
+    def _on_response(self, client_request: ClientRequest, response: Response) -> None:
+        if response.status >= 200:
+            self._open.pop(client_request, None)
+        self.run(self.usage.on_response(client_request, response, self.now()))
+
+    def _on_failure(self, client_request: ClientRequest, failure: Failure) -> None:
+        self._open.pop(client_request, None)
+        self.run(self.usage.on_failure(client_request, failure))
+
+    def _abandon_invites(self) -> None:
+        """An INVITE without a final response would wait for ever: nobody is left who wants it."""
+        for client_request, transaction in list(self._open.items()):
+            if transaction is not None and client_request.request.method == "INVITE":
+                transaction.abandon()
+                del self._open[client_request]
+
+    # Time and events
+
+    def _rearm(self) -> None:
+        deadline = None if self.usage.is_over else self.usage.next_deadline()
+        if self._timer is not None:
+            if deadline == self._timer.when():
+                return
+            self._timer.cancel()
+        self._timer = None if deadline is None else self._loop.call_at(deadline, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self.run(self.usage.handle_timeout(self.now()))
+
+    def _deliver_news(self) -> None:
+        if self._is_delivering:
+            return  # call control asked for something inside its callback: the outer call goes on with the queue
+        self._is_delivering = True
+        try:
+            while self._news:
+                match self._news.popleft():
+                    case Notify(event=event):
+                        self._deliver(event)
+                    case Report(on_result=on_result, result=result):
+                        on_result(result)
+        finally:
+            self._is_delivering = False

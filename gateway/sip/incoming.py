@@ -1,0 +1,134 @@
+"""A call that comes to us: the `IncomingCall` of `call.py`."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from gateway.domain.ids import Sdp, SipCallId
+from gateway.sip.call import Answered, OnSipCallEvent, Rejected, SipCallEvent
+from gateway.sip.core.errors import SipError
+from gateway.sip.core.headers.name_addr import NameAddr
+from gateway.sip.core.headers.uri import SipUri
+from gateway.sip.core.invite_server import InviteServer
+from gateway.sip.core.message import Request
+from gateway.sip.driver import Driver
+from gateway.sip.endpoint import ServerTransaction
+from gateway.sip.outgoing import Services
+
+MAX_UNHEARD: Final = 64
+"""Events kept before `listen`; of more than these the oldest go, the last word of a call is the newest."""
+
+
+class Incoming:
+    """One call to us.
+
+    Args:
+        on_over: called once when nothing is left of it.
+    """
+
+    def __init__(
+        self,
+        transaction: ServerTransaction,
+        invite: Request,
+        *,
+        trunk: str,
+        services: Services,
+        on_over: Callable[["Incoming"], None],
+    ) -> None:
+        self.sip_call_id = SipCallId(invite.call_id)
+        self.local_tag = transaction.to_tag
+        self.trunk = trunk
+        self.request_user, self.request_host = _user_and_host(invite.uri)
+        caller: NameAddr = invite.from_
+        self.caller_number, self.caller_name = _user_and_host(caller.uri)[0], caller.display_name
+        self.headers: Sequence[tuple[str, str]] = tuple(
+            (name, value) for name, value in invite.headers.items() if name.lower().startswith("x-")
+        )
+        self._on_event: OnSipCallEvent | None = None
+        self._unheard: deque[SipCallEvent] = deque(maxlen=MAX_UNHEARD)
+        contact_uri = services.endpoint.contact_uri(self.request_user, transaction.source)
+        self._core = InviteServer(
+            invite,
+            transaction,
+            local_tag=self.local_tag,
+            context=services.context(contact_uri),
+            now=services.now(),
+        )
+        self.driver = Driver(
+            self._core,
+            endpoint=services.endpoint,
+            tasks=services.tasks,
+            flow=transaction.flow,
+            deliver=self._deliver,
+            on_over=lambda: on_over(self),
+        )
+        self.driver.run([])
+
+    @property
+    def dialog_count(self) -> int:
+        """1 while its dialog lives, early or confirmed."""
+        return self._core.dialog_count
+
+    @property
+    def offer(self) -> Sdp | None:
+        """The offer in the INVITE."""
+        return self._core.offer
+
+    def listen(self, on_event: OnSipCallEvent) -> None:
+        """Set the callback; what it missed is delivered at once."""
+        self._on_event = on_event
+        while self._unheard:
+            on_event(self._unheard.popleft())
+
+    def ring(self) -> None:
+        """180 without SDP."""
+        self.driver.run(self._core.ring(self.driver.now()))
+
+    def progress(self, sdp: Sdp) -> None:
+        """183 with SDP."""
+        self.driver.run(self._core.progress(sdp, self.driver.now()))
+
+    def answer(self, sdp: Sdp) -> None:
+        """200 with SDP."""
+        self.driver.run(self._core.answer(sdp, self.driver.now()))
+
+    def reject(self, status: int, reason: str, *, q850: int | None = None) -> None:
+        """A final 3xx to 6xx."""
+        self.driver.run(self._core.reject(status, reason, q850))
+
+    def hangup(self, *, q850: int | None = None) -> None:
+        """480 before the answer, BYE after it."""
+        self.driver.run(self._core.hangup(q850, self.driver.now()))
+
+    def answer_reoffer(self, sdp: Sdp) -> None:
+        """200 to the re-INVITE that waits."""
+        if (session := self._core.session) is not None:
+            self.driver.run(session.answer_reoffer(sdp, self.driver.now()))
+
+    def reject_reoffer(self, status: int) -> None:
+        """Refuse the re-INVITE that waits."""
+        if (session := self._core.session) is not None:
+            self.driver.run(session.reject_reoffer(status))
+
+    def reinvite(self, sdp: Sdp, on_result: Callable[[Answered | Rejected], None]) -> None:
+        """Offer again; before the answer nothing happens."""
+        if (session := self._core.session) is not None:
+            self.driver.run(session.reinvite(sdp, on_result, self.driver.now()))
+
+    def abort(self) -> None:
+        """Let everything go at once."""
+        self.driver.abort()
+
+    def _deliver(self, event: SipCallEvent) -> None:
+        if self._on_event is None:
+            self._unheard.append(event)
+        else:
+            self._on_event(event)
+
+
+def _user_and_host(uri: str) -> tuple[str, str]:
+    try:
+        parsed = SipUri.parse(uri)
+    except SipError:
+        return "", ""
+    return parsed.user or "", parsed.host

@@ -1,0 +1,212 @@
+"""A call that we make: the `OutgoingCall` of `call.py`."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from gateway.domain.ids import Sdp, SipCallId
+from gateway.sip.call import Answered, OnSipCallEvent, Rejected, Target
+from gateway.sip.core.accepted import Timers
+from gateway.sip.core.authentication import Authentication
+from gateway.sip.core.capabilities import ALLOW, SDP, SUPPORTED
+from gateway.sip.core.context import Context
+from gateway.sip.core.dialog import MAX_FORWARDS
+from gateway.sip.core.errors import SipError
+from gateway.sip.core.headers.name_addr import NameAddr
+from gateway.sip.core.headers.uri import SipUri
+from gateway.sip.core.invite_client import InviteClient
+from gateway.sip.core.message import Headers, Request
+from gateway.sip.core.reasons import reason_phrase
+from gateway.sip.core.session import Session
+from gateway.sip.driver import Driver
+from gateway.sip.endpoint import Destination, Endpoint
+from gateway.sip.tasks import TaskOwner
+
+RESERVED: Final = frozenset(
+    {"via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "route", "record-route", "content-length"}
+    | {"content-type", "allow", "supported", "require", "proxy-require", "user-agent"}
+    | {"authorization", "proxy-authorization"}
+)
+"""Header fields that are ours to set; `Target.headers` may not name them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What a user agent lends to its calls. `tokens` gives unguessable tags and nonces, `random` 0 up to 1."""
+
+    endpoint: Endpoint
+    tasks: TaskOwner
+    timers: Timers
+    user_agent: str
+    tokens: Callable[[], str]
+    random: Callable[[], float]
+
+    def now(self) -> float:
+        """The running loop's clock."""
+        return asyncio.get_running_loop().time()
+
+    def context(self, contact_uri: str) -> Context:
+        """The context of a call's core."""
+        return Context(contact=f"<{contact_uri}>", user_agent=self.user_agent, timers=self.timers, random=self.random)
+
+
+class Outgoing:
+    """One call of ours. Before its destination is resolved there is nothing to cancel: `hangup` just drops it.
+
+    Args:
+        refusal: the outcome, if it shall not even be tried.
+        on_over: called once when nothing is left of it.
+    Raises:
+        ValueError: a header field of the target that is reserved, or that no message could carry.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        sdp: Sdp,
+        on_event: OnSipCallEvent,
+        *,
+        services: Services,
+        refusal: Rejected | None,
+        on_over: Callable[["Outgoing"], None],
+    ) -> None:
+        self.sip_call_id = SipCallId(services.tokens() + services.tokens())
+        self.local_tag = services.tokens()
+        self._target, self._sdp, self._on_event = target, sdp, on_event
+        self._services, self._on_over = services, on_over
+        self._headers = _extra_headers(target.headers)
+        self._driver: Driver | None = None
+        self._refusal = refusal
+        self._is_ended = False
+        self._dialing = services.tasks.start(self._dial())
+
+    @property
+    def dialog_count(self) -> int:
+        """Dialogs that live."""
+        return 0 if self._driver is None else self._driver.usage.dialog_count
+
+    @property
+    def driver(self) -> Driver | None:
+        """None until the destination is resolved."""
+        return self._driver
+
+    def hangup(self, *, q850: int | None = None) -> None:
+        """Drop it, CANCEL or BYE."""
+        if self._driver is not None:
+            self._driver.run(self._driver.usage.hangup(q850, self._driver.now()))
+        elif not self._is_ended:
+            self._dialing.cancel()
+            self._fail(Rejected(487, "Request Terminated"))
+
+    def answer_reoffer(self, sdp: Sdp) -> None:
+        """200 to the re-INVITE that waits."""
+        if (session := self._session) is not None and self._driver is not None:
+            self._driver.run(session.answer_reoffer(sdp, self._driver.now()))
+
+    def reject_reoffer(self, status: int) -> None:
+        """Refuse the re-INVITE that waits."""
+        if (session := self._session) is not None and self._driver is not None:
+            self._driver.run(session.reject_reoffer(status))
+
+    def reinvite(self, sdp: Sdp, on_result: Callable[[Answered | Rejected], None]) -> None:
+        """Offer again; before the answer and after the end there is nothing to offer in, and nothing happens."""
+        if (session := self._session) is not None and self._driver is not None:
+            self._driver.run(session.reinvite(sdp, on_result, self._driver.now()))
+
+    def abort(self) -> None:
+        """Let everything go at once."""
+        self._is_ended = True
+        self._dialing.cancel()
+        if self._driver is not None:
+            self._driver.abort()
+
+    @property
+    def _session(self) -> Session | None:
+        return None if self._driver is None else self._driver.usage.session
+
+    async def _dial(self) -> None:
+        if self._refusal is not None:
+            self._fail(self._refusal)
+            return
+        try:
+            target = SipUri.parse(self._target.uri)
+            destination = await self._services.endpoint.resolve(self._target.uri)
+        except SipError as exc:
+            self._fail(Rejected(exc.sip_status, reason_phrase(exc.sip_status)))
+            return
+        self._start(target, destination)
+
+    def _start(self, target: SipUri, destination: Destination) -> None:
+        services = self._services
+        user = _user_of(self._target.from_uri)
+        context = services.context(services.endpoint.contact_uri(user, destination))
+        authentication = None
+        if self._target.username is not None and self._target.password is not None:
+            authentication = Authentication(
+                self._target.username,
+                self._target.password,
+                hosts=(target.host, destination.host),
+                new_cnonce=services.tokens,
+            )
+        core = InviteClient(
+            self._invite(context),
+            next_hop=self._target.uri,
+            context=context,
+            authentication=authentication,
+            now=services.now(),
+        )
+        self._driver = Driver(
+            core,
+            endpoint=services.endpoint,
+            tasks=services.tasks,
+            flow=None,
+            deliver=self._on_event,
+            on_over=lambda: self._on_over(self),
+        )
+        self._driver.know(self._target.uri, destination)
+        self._driver.run(core.start())
+
+    def _invite(self, context: Context) -> Request:
+        from_ = NameAddr(self._target.from_uri, self._target.from_name)
+        headers = Headers(
+            (
+                ("Max-Forwards", MAX_FORWARDS),
+                ("From", f"{from_};tag={self.local_tag}"),
+                ("To", f"<{_address_of_record(self._target.uri)}>"),
+                ("Call-ID", self.sip_call_id),
+                ("CSeq", "1 INVITE"),
+                ("Contact", context.contact),
+                ALLOW,
+                SUPPORTED,
+                ("User-Agent", context.user_agent),
+                *self._headers,
+                ("Content-Type", SDP),
+            )
+        )
+        return Request("INVITE", self._target.uri, headers, self._sdp.encode())
+
+    def _fail(self, rejected: Rejected) -> None:
+        self._is_ended = True
+        self._on_over(self)
+        self._on_event(rejected)
+
+
+def _extra_headers(headers: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    if reserved := [name for name, _ in headers if name.lower() in RESERVED]:
+        raise ValueError(f"header fields that are not the caller's to set: {reserved}")
+    return tuple(Headers(headers).items())
+
+
+def _address_of_record(uri: str) -> str:
+    """The Request-URI without what may not stand in To (RFC 3261 section 19.1.1, table 1)."""
+    parsed = SipUri.parse(uri)
+    params = tuple((name, value) for name, value in parsed.params if name.lower() == "user")
+    return str(replace(parsed, port=None, params=params, headers=()))
+
+
+def _user_of(uri: str) -> str:
+    try:
+        return SipUri.parse(uri).user or ""
+    except SipError:
+        return ""

@@ -1,0 +1,257 @@
+"""The user agent: calls out, calls in from the trunks, and the refusal of everything else (RFC 3261 sections 8, 11)."""
+
+import asyncio
+import random as random_numbers
+import secrets
+from collections.abc import Callable, Sequence
+from enum import Enum
+from ipaddress import ip_address
+from typing import Final
+
+from gateway.domain.ids import Sdp
+from gateway.observability.logging import get_logger
+from gateway.observability.metrics import SIP_MESSAGES_REFUSED
+from gateway.sip.call import IncomingCall, OnSipCallEvent, OutgoingCall, Rejected, Target
+from gateway.sip.core.accepted import Timers
+from gateway.sip.core.capabilities import find_refusal
+from gateway.sip.core.message import Request, response_to
+from gateway.sip.core.replies import answer_options
+from gateway.sip.endpoint import Destination, Endpoint, ServerTransaction
+from gateway.sip.incoming import Incoming
+from gateway.sip.outgoing import Outgoing, Services
+from gateway.sip.settings import SipSettings, TrunkSettings
+from gateway.sip.tasks import TaskOwner
+
+MAX_CALLS: Final = 5000
+"""Calls at once, both ways; INVITEs beyond get 503. A bound against floods, above what one process carries."""
+
+RETRY_AFTER: Final = ("Retry-After", "5")
+"""Seconds; goes with a 503."""
+
+STRANGER_INTERVAL: Final = 60.0
+"""Seconds between two log lines about the same stranger; all of them are counted in the metric."""
+
+MAX_STRANGERS: Final = 1024
+"""Strangers remembered for that."""
+
+_log = get_logger()
+
+
+class State(Enum):
+    """The life of a user agent."""
+
+    STOPPED = "stopped"
+    RUNNING = "running"
+    DRAINING = "draining"
+    """No new calls; the old ones are being hung up."""
+
+
+def _token() -> str:
+    return secrets.token_hex(8)
+
+
+class UserAgent:
+    """One SIP user agent on one endpoint, caller and callee.
+
+    Args:
+        trunks: whoever may call us; requests from addresses outside of all `accept_from` are refused.
+        tokens: unguessable tags, Call-IDs and client nonces, 16 characters or more.
+        random: from 0 up to but not including 1, for waiting times.
+    """
+
+    on_invite: Callable[[IncomingCall], None]
+    """Takes a new call; must be set before `start`, must not block. `listen` to the call before it returns."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        settings: SipSettings,
+        trunks: Sequence[TrunkSettings],
+        *,
+        tokens: Callable[[], str] = _token,
+        random: Callable[[], float] = random_numbers.random,
+    ) -> None:
+        self.state = State.STOPPED
+        self._endpoint, self._trunks = endpoint, tuple(trunks)
+        self._tasks = TaskOwner()
+        self._services = Services(
+            endpoint=endpoint,
+            tasks=self._tasks,
+            timers=Timers(settings.t1, settings.t2),
+            user_agent=settings.user_agent,
+            tokens=tokens,
+            random=random,
+        )
+        self._calls: dict[tuple[str, str], Incoming | Outgoing] = {}
+        self._invites: dict[tuple[str, str, str], Incoming] = {}
+        self._strangers: dict[str, float] = {}
+        self._idle = asyncio.Event()
+
+    # Live counts: all are 0 when nothing is left (transactions a while later, RFC 3261 timers)
+
+    @property
+    def calls(self) -> int:
+        """Calls that live."""
+        return len(self._calls)
+
+    @property
+    def dialogs(self) -> int:
+        """Dialogs that live, early and confirmed."""
+        return sum(call.dialog_count for call in self._calls.values())
+
+    @property
+    def tasks(self) -> int:
+        """Resolutions under way."""
+        return len(self._tasks)
+
+    @property
+    def transactions(self) -> int:
+        """Client and server transactions of the endpoint."""
+        return self._endpoint.transaction_count
+
+    async def start(self) -> None:
+        """Open the endpoint's sockets and take calls."""
+        self._endpoint.on_request = self._on_request
+        self._endpoint.on_cancel = self._on_cancel
+        self._endpoint.on_ack = self._on_ack
+        self._endpoint.accept = lambda source: self._find_trunk(source) is not None
+        await self._endpoint.start()
+        self.state = State.RUNNING
+
+    async def stop(self, *, grace: float) -> None:
+        """Hang up what is left, wait at most `grace` seconds for the far ends, release everything; idempotent."""
+        if self.state is not State.RUNNING:
+            return
+        self.state = State.DRAINING
+        for call in list(self._calls.values()):
+            call.hangup()
+        try:
+            async with asyncio.timeout(grace):
+                while self._calls:
+                    self._idle.clear()
+                    await self._idle.wait()
+        except TimeoutError:
+            _log.warning("sip_calls_dropped", count=len(self._calls))
+        for call in list(self._calls.values()):
+            call.abort()
+        self._calls.clear()
+        self._invites.clear()
+        await self._tasks.close()
+        await self._endpoint.stop()
+        self.state = State.STOPPED
+
+    def invite(self, target: Target, sdp: Sdp, on_event: OnSipCallEvent) -> OutgoingCall:
+        """Call somebody with that offer; returns at once, events come later.
+
+        Raises:
+            ValueError: a header field in the target that is not the caller's to set, or that breaks a line.
+        """
+        may_try = self.state is State.RUNNING and len(self._calls) < MAX_CALLS
+        call = Outgoing(
+            target,
+            sdp,
+            on_event,
+            services=self._services,
+            refusal=None if may_try else Rejected(503, "Service Unavailable"),
+            on_over=self._forget,
+        )
+        self._calls[call.sip_call_id, call.local_tag] = call
+        return call
+
+    # What comes from the endpoint
+
+    def _on_request(self, transaction: ServerTransaction, request: Request) -> None:
+        trunk = self._find_trunk(transaction.source)
+        local_tag = request.to.tag
+        call = self._calls.get((request.call_id, local_tag)) if local_tag else None
+        if trunk is None and call is None:
+            self._refuse_stranger(transaction, request)
+        elif (refusal := find_refusal(request)) is not None:
+            response = response_to(
+                request, refusal.status, refusal.reason, to_tag=transaction.to_tag, headers=refusal.headers
+            )
+            transaction.respond(response)
+        elif call is not None:
+            self._on_request_in_call(call, transaction, request)
+        elif request.method == "INVITE" and local_tag is None and trunk is not None:
+            self._on_invite(transaction, request, trunk)
+        elif request.method == "OPTIONS" and local_tag is None:
+            transaction.respond(answer_options(request, to_tag=transaction.to_tag))
+        else:
+            transaction.respond(response_to(request, 481, to_tag=transaction.to_tag))
+
+    def _on_request_in_call(self, call: Incoming | Outgoing, transaction: ServerTransaction, request: Request) -> None:
+        if (driver := call.driver) is None:  # we have not sent the INVITE yet: a guessed tag
+            transaction.respond(response_to(request, 481))
+            return
+        driver.run(driver.usage.receive(request, transaction, request.from_.tag or "", driver.now()))
+
+    def _on_invite(self, transaction: ServerTransaction, invite: Request, trunk: TrunkSettings) -> None:
+        merge_key = (invite.call_id, invite.from_.tag or "", str(invite.cseq))
+        if merge_key in self._invites:  # the same request by another way (section 8.2.2.2)
+            transaction.respond(response_to(invite, 482, to_tag=transaction.to_tag))
+            return
+        if self.state is not State.RUNNING or len(self._calls) >= MAX_CALLS:
+            transaction.respond(response_to(invite, 503, to_tag=transaction.to_tag, headers=(RETRY_AFTER,)))
+            return
+        call = Incoming(
+            transaction,
+            invite,
+            trunk=trunk.name,
+            services=self._services,
+            on_over=lambda call: self._forget_incoming(call, merge_key),
+        )
+        self._calls[call.sip_call_id, call.local_tag] = call
+        self._invites[merge_key] = call
+        try:
+            self.on_invite(call)
+        except BaseException:
+            call.reject(500, "Server Internal Error")
+            raise
+
+    def _on_cancel(self, transaction: ServerTransaction, cancel: Request) -> None:
+        invite = transaction.request
+        call = self._calls.get((invite.call_id, invite.to.tag or transaction.to_tag))
+        if call is not None and (driver := call.driver) is not None:
+            driver.run(driver.usage.cancel(cancel))
+
+    def _on_ack(self, ack: Request, _source: Destination) -> None:
+        call = self._calls.get((ack.call_id, ack.to.tag or ""))
+        if call is not None and (driver := call.driver) is not None:
+            driver.run(driver.usage.receive_ack(ack))
+
+    # Who may call
+
+    def _find_trunk(self, source: Destination) -> TrunkSettings | None:
+        address = ip_address(source.host)
+        return next((trunk for trunk in self._trunks if any(address in network for network in trunk.accept_from)), None)
+
+    def _refuse_stranger(self, transaction: ServerTransaction, request: Request) -> None:
+        SIP_MESSAGES_REFUSED.labels("source").inc()
+        if self._is_news(transaction.source.host):
+            _log.info("sip_request_refused", method=request.method, peer=str(transaction.source))
+        if request.method == "INVITE":
+            transaction.respond(response_to(request, 403, to_tag=transaction.to_tag))
+        else:
+            transaction.ignore()
+
+    def _is_news(self, host: str) -> bool:
+        """Whether that stranger has not been logged within the last minute; scanners send thousands of requests."""
+        now = self._services.now()
+        if now < self._strangers.get(host, now):
+            return False
+        if len(self._strangers) >= MAX_STRANGERS:
+            self._strangers.clear()
+        self._strangers[host] = now + STRANGER_INTERVAL
+        return True
+
+    # The end of a call
+
+    def _forget(self, call: Incoming | Outgoing) -> None:
+        self._calls.pop((call.sip_call_id, call.local_tag), None)
+        if not self._calls:
+            self._idle.set()
+
+    def _forget_incoming(self, call: Incoming, merge_key: tuple[str, str, str]) -> None:
+        self._invites.pop(merge_key, None)
+        self._forget(call)
