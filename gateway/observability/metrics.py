@@ -34,7 +34,20 @@ VERTO_REQUESTS: Final = Counter(
 )
 VERTO_FRAMES_REFUSED: Final = Counter(
     "gateway_verto_frames_refused_total",
-    "Frames that were not a message (not_json, not_object, too_large, binary, rate)",
+    "Frames that were not a message (not_json, not_object, bad_message, too_large, binary)",
+    ["reason"],
+    registry=REGISTRY,
+)
+VERTO_SOCKETS_CLOSED: Final = Counter(
+    "gateway_verto_sockets_closed_total",
+    "WebSockets closed, by who or what did it (client, idle, login_timeout, login_attempts, busy, rate, too_large, "
+    "slow, replaced, shutdown, error)",
+    ["reason"],
+    registry=REGISTRY,
+)
+VERTO_SOCKETS_REFUSED: Final = Counter(
+    "gateway_verto_sockets_refused_total",
+    "WebSockets refused before the upgrade (total, address, without_login, stopping)",
     ["reason"],
     registry=REGISTRY,
 )
