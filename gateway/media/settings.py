@@ -59,10 +59,8 @@ class MediaSettings:
             _parsed("advertise", self.advertise)
         if len(self.port_range) < 2:
             raise ValueError(f"rtp_ports: {self.rtp_ports!r} holds less than two ports")
-        if self.engine not in ("embedded", "aiortc"):
-            raise ValueError(f"engine: {self.engine!r} is not one of embedded, aiortc")
-        if self.prefer not in ("passthrough", "quality"):
-            raise ValueError(f"prefer: {self.prefer!r} is not one of passthrough, quality")
+        _check_word("engine", self.engine, ("embedded", "aiortc"))
+        _check_word("prefer", self.prefer, ("passthrough", "quality"))
         for name in ("ice_timeout", "dtls_timeout", "consent_interval", "consent_timeout"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name}: must be above zero")
@@ -102,3 +100,8 @@ def _parsed(name: str, text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Addre
         return ipaddress.ip_address(text)
     except ValueError as error:
         raise ValueError(f"{name}: {text!r} is not an IP address") from error
+
+
+def _check_word(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name}: {value!r} is not one of {', '.join(allowed)}")

@@ -1,0 +1,352 @@
+"""The media of one call: two legs, a pipeline each way, RTCP on either side, and one timer for all of it."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from random import SystemRandom
+from typing import Final
+
+from gateway.domain.ids import LegName, Sdp
+from gateway.media.core.codec import LegCodec
+from gateway.media.core.negotiate import Preference, choose
+from gateway.media.core.rtcp import RtcpParseError, RtcpSession, SenderInfo
+from gateway.media.core.rtp import ReceptionStats, RtpPacket, RtpParseError, parse
+from gateway.media.engine import (
+    DigitReceived,
+    LegStats,
+    MediaError,
+    MediaEvent,
+    MediaFailed,
+    MediaReady,
+    NoTelephoneEvent,
+)
+from gateway.media.engines.leg import Leg
+from gateway.media.pipeline import Pipeline
+from gateway.observability import metrics
+from gateway.observability.clock import utc_now
+
+_RANDOM: Final = SystemRandom()
+
+
+class SessionClosed(MediaError):
+    """The session was closed while something waited for it."""
+
+    code = "media_closed"
+    sip_status = 487
+
+
+class Session:
+    """See `MediaSession`. Made by an engine, which then gives it its legs."""
+
+    def __init__(self, *, on_event: Callable[[MediaEvent], None], preference: Preference, cname: str) -> None:
+        """
+        Args:
+            on_event: see `MediaEngine.open`.
+            cname: of our RTCP, the same towards both legs (RFC 7022).
+        """
+        self._on_event = on_event
+        self._preference = preference
+        self._cname = cname
+        self._loop = asyncio.get_running_loop()
+        self._legs: dict[LegName, Leg] = {}
+        self._pipelines: dict[LegName, Pipeline] = {}  # by the leg that it sends to
+        self._rtcp: dict[LegName, RtcpSession] = {}
+        self._reported: dict[LegName, int] = {}
+        self._held: set[LegName] = set()
+        self._waiting: list[tuple[float, asyncio.Future[None]]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_closed = False
+        self.on_closed: Callable[[], None] = lambda: None
+
+    def add_legs(self, a: Leg, b: Leg) -> None:
+        """Before anything else."""
+        self._legs = {LegName.A: a, LegName.B: b}
+
+    # Offer and answer
+
+    async def take_offer(self, leg: LegName, offer: Sdp) -> None:
+        """See `MediaSession`."""
+        await self._open_leg(leg).take_offer(offer)
+
+    async def answer(self, leg: LegName) -> Sdp:
+        """See `MediaSession`."""
+        ours, other = self._open_leg(leg), self._legs[leg.other]
+        if not ours.offered:
+            raise ValueError(f"leg {leg.value} has taken no offer")
+        codec = choose(
+            ours.offered,
+            other=None if other.agreement is None else other.agreement.codec,
+            other_allowed=other.allowed,
+            keeps_opus=self._preference is Preference.QUALITY and ours.may_keep_opus,
+        )
+        text = await ours.answer(codec)
+        self._follow_agreement(ours)
+        return text
+
+    async def offer(self, leg: LegName) -> Sdp:
+        """See `MediaSession`."""
+        other = self._legs[leg.other]
+        names = [] if other.agreement is None else [other.agreement.codec]
+        if not names or other.has_offer:
+            names = [codec.name for codec in other.offered]
+        return await self._open_leg(leg).offer(names)
+
+    async def accept(self, leg: LegName, answer: Sdp) -> None:
+        """See `MediaSession`."""
+        ours = self._open_leg(leg)
+        if await ours.accept(answer):
+            self._follow_agreement(ours)
+
+    async def add_candidate(self, leg: LegName, candidate: str | None) -> None:
+        """See `MediaSession`."""
+        await self._open_leg(leg).add_candidate(candidate)
+
+    def _open_leg(self, leg: LegName) -> Leg:
+        if self._is_closed:
+            raise SessionClosed("the media session is closed")
+        return self._legs[leg]
+
+    # What a call does
+
+    def set_hold(self, leg: LegName, is_held: bool) -> None:
+        """See `MediaSession`. With one leg held neither hears the other, so both directions are muted."""
+        if self._is_closed:
+            return
+        (self._held.add if is_held else self._held.discard)(leg)
+        self._legs[leg].set_held(is_held)
+        now = self._loop.time()
+        for pipeline in self._pipelines.values():
+            pipeline.set_muted(bool(self._held), now)
+        self._run_timer()
+
+    async def send_dtmf(self, leg: LegName, digits: str, *, duration: float, gap: float) -> None:
+        """See `MediaSession`. Also raises SessionClosed: closed before the last digit had left."""
+        agreement = self._open_leg(leg).agreement
+        pipeline = self._pipelines.get(leg)
+        if agreement is None or agreement.send.telephone_event is None or pipeline is None:
+            raise NoTelephoneEvent(f"leg {leg.value} has no telephone-event")
+        done = self._loop.create_future()
+        self._waiting.append((pipeline.send_digits(digits, duration, gap, self._loop.time()), done))
+        self._run_timer()
+        await done
+
+    def stats(self) -> Mapping[LegName, LegStats]:
+        """See `MediaSession`."""
+        return {name: self._leg_stats(leg) for name, leg in self._legs.items()}
+
+    def _leg_stats(self, leg: Leg) -> LegStats:
+        reception, rtcp = self._reception(leg.name), self._rtcp.get(leg.name)
+        return LegStats(
+            codec="" if leg.agreement is None else leg.agreement.codec,
+            packets_received=reception.packets_received,
+            packets_sent=leg.packets_sent,
+            bytes_received=reception.bytes_received,
+            bytes_sent=leg.bytes_sent,
+            packets_lost=max(0, reception.packets_lost),
+            packets_rejected=leg.packets_rejected,
+            jitter=reception.jitter,
+            round_trip=None if rtcp is None else rtcp.round_trip,
+        )
+
+    async def close(self) -> None:
+        """See `MediaSession`."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._say_bye()
+        for _, done in self._waiting:
+            if not done.done():
+                done.set_exception(SessionClosed("closed before the last digit had left"))
+        self._waiting.clear()
+        for leg in self._legs.values():
+            await leg.close()
+        for pipeline in self._pipelines.values():
+            pipeline.close()
+        self._observe()
+        self.on_closed()
+
+    def _say_bye(self) -> None:
+        now = self._loop.time()
+        for name, rtcp in self._rtcp.items():
+            self._legs[name].send_rtcp(rtcp.bye(now, self._reception(name), self._sender_info(name, now)))
+
+    def _observe(self) -> None:
+        for name, stats in self.stats().items():
+            if stats.packets_received:
+                metrics.RTP_PACKETS_LOST.labels(name.value).inc(stats.packets_lost)
+                metrics.RTP_JITTER_SECONDS.labels(name.value).observe(stats.jitter)
+
+    # What the legs report (LegObserver)
+
+    def rtp_received(self, leg: Leg, data: bytes) -> None:
+        """See `LegObserver`."""
+        try:
+            packet = parse(data)
+        except RtpParseError:
+            leg.reject("not_rtp")
+            return
+        now = self._loop.time()
+        leg.last_received = now
+        pipeline = self._pipelines.get(leg.name.other)
+        if pipeline is not None:
+            unknown = pipeline.counters.packets_unknown
+            self._send(leg.name.other, pipeline.receive(packet, now))
+            if pipeline.counters.packets_unknown != unknown:
+                leg.reject("payload_type")
+            self._arm(pipeline.next_deadline())
+
+    def rtcp_received(self, leg: Leg, data: bytes) -> None:
+        """See `LegObserver`."""
+        rtcp = self._rtcp.get(leg.name)
+        if rtcp is None:
+            return
+        try:
+            rtcp.receive(data, self._loop.time())
+        except RtcpParseError:
+            leg.reject("not_rtp")
+
+    def leg_ready(self, leg: Leg) -> None:
+        """See `LegObserver`."""
+        self._begin_sending(leg)
+        self._emit(MediaReady(leg.name))
+        self._run_timer()
+
+    def leg_failed(self, leg: Leg, reason: str) -> None:
+        """See `LegObserver`."""
+        self._emit(MediaFailed(leg.name, reason))
+
+    def deadline_changed(self, leg: Leg) -> None:
+        """See `LegObserver`."""
+        self._arm(leg.next_deadline())
+
+    def _emit(self, event: MediaEvent) -> None:
+        self._loop.call_soon(self._deliver, event)
+
+    def _deliver(self, event: MediaEvent) -> None:
+        if not self._is_closed:
+            self._on_event(event)
+
+    # Pipelines
+
+    def _begin_sending(self, leg: Leg) -> None:
+        """The leg can send: from now on its far end hears something, silence if nothing else."""
+        now = self._loop.time()
+        if leg.name not in self._rtcp:
+            self._rtcp[leg.name] = RtcpSession(
+                ssrc=leg.ssrc,
+                cname=self._cname,
+                now=now,
+                wall_clock=_seconds_since_1970(utc_now()),
+                randomness=_RANDOM.random,
+            )
+        codecs = self._codecs_towards(leg)
+        if codecs is None or leg.name in self._pipelines:
+            return
+        source, sink = codecs
+        pipeline = self._pipelines[leg.name] = Pipeline(
+            source=source,
+            sink=sink,
+            ssrc=leg.ssrc,
+            first_sequence=secrets.randbelow(0x8000),
+            first_timestamp=secrets.randbits(32),
+            now=now,
+            on_digit=partial(self._digit_received, leg.name.other),
+            needs_continuity=leg.needs_continuity,
+        )
+        if self._held:
+            pipeline.set_muted(True, now)
+
+    def _codecs_towards(self, leg: Leg) -> tuple[LegCodec, LegCodec] | None:
+        """Source and sink of the pipeline towards a leg. While the other leg is unknown, as if it were alike."""
+        if leg.agreement is None:
+            return None
+        other = self._legs[leg.name.other].agreement
+        return (leg.agreement.send if other is None else other.receive), leg.agreement.send
+
+    def _follow_agreement(self, leg: Leg) -> None:
+        """A leg's codecs have been agreed, maybe anew: both directions are concerned."""
+        now = self._loop.time()
+        for name in (leg.name, leg.name.other):
+            pipeline, codecs = self._pipelines.get(name), self._codecs_towards(self._legs[name])
+            if pipeline is not None and codecs is not None:
+                pipeline.set_codecs(*codecs, now)
+            elif self._legs[name].is_ready:
+                self._begin_sending(self._legs[name])
+        self._run_timer()
+
+    def _digit_received(self, leg: LegName, digit: str, duration: float) -> None:
+        self._emit(DigitReceived(leg, digit, duration))
+
+    def _send(self, leg: LegName, packets: Sequence[RtpPacket]) -> None:
+        for packet in packets:
+            self._legs[leg].send_rtp(packet)
+
+    # Reports
+
+    def _reception(self, leg: LegName) -> ReceptionStats:
+        """What was received of a leg, which the pipeline that it feeds counts."""
+        pipeline = self._pipelines.get(leg.other)
+        return ReceptionStats(8000) if pipeline is None else pipeline.stats
+
+    def _sender_info(self, leg: LegName, now: float) -> SenderInfo | None:
+        """For a sender report; None when nothing has left since the last one (RFC 3550 section 6.4)."""
+        pipeline, sent = self._pipelines.get(leg), self._legs[leg].packets_sent
+        if pipeline is None or sent == self._reported.get(leg, 0):
+            return None
+        self._reported[leg] = sent
+        return pipeline.sender_info(now)
+
+    # Time
+
+    def _arm(self, deadline: float | None) -> None:
+        """See to it that the timer fires no later. Too early costs little, arming it anew for each packet would not."""
+        if deadline is None or self._is_closed:
+            return
+        if self._timer is not None:
+            if self._timer.when() <= deadline:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(deadline, self._run_timer)
+
+    def _run_timer(self) -> None:
+        """Do everything that is due; arm the timer for what is next."""
+        if self._is_closed:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now = self._loop.time()
+        for name, pipeline in self._pipelines.items():
+            self._send(name, pipeline.handle_timeout(now))
+        for name, rtcp in self._rtcp.items():
+            if now >= rtcp.next_deadline():
+                report = rtcp.handle_timeout(now, self._reception(name), self._sender_info(name, now))
+                if report is not None:
+                    self._legs[name].send_rtcp(report)
+        for leg in self._legs.values():
+            leg.handle_timeout(now)
+        self._wake_waiting(now)
+        self._arm(min(self._deadlines(), default=None))
+
+    def _wake_waiting(self, now: float) -> None:
+        for due, done in self._waiting:
+            if due <= now and not done.done():
+                done.set_result(None)
+        self._waiting = [(due, done) for due, done in self._waiting if not done.done()]
+
+    def _deadlines(self) -> list[float]:
+        deadlines = [
+            *(pipeline.next_deadline() for pipeline in self._pipelines.values()),
+            *(rtcp.next_deadline() for rtcp in self._rtcp.values()),
+            *(leg.next_deadline() for leg in self._legs.values()),
+            *(due for due, _ in self._waiting),
+        ]
+        return [deadline for deadline in deadlines if deadline is not None]
+
+
+def _seconds_since_1970(now: datetime) -> float:
+    return now.timestamp()
