@@ -1,6 +1,7 @@
 """The calls of the lab trunk: those that live, and the last ones that ended."""
 
 from collections import OrderedDict
+from itertools import count
 from typing import Final
 
 from gateway.lab.calls import LabCall
@@ -15,9 +16,11 @@ class CallHistory:
     def __init__(self) -> None:
         self._live: dict[str, LabCall] = {}
         self._ended: OrderedDict[str, LabCall] = OrderedDict()
+        self._numbers = count(1)
 
     def add(self, call: LabCall) -> None:
         """A call begins."""
+        call.number = next(self._numbers)
         self._live[call.facts.lab_call_id] = call
 
     def ended(self, call: LabCall) -> None:
@@ -35,6 +38,10 @@ class CallHistory:
         """The calls that live, oldest first."""
         return list(self._live.values())
 
-    def all(self) -> list[LabCall]:
-        """Every known call, newest first."""
-        return sorted([*self._live.values(), *self._ended.values()], key=lambda call: call.times.created, reverse=True)
+    def newest(self, limit: int, *, before: str | None = None) -> list[LabCall] | None:
+        """At most `limit` calls, newest first, older than the call `before`; None when that is unknown."""
+        calls = sorted([*self._ended.values(), *self._live.values()], key=lambda call: call.number, reverse=True)
+        if before is None:
+            return calls[:limit]
+        border = self.get(before)
+        return None if border is None else [call for call in calls if call.number < border.number][:limit]
