@@ -1,0 +1,59 @@
+"""Starts Debian's Chromium through Playwright, without anything that would talk to the outside."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+from playwright.async_api import Browser, async_playwright
+
+EXECUTABLE = Path("/usr/bin/chromium")
+START_TIMEOUT = 30.0
+
+_FLAGS = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-domain-reliability",
+    "--disable-client-side-phishing-detection",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+    "--disable-features=MediaRouter,OptimizationHints,Translate,DialMediaRouteProvider,CertificateTransparencyComponentUpdater",
+)
+
+
+@asynccontextmanager
+async def chromium(microphone: Path | None = None) -> AsyncIterator[Browser]:
+    """A browser with a profile of its own. `microphone` is a WAV file that its fake microphone repeats.
+
+    It gathers ICE candidates as it does for a user. Only on a machine that has no address but loopback it is told to
+    take those too, because otherwise it has none.
+    """
+    flags = list(_FLAGS)
+    if microphone is not None:
+        flags.append(f"--use-file-for-fake-audio-capture={microphone}")
+    if not has_address():
+        flags.append("--allow-loopback-in-peer-connection")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=EXECUTABLE,
+            headless=True,
+            chromium_sandbox=False,  # it does not run as root otherwise
+            args=flags,
+            timeout=START_TIMEOUT * 1000,
+        )
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+def has_address() -> bool:
+    """Whether this machine has an IPv4 address that is not loopback."""
+    addresses = (address for interface in psutil.net_if_addrs().values() for address in interface)
+    return any(entry.family == socket.AF_INET and not entry.address.startswith("127.") for entry in addresses)
