@@ -2,13 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
-from gateway.media.core.codec import LegCodec
+from gateway.media.codecs import registry
+from gateway.media.core import g711
+from gateway.media.core.codec import COMFORT_NOISE_PAYLOAD_TYPE, LegCodec, may_pass_through
+from gateway.media.core.dtmf import Digit
+from gateway.media.core.events import EventRelay, OutgoingDigits
+from gateway.media.core.relay import Relay
 from gateway.media.core.rtcp import SenderInfo
 from gateway.media.core.rtp import ReceptionStats, RtpPacket
+from gateway.media.core.stream import GRACE, SinkStream
+from gateway.media.engine import NoTelephoneEvent
+from gateway.media.transcoder import Transcoder
+
+_TRANSLATIONS: Final = {("PCMU", "PCMA"): g711.ULAW_TO_ALAW, ("PCMA", "PCMU"): g711.ALAW_TO_ULAW}
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class PipelineCounters:
     """What a pipeline did, in packets unless it says otherwise."""
 
@@ -49,36 +60,183 @@ class Pipeline:
             source, sink: what was negotiated on either side.
             ssrc, first_sequence, first_timestamp: of the stream towards the sink; random numbers of the caller.
             now: seconds on the clock that all methods use.
-            on_digit: told each digit of the source once, with its duration in seconds.
-            needs_continuity: whether RTP towards the sink may never pause (browsers).
+            on_digit: told each digit of the source once, with its duration in seconds, from within `receive` or
+                `handle_timeout`.
+            needs_continuity: whether RTP towards the sink may never pause (browsers); it then begins at once.
+        Raises:
+            UnsupportedCodec: the gateway has no such codec.
+            CodecUnavailable: a native library is missing.
         """
         self.stats = ReceptionStats(source.codec.clock_rate)
-        self.counters = PipelineCounters()
+        """Of the source's packets, all payload types."""
+        self._source, self._sink = source, sink
+        self._on_digit = on_digit
+        self._needs_continuity = needs_continuity
+        self._stream = SinkStream(
+            ssrc=ssrc, first_sequence=first_sequence, first_timestamp=first_timestamp, codec=sink.codec, now=now
+        )
+        self._stage = self._make_stage(source, sink)
+        self._event_payload_type = -1
+        self._events = self._make_events(source, sink)
+        self._outgoing = OutgoingDigits()
+        self._is_muted = self._is_closed = False
+        self._silence_sent = self._packets_unknown = 0
+        self._packets_late = self._frames_concealed = 0
+        """Of the stages before this one."""
+
+    def _make_stage(self, source: LegCodec, sink: LegCodec) -> Relay | Transcoder:
+        registry.check(source.codec)
+        registry.check(sink.codec)
+        translation = _TRANSLATIONS.get((source.codec.name, sink.codec.name))
+        if translation is None and not may_pass_through(source.codec, sink.codec):
+            return Transcoder(
+                source=source.codec, sink=sink.codec, stream=self._stream, needs_continuity=self._needs_continuity
+            )
+        return Relay(
+            source=source.codec,
+            sink=sink.codec,
+            stream=self._stream,
+            silence=registry.silence(sink.codec),
+            needs_continuity=self._needs_continuity,
+            translation=translation,
+        )
+
+    def _make_events(self, source: LegCodec, sink: LegCodec) -> EventRelay | None:
+        if source.telephone_event is None:
+            return None
+        self._event_payload_type = source.telephone_event[0]
+        return EventRelay(source.telephone_event[1], sink.telephone_event, self._stream)
 
     @property
     def is_transcoding(self) -> bool:
         """Whether payloads are changed on the way."""
-        raise NotImplementedError
+        return not may_pass_through(self._source.codec, self._sink.codec)
+
+    @property
+    def counters(self) -> PipelineCounters:
+        """Totals so far."""
+        stage = self._stage
+        concealed = stage.frames_concealed if isinstance(stage, Transcoder) else 0
+        return PipelineCounters(
+            packets_sent=self._stream.packets_sent,
+            bytes_sent=self._stream.bytes_sent,
+            silence_sent=self._silence_sent,
+            packets_late=self._packets_late + stage.packets_late,
+            packets_unknown=self._packets_unknown,
+            frames_concealed=self._frames_concealed + concealed,
+        )
 
     def receive(self, packet: RtpPacket, now: float) -> list[RtpPacket]:
         """Take one packet of the source; return what goes to the sink because of it."""
-        raise NotImplementedError
+        if self._is_closed:
+            return []
+        self.stats.receive(packet, now)
+        payload_type = packet.payload_type
+        if payload_type == self._source.codec.payload_type:
+            if self._is_interrupted(now):
+                self._stage.suspend()
+                return []
+            return self._stage.receive(packet, now)
+        is_audible = not self._is_interrupted(now)
+        if self._events is not None and payload_type == self._event_payload_type:
+            digits, out = self._events.receive(packet, now, self._stage, is_audible=is_audible)
+            self._report(digits)
+            return out
+        if payload_type != COMFORT_NOISE_PAYLOAD_TYPE:
+            self._packets_unknown += 1
+        return self._stage.skip(packet, now) if is_audible else []
+
+    def _is_interrupted(self, now: float) -> bool:
+        """Whether the sink does not hear the source now."""
+        return self._is_muted or self._outgoing.busy_until(now) is not None
+
+    def _report(self, digits: list[Digit]) -> None:
+        for digit in digits:
+            self._on_digit(digit.digit, digit.duration)
 
     def handle_timeout(self, now: float) -> list[RtpPacket]:
         """What goes to the sink because time has passed. Calling it early is harmless."""
-        raise NotImplementedError
+        if self._is_closed:
+            return []
+        out: list[RtpPacket] = []
+        if self._events is not None:
+            digits, out = self._events.handle_timeout(now)
+            self._report(digits)
+        if self._sink.telephone_event is not None:
+            out += self._outgoing.handle_timeout(now, self._stream, self._sink.telephone_event[0])
+        out += self._stage.handle_timeout(now)
+        self._outgoing.busy_until(now)
+        deadline = self._silence_deadline()
+        if deadline is not None and now >= deadline:
+            out += self._fill(now)
+        return out
+
+    def _fill(self, now: float) -> list[RtpPacket]:
+        """Silence up to now, unless there is something real that waits for what may still come."""
+        out = self._stage.flush(now)
+        stream = self._stream
+        if stream.is_stalled(now):
+            stream.catch_up(now)
+        while stream.due <= now:
+            out.append(self._stage.silence())
+            self._silence_sent += 1
+        return out
+
+    def _silence_deadline(self) -> float | None:
+        """When silence takes the place of a source that is late."""
+        if not (self._needs_continuity or self._is_muted):
+            return None
+        if self._events is not None and self._events.is_relaying and not self._is_muted:
+            return None
+        stream = self._stream
+        is_paced = self._is_muted or stream.is_filling or stream.packets_sent == 0
+        return self._outgoing.postponed(stream.due if is_paced else stream.due + GRACE)
 
     def next_deadline(self) -> float | None:
         """When `handle_timeout` wants to be called; None: not before the next packet."""
-        raise NotImplementedError
+        if self._is_closed:
+            return None
+        deadlines = (
+            self._silence_deadline(),
+            self._stage.next_deadline(),
+            self._outgoing.next_deadline(),
+            self._events.next_deadline() if self._events is not None else None,
+        )
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def set_codecs(self, source: LegCodec, sink: LegCodec, now: float) -> None:
-        """Renegotiated: SSRC, sequence and timestamp towards the sink go on without a jump."""
-        raise NotImplementedError
+        """Renegotiated: SSRC, sequence and timestamp towards the sink go on without a jump.
+
+        A digit that is being relayed or sent ends there. On an exception everything is as it was.
+
+        Raises:
+            UnsupportedCodec, CodecUnavailable: as the constructor does.
+        """
+        if self._is_closed or (source, sink) == (self._source, self._sink):
+            return
+        if (source.codec, sink.codec) != (self._source.codec, self._sink.codec):
+            stage = self._make_stage(source, sink)
+            self._retire_stage()
+            self._stage = stage
+            self._stream.set_codec(sink.codec)
+        self.stats.set_clock_rate(source.codec.clock_rate)
+        self._events = self._make_events(source, sink)
+        self._outgoing.clear()
+        self._source, self._sink = source, sink
+
+    def _retire_stage(self) -> None:
+        """Close the stage and keep its counts."""
+        counters = self.counters
+        self._packets_late, self._frames_concealed = counters.packets_late, counters.frames_concealed
+        self._stage.close()
 
     def set_muted(self, is_muted: bool, now: float) -> None:
-        """Hold: the sink hears paced silence instead of the source."""
-        raise NotImplementedError
+        """Hold: the sink hears paced silence instead of the source. Digits of the source are still reported."""
+        if is_muted and not self._is_muted:
+            self._stage.suspend()
+            if self._events is not None:
+                self._events.stop()
+        self._is_muted = is_muted
 
     def send_digits(self, digits: str, duration: float, gap: float, now: float) -> float:
         """Send telephone-events to the sink, after those that are still going out.
@@ -86,14 +244,27 @@ class Pipeline:
         Returns the time at which the last packet will have left.
         Raises:
             NoTelephoneEvent: the sink did not negotiate it.
-            ValueError: something that is no digit.
+            ValueError: something that is no digit, or too many of them.
         """
-        raise NotImplementedError
+        if self._sink.telephone_event is None:
+            raise NoTelephoneEvent("telephone-event was not negotiated")
+        rate = self._sink.telephone_event[1]
+        if self._events is not None:
+            self._events.stop()
+        return self._outgoing.add(digits, duration=duration, gap=gap, clock_rate=rate, now=now)
 
     def sender_info(self, now: float) -> SenderInfo | None:
         """For a sender report to the sink; None when nothing has been sent yet."""
-        raise NotImplementedError
+        stream = self._stream
+        if stream.packets_sent == 0:
+            return None
+        return SenderInfo(
+            rtp_timestamp=stream.timestamp_at(now), packet_count=stream.packets_sent, octet_count=stream.bytes_sent
+        )
 
     def close(self) -> None:
-        """Free the codecs; idempotent."""
-        raise NotImplementedError
+        """Free the codecs; idempotent. After it nothing comes out any more."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._outgoing.clear()
+            self._stage.close()

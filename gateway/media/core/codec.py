@@ -67,3 +67,27 @@ def may_pass_through(source: Codec, sink: Codec) -> bool:
         sink.clock_rate,
         sink.channels,
     )
+
+
+_OPUS_FRAME_TICKS: Final = tuple(
+    (480, 960, 1920, 2880)[config & 3]
+    if config < 12
+    else (480, 960)[config & 1]
+    if config < 16
+    else (120, 240, 480, 960)[config & 3]
+    for config in range(32)
+)
+"""By the configuration number in an opus packet's first byte (RFC 6716 section 3.1)."""
+_OPUS_MAX_TICKS: Final = 5760
+"""120 ms, more than which no packet may hold."""
+
+
+def payload_ticks(codec: Codec, payload: bytes) -> int:
+    """How long the sound in a payload lasts, in ticks of the codec's RTP clock; 0 for an empty one."""
+    if codec.name != "opus":
+        return len(payload)  # PCMU, PCMA, and G722 at 64 kbit/s with its clock of 8000: a byte a tick
+    if not payload:
+        return 0
+    toc = payload[0]
+    frames = (1, 2, 2)[toc & 3] if toc & 3 < 3 else (payload[1] & 0x3F if len(payload) > 1 else 1)
+    return min(_OPUS_MAX_TICKS, _OPUS_FRAME_TICKS[toc >> 3] * frames)

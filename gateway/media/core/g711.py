@@ -3,9 +3,8 @@
 Linear samples are little-endian signed 16-bit, as everywhere in `media`.
 """
 
-import sys
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from operator import itemgetter
 from typing import Final
 
@@ -61,8 +60,9 @@ _ULAW_LOW, _ULAW_HIGH = _byte_tables(_ulaw_to_sample)
 _ALAW_LOW, _ALAW_HIGH = _byte_tables(_alaw_to_sample)
 _TO_ULAW: Final = _compress_table(_sample_to_ulaw)
 _TO_ALAW: Final = _compress_table(_sample_to_alaw)
-_ULAW_TO_ALAW: Final = bytes(_sample_to_alaw(_ulaw_to_sample(code)) for code in range(256))
-_ALAW_TO_ULAW: Final = bytes(_sample_to_ulaw(_alaw_to_sample(code)) for code in range(256))
+ULAW_TO_ALAW: Final = bytes(_sample_to_alaw(_ulaw_to_sample(code)) for code in range(256))
+ALAW_TO_ULAW: Final = bytes(_sample_to_ulaw(_alaw_to_sample(code)) for code in range(256))
+"""For `bytes.translate`, as the one above."""
 
 
 def _expand(payload: bytes, low: bytes, high: bytes) -> bytes:
@@ -73,10 +73,7 @@ def _expand(payload: bytes, low: bytes, high: bytes) -> bytes:
 
 
 def _compress(pcm: bytes, table: bytes) -> bytes:
-    samples: Sequence[int] = array("H", pcm)
-    if sys.byteorder == "big":  # pragma: no cover
-        samples = array("H", pcm)
-        samples.byteswap()
+    samples = array("H", pcm)
     if len(samples) < 2:  # itemgetter of one key returns no tuple
         return bytes(table[sample] for sample in samples)
     return bytes(itemgetter(*samples)(table))
@@ -104,9 +101,9 @@ def alaw_encode(pcm: bytes) -> bytes:
 
 def ulaw_to_alaw(payload: bytes) -> bytes:
     """µ-law bytes as A-law bytes, without the way through linear samples."""
-    return payload.translate(_ULAW_TO_ALAW)
+    return payload.translate(ULAW_TO_ALAW)
 
 
 def alaw_to_ulaw(payload: bytes) -> bytes:
     """A-law bytes as µ-law bytes, without the way through linear samples."""
-    return payload.translate(_ALAW_TO_ULAW)
+    return payload.translate(ALAW_TO_ULAW)

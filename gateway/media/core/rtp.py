@@ -184,6 +184,12 @@ class ReceptionStats:
             self._jitter_ticks += (distance - self._jitter_ticks) / 16
         self._transit = transit
 
+    def set_clock_rate(self, clock_rate: int) -> None:
+        """The codec was renegotiated."""
+        if clock_rate != self.clock_rate:
+            self._jitter_ticks *= clock_rate / self.clock_rate
+            self.clock_rate, self._transit = clock_rate, None
+
     def _restart(self, ssrc: int, sequence: int) -> None:
         self._lost_before = self.packets_lost
         self.ssrc = ssrc

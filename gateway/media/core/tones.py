@@ -4,7 +4,6 @@ Samples are little-endian signed 16-bit, mono. Levels are in dBFS of a sine: 0 i
 """
 
 import math
-import sys
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -61,9 +60,7 @@ def _samples(frequencies: tuple[float, ...], first: int, number: int, rate: int,
     amplitude = _FULL_SCALE * 10 ** (level / 20)
     steps = [2 * math.pi * frequency / rate for frequency in frequencies]
     values = (sum(math.sin(step * index) for step in steps) for index in range(first, first + number))
-    return _to_bytes(
-        array("h", (max(-32768, min(_FULL_SCALE, round(amplitude * value))) for value in values)),
-    )
+    return array("h", (max(-32768, min(_FULL_SCALE, round(amplitude * value))) for value in values)).tobytes()
 
 
 def dtmf(digit: str, *, seconds: float, rate: int = 8000, level: float = -10.0) -> bytes:
@@ -104,7 +101,7 @@ def power(pcm: bytes, frequency: float, *, rate: int = 8000) -> float:
     Exact for whole cycles of the frequency; two frequencies are told apart when they differ by more than
     `rate` divided by the number of samples.
     """
-    samples = _from_bytes(pcm)
+    samples = array("h", pcm)
     if not samples:
         return -math.inf
     coefficient = 2 * math.cos(2 * math.pi * frequency / rate)
@@ -119,7 +116,7 @@ def power(pcm: bytes, frequency: float, *, rate: int = 8000) -> float:
 
 def loudness(pcm: bytes) -> float:
     """Level of all frequencies together, in dBFS of the sine with as much power; -inf for silence."""
-    samples = _from_bytes(pcm)
+    samples = array("h", pcm)
     square = sum(sample * sample for sample in samples)
     return 10 * math.log10(2 * square / len(samples) / _FULL_SCALE**2) if square else -math.inf
 
@@ -141,16 +138,3 @@ def detect_dtmf(pcm: bytes, *, rate: int = 8000) -> str | None:
     if together < loudness(pcm) - 3.0:
         return None
     return _KEYPAD[rows.index(row)][columns.index(column)]
-
-
-def _to_bytes(samples: "array[int]") -> bytes:
-    if sys.byteorder == "big":  # pragma: no cover
-        samples.byteswap()
-    return samples.tobytes()
-
-
-def _from_bytes(pcm: bytes) -> "array[int]":
-    samples = array("h", pcm)
-    if sys.byteorder == "big":  # pragma: no cover
-        samples.byteswap()
-    return samples

@@ -1,0 +1,234 @@
+"""Decodes what comes from the source and encodes it anew for the sink, in step with the source's timestamps."""
+
+from typing import Final, TypeGuard
+
+from gateway.media.codecs import registry
+from gateway.media.codecs.interface import CodecError
+from gateway.media.core.codec import Codec
+from gateway.media.core.jitter import Item, JitterBuffer, Lost
+from gateway.media.core.resample import Downsampler, Upsampler
+from gateway.media.core.rtp import RtpPacket
+from gateway.media.core.stream import FRAME, SinkStream, SourceClock
+
+_MAX_CONCEALED: Final = 5
+"""Packets lost in a row that are made up; the rest of a longer hole is silence."""
+_MAX_PADDING: Final = 0.060
+"""Seconds of a pause that are filled with silent samples; after a longer one the stream goes on with a gap."""
+_DTX_PAYLOAD: Final = 2
+"""An encoded frame of at most so many bytes need not be sent (RFC 7587 section 3.1.3)."""
+
+
+class Transcoder:
+    """The `Stage` between two codecs.
+
+    Sound is placed by the source's timestamps: what is missing is made up or padded, what has been covered by silence
+    meanwhile is cut off. So the sink's timestamps neither run ahead nor fall behind, however often the source pauses.
+
+    Args:
+        source, sink: the codecs.
+        stream: the sink's.
+        needs_continuity: whether the stream never pauses; if it may, long pauses become gaps of the timestamp.
+    Raises:
+        CodecUnavailable: a native library is missing.
+    """
+
+    def __init__(self, *, source: Codec, sink: Codec, stream: SinkStream, needs_continuity: bool) -> None:
+        self.frames_concealed = 0
+        self._source, self._stream, self._needs_continuity = source, stream, needs_continuity
+        decode_rate, encode_rate = registry.sample_rates(source, sink)
+        self._decoder = registry.make_decoder(source, decode_rate)
+        try:
+            self._encoder = registry.make_encoder(sink, encode_rate)
+        except Exception:
+            self._decoder.close()
+            raise
+        self._resampler: Upsampler | Downsampler | None = None
+        if decode_rate != encode_rate:
+            self._resampler = Upsampler() if decode_rate < encode_rate else Downsampler()
+        self._jitter = JitterBuffer()
+        self._clock = SourceClock(source.clock_rate, sink.clock_rate)
+        self._encode_rate, self._sink_rate = encode_rate, sink.clock_rate
+        seconds = registry.frame_seconds(sink)
+        self._frame_bytes = 2 * round(encode_rate * seconds)
+        self._frame_ticks = round(sink.clock_rate * seconds)
+        self._pending = bytearray()
+        """Samples to be encoded that are not yet a whole frame."""
+        self._packet_samples = round(decode_rate * FRAME)
+        """Of the last packet; what a lost one is taken to have held."""
+        self._ssrc: int | None = None
+        self._is_after_pause = True
+        self._last_lead: int | None = None
+        self._packets_covered = 0
+
+    @property
+    def packets_late(self) -> int:
+        """Packets that came twice or too late."""
+        return self._jitter.packets_late + self._packets_covered
+
+    def receive(self, packet: RtpPacket, now: float) -> list[RtpPacket]:
+        """See `Stage`."""
+        out: list[RtpPacket] = []
+        if packet.ssrc != self._ssrc:
+            self._ssrc = packet.ssrc
+            out = self.flush(now)
+            self._jitter.reset()
+        out += self._play(self._jitter.receive(packet, now), now)
+        return out
+
+    def skip(self, packet: RtpPacket, now: float) -> list[RtpPacket]:
+        """See `Stage`."""
+        return self._play(self._jitter.receive(packet, now), now)
+
+    def handle_timeout(self, now: float) -> list[RtpPacket]:
+        """See `Stage`."""
+        return self._play(self._jitter.handle_timeout(now), now)
+
+    def flush(self, now: float) -> list[RtpPacket]:
+        """See `Stage`."""
+        return self._play(self._jitter.flush(now), now)
+
+    def next_deadline(self) -> float | None:
+        """See `Stage`."""
+        return self._jitter.next_deadline()
+
+    def _play(self, items: list[Item], now: float) -> list[RtpPacket]:
+        out: list[RtpPacket] = []
+        stream, begin = self._stream, self._stream.position
+        for index, item in enumerate(items):
+            if isinstance(item, Lost):
+                self._conceal(item.packets, items[index + 1] if index + 1 < len(items) else None)
+            elif self._is_audio(item):
+                begin += self._place(item, now)
+            else:
+                continue
+            self._encode_into(out)
+        if out:
+            lasts = stream.position - begin + self._pending_ticks()
+            stream.reached(stream.position, now + lasts / self._sink_rate)
+        return out
+
+    def _is_audio(self, item: Item | None) -> TypeGuard[RtpPacket]:
+        return isinstance(item, RtpPacket) and item.payload_type == self._source.payload_type and bool(item.payload)
+
+    def _conceal(self, packets: int, following: Item | None) -> None:
+        if self._stream.is_filling:
+            return  # silence of ours stands there already
+        payload = following.payload if self._is_audio(following) else None
+        for remaining in range(min(packets, _MAX_CONCEALED), 0, -1):
+            self.frames_concealed += 1
+            self._pending += self._resampled(self._made_up(payload if remaining == 1 else None))
+
+    def _made_up(self, following: bytes | None) -> bytes:
+        try:
+            return self._decoder.conceal(self._packet_samples, following)
+        except CodecError:
+            return bytes(2 * self._packet_samples)
+
+    def _resampled(self, pcm: bytes) -> bytes:
+        return pcm if self._resampler is None else self._resampler.process(pcm)
+
+    def _pending_ticks(self) -> int:
+        return len(self._pending) // 2 * self._sink_rate // self._encode_rate
+
+    def _bytes(self, ticks: int) -> int:
+        return 2 * (ticks * self._encode_rate // self._sink_rate)
+
+    def _place(self, packet: RtpPacket, now: float) -> int:
+        """Decode a packet and put its sound where its timestamp belongs; return the ticks that were left out before."""
+        try:
+            pcm = self._decoder.decode(packet.payload)
+            self._packet_samples = len(pcm) // 2
+        except CodecError:
+            self.frames_concealed += 1
+            pcm = self._made_up(None)
+        pcm = self._resampled(pcm)
+        stream = self._stream
+        if not self._clock.follows(packet, now):
+            before = stream.position
+            stream.catch_up(now)
+            self._clock.start(packet, stream.position + self._pending_ticks(), now)
+            self._is_after_pause = True
+            self._pending += pcm
+            return stream.position - before
+        lead = stream.position + self._pending_ticks() - self._clock.advance(packet, now)
+        if lead > 0:
+            self._pending += self._uncovered(packet, pcm, lead, now)
+            return 0
+        self._last_lead = None
+        skipped = self._pause(-lead) if lead < 0 else 0
+        self._pending += pcm
+        return skipped
+
+    def _pause(self, ticks: int) -> int:
+        """Put a pause of the source before what comes; return the ticks of it that became a gap."""
+        if ticks <= _MAX_PADDING * self._sink_rate:
+            self._pending += bytes(self._bytes(ticks))
+            return 0
+        # What is pending stays before the gap's end: it is a part of a frame only.
+        self._stream.position += ticks
+        self._is_after_pause = True
+        return ticks
+
+    def _uncovered(self, packet: RtpPacket, pcm: bytes, lead: int, now: float) -> bytes:
+        """The part of a packet's sound whose time has not been filled by silence, or by what was made up for it.
+
+        If all of it has, the packet was delayed in the network. But if the next is just as late, the source's clock
+        stood still meanwhile, or the network has become slower, and its time counts from here on anew.
+        """
+        covered = self._bytes(lead)
+        if covered < len(pcm):
+            self._last_lead = None
+            return pcm[covered:]
+        if self._last_lead is None or lead <= self._last_lead - self._stream.frame_ticks // 2:
+            self._last_lead = lead
+            self._packets_covered += 1
+            return b""
+        self._last_lead = None
+        self._clock.start(packet, self._stream.position + self._pending_ticks(), now)
+        return pcm
+
+    def _encode_into(self, out: list[RtpPacket]) -> None:
+        """Encode the whole frames that are pending."""
+        stream, pending, size = self._stream, self._pending, self._frame_bytes
+        while len(pending) >= size:
+            payload = self._encoder.encode(bytes(pending[:size]))
+            del pending[:size]
+            if len(payload) <= _DTX_PAYLOAD and not self._needs_continuity:
+                stream.position += self._frame_ticks
+                self._is_after_pause = True
+                continue
+            out.append(stream.append(payload, self._frame_ticks, marker=self._is_after_pause))
+            self._is_after_pause = False
+
+    def place_event(self, packet: RtpPacket, now: float) -> int:
+        """See `Stage`."""
+        self._pending.clear()
+        self._stream.catch_up(now)
+        return self._stream.position
+
+    def forward_event(self, packet: RtpPacket, out: tuple[int, bytes], position: int, now: float) -> list[RtpPacket]:
+        """See `Stage`."""
+        stream = self._stream
+        packets = self.skip(packet, now)
+        packets.append(stream.packet(out[0], stream.sequence, position, packet.marker, out[1]))
+        stream.sequence = (stream.sequence + 1) & 0xFFFF
+        stream.due = now + FRAME
+        return packets
+
+    def silence(self) -> RtpPacket:
+        """See `Stage`. What is pending goes first."""
+        size = 2 * round(self._encode_rate * FRAME)
+        pcm = bytes(self._pending[:size])
+        del self._pending[:size]
+        return self._stream.append_silence(self._encoder.encode(pcm + bytes(size - len(pcm))))
+
+    def suspend(self) -> None:
+        """See `Stage`."""
+        self._jitter.reset()
+        self._pending.clear()
+        self._is_after_pause = True
+
+    def close(self) -> None:
+        """See `Stage`."""
+        self._decoder.close()
+        self._encoder.close()
