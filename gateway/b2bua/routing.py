@@ -116,21 +116,24 @@ class Router:
         domain: str,
         trunks: Sequence[Trunk],
         find_client: Callable[[str], ClientSession | None],
-        find_number_owner: Callable[[str], Awaitable[str | None]],
+        find_connection_of_number: Callable[[str], Awaitable[str | None]],
+        find_client_of_connection: Callable[[str], ClientSession | None],
         is_magic_number: Callable[[str], bool],
     ) -> None:
         """
         Args:
             domain: the SIP domain of our clients (`[sip] domain`).
             find_client: the last registered client of a user name.
-            find_number_owner: the user name of the connection to which an E.164 number is assigned.
+            find_connection_of_number: the id of the connection to which an E.164 number is assigned.
+            find_client_of_connection: the client that registered last with any user name of that connection.
             is_magic_number: whether the lab trunk plays a part for that number.
         """
         self._domain = domain.lower()
         self._trunks = tuple(trunk for trunk in trunks if not trunk.is_lab)
         self._lab = tuple(trunk for trunk in trunks if trunk.is_lab)
         self._find_client = find_client
-        self._find_number_owner = find_number_owner
+        self._find_connection_of_number = find_connection_of_number
+        self._find_client_of_connection = find_client_of_connection
         self._is_magic_number = is_magic_number
 
     async def from_client(self, caller: Identity, text: str) -> Route:
@@ -164,8 +167,8 @@ class Router:
     async def _client_of_number(self, destination: Destination) -> ClientSession | None:
         if not destination.is_number:
             return None
-        owner = await self._find_number_owner(destination.user)
-        return None if owner is None else self._find_client(owner)
+        connection_id = await self._find_connection_of_number(destination.user)
+        return None if connection_id is None else self._find_client_of_connection(connection_id)
 
     async def _by_number(self, destination: Destination) -> Route:
         if self._lab and self._is_magic_number(destination.user):

@@ -72,8 +72,8 @@ class House:
         return fact
 
 
-async def owner(number: str) -> str | None:
-    return "bob" if number == "+12025550190" else None
+async def connection_of(number: str) -> str | None:
+    return "bob's" if number == "+12025550190" else None
 
 
 @pytest.fixture
@@ -88,7 +88,8 @@ async def house() -> AsyncIterator[House]:
             Trunk(name="two", uri="sip:127.0.0.3:5060", codecs=("PCMA",)),
         ],
         find_client=clients.get,
-        find_number_owner=owner,
+        find_connection_of_number=connection_of,
+        find_client_of_connection=lambda connection: bob if connection == "bob's" else None,
         is_magic_number=lambda _: False,
     )
     directory = CallDirectory(

@@ -17,14 +17,15 @@ BOB = RecordingSession("bob")
 
 
 def router(*trunks: Trunk) -> Router:
-    async def owner(number: str) -> str | None:
-        return {"+12025550190": "bob", "+12025550191": "gone"}.get(number)
+    async def connection_of(number: str) -> str | None:
+        return {"+12025550190": "connection of bob", "+12025550191": "nobody's"}.get(number)
 
     return Router(
         domain="sip.telnyx.com",
         trunks=trunks,
         find_client=lambda username: BOB if username == "bob" else None,
-        find_number_owner=owner,
+        find_connection_of_number=connection_of,
+        find_client_of_connection=lambda connection: BOB if connection == "connection of bob" else None,
         is_magic_number=lambda user: user.endswith("2025550100"),
     )
 
