@@ -11,7 +11,7 @@ from typing import ClassVar
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from gateway.api.guard import Guard
+from gateway.api.guard import GRANTED, Guard
 from gateway.domain.errors import GatewayError
 from gateway.observability.logging import get_logger
 from gateway.store.errors import Duplicate, NotFound, StoreUnavailable
@@ -196,6 +196,7 @@ async def _authorise(guard: Guard, request: web.Request) -> None:
         raise AuthenticationFailed("send a valid API key as `Authorization: Bearer KEY`")
     if (needed := guard.needed_scope(request.method, request.path)) not in scopes:
         raise NotAuthorized(f"this key has no scope `{needed}`")
+    request[GRANTED] = scopes
 
 
 def _as_api_error(error: Exception, request: web.Request) -> ApiError:

@@ -2,6 +2,8 @@
 
 from typing import Final, Protocol
 
+from aiohttp import web
+
 from gateway.auth.keys import KeyGrant
 
 READ: Final = "read"
@@ -11,6 +13,9 @@ LAB: Final = "lab"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 _MAX_KEY: Final = 512
 """Characters; a longer one is refused without a look."""
+
+GRANTED: Final = web.RequestKey("granted", frozenset[str])
+"""The scopes of a request's key, once the middleware has checked it."""
 
 
 class Keys(Protocol):
@@ -44,3 +49,7 @@ class Guard:
             return None
         grant = await self._keys.check(key)
         return None if grant is None else grant.scope
+
+    async def allows(self, request: web.Request) -> bool:
+        """Whether the middleware has let this request through; for handlers that ask for themselves (the lab's)."""
+        return self.needed_scope(request.method, request.path) in request.get(GRANTED, frozenset())

@@ -14,9 +14,10 @@ from typing import Final
 
 from gateway.api.call_view import CallView, of_end, of_snapshot
 from gateway.api.errors import TooManyRequests
-from gateway.api.views import LiveCalls, LiveSessions, SessionView
+from gateway.api.views import LiveCalls, LiveSessions, session_json
 from gateway.domain.facts import CallEnded, CallRinging, Fact
 from gateway.domain.ids import CallId
+from gateway.vsp.registry import SessionSnapshot
 
 MAX_WATCHERS: Final = 32
 """Event streams at once."""
@@ -102,7 +103,7 @@ class LiveFeed:
         self._ended: deque[CallView] = deque(maxlen=KEPT_ENDED)
         self._watchers: set[Watcher] = set()
         self._told_calls: dict[str, CallView] = {}
-        self._told_sessions: list[SessionView] = []
+        self._told_sessions: list[SessionSnapshot] = []
         self._timer: asyncio.TimerHandle | None = None
         self._is_closed = False
         self._unsubscribe = calls.subscribe(self.take)
@@ -127,7 +128,7 @@ class LiveFeed:
         watcher = Watcher(self._snapshot, self._forget)
         if not self._watchers:
             self._told_calls = {view.call_id: view for view in self.live_calls()}
-            self._told_sessions = list(self._sessions())
+            self._told_sessions = self._sessions.sessions()
             self._arm()
         self._watchers.add(watcher)
         return watcher
@@ -163,10 +164,10 @@ class LiveFeed:
             if self._told_calls.get(call_id) != view:
                 self._tell_call(view)
         self._told_calls = current
-        sessions = list(self._sessions())
+        sessions = self._sessions.sessions()
         if sessions != self._told_sessions:
             self._told_sessions = sessions
-            self._tell("sessions", Event("sessions", _json([session.to_json() for session in sessions])))
+            self._tell("sessions", Event("sessions", _json([session_json(session) for session in sessions])))
 
     def _view(self, call_id: CallId) -> CallView | None:
         snapshot = self._calls.find(call_id)
@@ -182,7 +183,7 @@ class LiveFeed:
 
     def _snapshot(self) -> Event:
         calls = [view.to_json() for view in self.live_calls()]
-        sessions = [session.to_json() for session in self._sessions()]
+        sessions = [session_json(session) for session in self._sessions.sessions()]
         return Event("snapshot", _json({"calls": calls, "sessions": sessions}))
 
     def _forget(self, watcher: Watcher) -> None:

@@ -5,7 +5,7 @@ from aiohttp import web
 from gateway.api.calls import hang_up, list_calls, show_call
 from gateway.api.events import stream_events
 from gateway.api.live import LiveFeed
-from gateway.api.views import Views
+from gateway.api.views import Views, session_json
 
 
 def routes(views: Views, feed: LiveFeed) -> list[web.RouteDef]:
@@ -15,7 +15,7 @@ def routes(views: Views, feed: LiveFeed) -> list[web.RouteDef]:
         return web.json_response({"data": views.info.to_json()})
 
     async def sessions(_request: web.Request) -> web.Response:
-        return web.json_response({"data": [session.to_json() for session in views.sessions()]})
+        return web.json_response({"data": [session_json(session) for session in views.sessions.sessions()]})
 
     async def calls(request: web.Request) -> web.Response:
         return await list_calls(request, views, feed)

@@ -1,6 +1,6 @@
 """What the gateway's own views need from below, as small Protocols that `app.py` fills in."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -10,6 +10,7 @@ from gateway.b2bua.directory import CallSnapshot
 from gateway.domain.facts import Fact
 from gateway.domain.ids import CallId
 from gateway.store.calls import CallRecord
+from gateway.vsp.registry import SessionSnapshot
 
 
 class LiveCalls(Protocol):
@@ -32,44 +33,26 @@ class CallRecords(Protocol):
     async def get(self, call_id: CallId) -> CallRecord: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionView:
-    """A logged-in client.
-
-    Attributes:
-        is_connected: false while its socket is gone and it may still come back.
-        peer: address and port of its socket.
-        user_agent: as the client said.
-    """
-
-    session_id: str
-    username: str
-    connection_id: str
-    credential_id: str | None = None
-    is_connected: bool = True
-    connected_at: datetime | None = None
-    peer: str | None = None
-    user_agent: str | None = None
-
-    def to_json(self) -> dict[str, object]:
-        """For a response."""
-        return {
-            "record_type": "gateway_session",
-            "session_id": self.session_id,
-            "username": self.username,
-            "connection_id": self.connection_id,
-            "credential_id": self.credential_id,
-            "is_connected": self.is_connected,
-            "connected_at": None if self.connected_at is None else to_text(self.connected_at),
-            "peer": self.peer,
-            "user_agent": self.user_agent,
-        }
-
-
 class LiveSessions(Protocol):
-    """The logged-in clients; `app.py` translates `vsp.registry`'s snapshots."""
+    """`vsp.registry.SessionRegistry`."""
 
-    def __call__(self) -> Sequence[SessionView]: ...
+    def sessions(self) -> list[SessionSnapshot]: ...
+
+
+def session_json(session: SessionSnapshot) -> dict[str, object]:
+    """A logged-in client, for a response. `is_connected` is false while its socket is lost and it may come back."""
+    return {
+        "record_type": "gateway_session",
+        "session_id": session.session_id,
+        "username": session.username,
+        "connection_id": session.connection_id,
+        "credential_id": session.credential_id,
+        "is_connected": session.is_connected,
+        "logged_in_at": to_text(session.logged_in_at),
+        "peer": session.peer,
+        "user_agent": session.user_agent,
+        "calls": session.calls,
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

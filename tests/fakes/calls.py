@@ -1,4 +1,4 @@
-"""Live calls in memory, as `b2bua.directory.CallDirectory` shows them to the API."""
+"""Live calls and sessions in memory, as `b2bua.directory` and `vsp.registry` show them to the API."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +9,7 @@ from gateway.domain.causes import NORMAL_CLEARING, Cause
 from gateway.domain.facts import CallAnswered, CallEnded, CallHeld, CallInitiated, CallRinging, Fact
 from gateway.domain.ids import CallId, Direction, LegName, SessionId, SipCallId, VertoCallId
 from gateway.media.engine import LegStats
+from gateway.vsp.registry import SessionSnapshot
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -117,3 +118,27 @@ class FakeCalls:
     def _tell(self, fact: Fact) -> None:
         for listener in list(self.listeners):
             listener(fact)
+
+
+def session(session_id: str, username: str) -> SessionSnapshot:
+    return SessionSnapshot(
+        session_id=SessionId(session_id),
+        username=username,
+        connection_id="1001",
+        credential_id=None,
+        peer="127.0.0.1:50000",
+        user_agent="JavaScript SDK 2.27.10",
+        logged_in_at=START,
+        is_connected=True,
+        calls=0,
+    )
+
+
+class FakeSessions:
+    """Sessions that a test sets."""
+
+    def __init__(self, *sessions: SessionSnapshot) -> None:
+        self.list = list(sessions)
+
+    def sessions(self) -> list[SessionSnapshot]:
+        return list(self.list)

@@ -8,20 +8,19 @@ import pytest
 
 from gateway.api.errors import TooManyRequests
 from gateway.api.live import KEPT_ENDED, MAX_PENDING, MAX_WATCHERS, Event, LiveFeed, Watcher
-from gateway.api.views import SessionView
 from gateway.domain.causes import USER_BUSY
-from tests.fakes.calls import FakeCalls
+from tests.fakes.calls import FakeCalls, FakeSessions, session
 
 Told = list[tuple[str, Any]]  # Any: decoded JSON
 
-ALICE = SessionView(session_id="session-1", username="alice", connection_id="1001")
+ALICE = session("session-1", "alice")
 
 
 class World:
     def __init__(self) -> None:
         self.calls = FakeCalls()
-        self.sessions: list[SessionView] = [ALICE]
-        self.feed = LiveFeed(self.calls, lambda: self.sessions)
+        self.sessions = FakeSessions(ALICE)
+        self.feed = LiveFeed(self.calls, self.sessions)
 
 
 async def told(watcher: Watcher) -> Told:
@@ -40,7 +39,7 @@ async def test_watcher_gets_a_snapshot_of_calls_and_sessions_first() -> None:
     assert name == "snapshot"
     assert [call["state"] for call in data["calls"]] == ["ringing"]
     assert data["calls"][0]["ringing_at"] == "2026-01-02T03:04:06.000Z"
-    assert [session["username"] for session in data["sessions"]] == ["alice"]
+    assert [found["username"] for found in data["sessions"]] == ["alice"]
 
 
 async def test_every_step_of_a_call_is_told() -> None:
@@ -127,11 +126,11 @@ async def test_new_session_is_told_with_all_the_others() -> None:
     watcher = world.feed.watch()
     await told(watcher)
 
-    world.sessions.append(SessionView(session_id="session-2", username="bob", connection_id="1001"))
+    world.sessions.list.append(session("session-2", "bob"))
     world.feed.compare()
 
     [(name, sessions)] = await told(watcher)
-    assert (name, [session["username"] for session in sessions]) == ("sessions", ["alice", "bob"])
+    assert (name, [found["username"] for found in sessions]) == ("sessions", ["alice", "bob"])
 
 
 async def test_ended_call_is_no_longer_live_and_is_kept_for_a_moment() -> None:

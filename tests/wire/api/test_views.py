@@ -18,7 +18,7 @@ from gateway.api.events import stream_events
 from gateway.api.guard import Guard
 from gateway.api.live import LiveFeed, Watcher
 from gateway.api.routes import routes
-from gateway.api.views import GatewayInfo, LiveCalls, LiveSessions, SessionView, Views
+from gateway.api.views import GatewayInfo, LiveCalls, LiveSessions, Views
 from gateway.auth.keys import KeyChecker, hash_key, new_key
 from gateway.domain.causes import USER_BUSY
 from gateway.domain.facts import CallEnded, CallInitiated
@@ -27,7 +27,7 @@ from gateway.store.calls import Calls
 from gateway.store.database import Database
 from gateway.store.keys import ApiKey, ApiKeys
 from gateway.store.settings import StoreSettings
-from tests.fakes.calls import START, FakeCalls
+from tests.fakes.calls import START, FakeCalls, FakeSessions, session
 
 Answer = tuple[int, Any]  # Any: decoded JSON
 
@@ -82,7 +82,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     database = await Database.open(StoreSettings(url=f"sqlite+aiosqlite:///{tmp_path}/gateway.db"))
     keys, calls, records = ApiKeys(database), FakeCalls(), Calls(database)
     made = [await add_key(keys, frozenset(scope)) for scope in (("read", "write", "lab"), ("read",))]
-    sessions = [SessionView(session_id="session-1", username="alice", connection_id="1001", connected_at=START)]
+    sessions = FakeSessions(session("session-1", "alice"))
     info = GatewayInfo(
         version="0.1.0",
         started_at=START,
@@ -92,9 +92,11 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         trunks=("lab",),
         is_lab_enabled=True,
     )
-    feed = NoticingFeed(calls, lambda: sessions)
-    app = web.Application(middlewares=[telnyx_errors(Guard(KeyChecker(keys)))])
-    app.add_routes(routes(Views(calls=calls, records=records, sessions=lambda: sessions, info=info), feed))
+    feed = NoticingFeed(calls, sessions)
+    guard = Guard(KeyChecker(keys))
+    app = web.Application(middlewares=[telnyx_errors(guard)])
+    app.router.add_get("/_lab/allowed", lambda request: lab(guard, request))
+    app.add_routes(routes(Views(calls=calls, records=records, sessions=sessions, info=info), feed))
     app.add_routes([web.get("/v2/broken", broken), web.get("/plain", plain), web.get("/v2/fast", fast_stream(feed))])
     async with TestServer(app) as server, ClientSession(server.make_url("/")) as http:
         yield World(calls, records, feed, http, *made)
@@ -110,6 +112,10 @@ async def add_key(keys: ApiKeys, scope: frozenset[str]) -> str:
 
 async def broken(_request: web.Request) -> web.Response:
     raise RuntimeError("the secret of the house")
+
+
+async def lab(guard: Guard, request: web.Request) -> web.Response:
+    return web.json_response(await guard.allows(request))
 
 
 async def plain(_request: web.Request) -> web.Response:
@@ -164,6 +170,11 @@ async def test_key_that_may_only_read_cannot_hang_up(world: World) -> None:
     assert world.calls.hung_up == []
 
 
+async def test_lab_asks_for_a_key_with_its_own_scope(world: World) -> None:
+    assert await world.get("/_lab/allowed") == (200, True)
+    assert (await world.get("/_lab/allowed", world.reader))[0] == 403
+
+
 async def test_defect_of_ours_tells_the_client_nothing_about_itself(world: World) -> None:
     status, body = await world.get("/v2/broken")
 
@@ -188,8 +199,8 @@ async def test_info_says_what_runs_and_where(world: World) -> None:
 async def test_sessions_are_listed(world: World) -> None:
     _, body = await world.get("/v2/gateway/sessions")
 
-    [session] = body["data"]
-    assert (session["username"], session["connected_at"]) == ("alice", "2026-01-02T03:04:05.000Z")
+    [found] = body["data"]
+    assert (found["username"], found["logged_in_at"]) == ("alice", "2026-01-02T03:04:05.000Z")
 
 
 async def test_live_call_is_shown_alone_and_in_the_list(world: World) -> None:
