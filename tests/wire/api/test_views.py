@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
+from aiohttp.typedefs import Handler
 
 from gateway.api.errors import telnyx_errors
 from gateway.api.events import stream_events
@@ -95,9 +96,15 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     feed = NoticingFeed(calls, sessions)
     guard = Guard(KeyChecker(keys))
     app = web.Application(middlewares=[telnyx_errors(guard)])
-    app.router.add_get("/_lab/allowed", lambda request: lab(guard, request))
     app.add_routes(routes(Views(calls=calls, records=records, sessions=sessions, info=info), feed))
-    app.add_routes([web.get("/v2/broken", broken), web.get("/plain", plain), web.get("/v2/fast", fast_stream(feed))])
+    app.add_routes(
+        [
+            web.get("/v2/broken", broken),
+            web.get("/plain", plain),
+            web.get("/_lab/allowed", lab(guard)),
+            web.get("/v2/fast", fast_stream(feed)),
+        ]
+    )
     async with TestServer(app) as server, ClientSession(server.make_url("/")) as http:
         yield World(calls, records, feed, http, *made)
         feed.close()
@@ -114,15 +121,18 @@ async def broken(_request: web.Request) -> web.Response:
     raise RuntimeError("the secret of the house")
 
 
-async def lab(guard: Guard, request: web.Request) -> web.Response:
-    return web.json_response(await guard.allows(request))
+def lab(guard: Guard) -> Handler:
+    async def handler(request: web.Request) -> web.Response:
+        return web.json_response(await guard.allows(request))
+
+    return handler
 
 
 async def plain(_request: web.Request) -> web.Response:
     return web.Response(text="plain")
 
 
-def fast_stream(feed: LiveFeed) -> Any:  # Any: aiohttp's handler type
+def fast_stream(feed: LiveFeed) -> Handler:
     async def handler(request: web.Request) -> web.StreamResponse:
         return await stream_events(request, feed, heartbeat=0.01)
 
