@@ -34,14 +34,14 @@ VERTO_REQUESTS: Final = Counter(
 )
 VERTO_FRAMES_REFUSED: Final = Counter(
     "gateway_verto_frames_refused_total",
-    "Frames that were not a message (not_json, not_object, bad_message, too_large, binary)",
+    "Frames that were not a message (not_json, not_object, bad_message, too_large, binary, protocol)",
     ["reason"],
     registry=REGISTRY,
 )
 VERTO_SOCKETS_CLOSED: Final = Counter(
     "gateway_verto_sockets_closed_total",
     "WebSockets closed, by who or what did it (client, idle, login_timeout, login_attempts, busy, rate, too_large, "
-    "slow, replaced, shutdown, error)",
+    "slow, protocol, replaced, shutdown, error)",
     ["reason"],
     registry=REGISTRY,
 )

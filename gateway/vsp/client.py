@@ -1,0 +1,127 @@
+"""A logged-in client as call control sees it: `control.ClientSession` over one socket."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from gateway.domain.causes import Cause
+from gateway.domain.identity import Identity
+from gateway.domain.ids import Sdp, SessionId, VertoCallId
+from gateway.vsp.control import Headers
+from gateway.vsp.core.session import VertoSession
+
+
+class VertoClient:
+    """Sends through the socket's session; what is sent after the socket has gone is dropped."""
+
+    def __init__(
+        self,
+        core: VertoSession,
+        *,
+        session_id: SessionId,
+        identity: Identity,
+        peer: str,
+        user_agent: str,
+        logged_in_at: datetime,
+        flush: Callable[[], None],
+        close: Callable[[int, str], None],
+    ) -> None:
+        """
+        Args:
+            flush: puts what the core has queued on its way.
+            close: closes the socket with a code and a reason, once what is queued has been sent.
+        """
+        self.session_id, self.identity = session_id, identity
+        self.peer, self.user_agent, self.logged_in_at = peer, user_agent, logged_in_at
+        self._core, self._flush, self._close = core, flush, close
+
+    @property
+    def live_calls(self) -> tuple[VertoCallId, ...]:
+        """The calls that live on this socket or did when it was lost."""
+        return self._core.calls.live or self._core.lost_calls
+
+    def replace(self) -> None:
+        """Another socket has this session now: kick this one out, for good (verto-js 6.10)."""
+        self._core.punt()
+        self._flush()
+        self._close(1000, "replaced")
+
+    def send_invite(
+        self,
+        verto_call_id: VertoCallId,
+        *,
+        sdp: Sdp,
+        caller_name: str,
+        caller_number: str,
+        callee_name: str,
+        callee_number: str,
+        telnyx_session_id: str,
+        telnyx_leg_id: str,
+        client_state: str | None = None,
+        custom_headers: Headers = (),
+    ) -> None:
+        """See `ClientSession`. A socket that is gone is told nothing, and does not ring."""
+        if not self._core.is_open:
+            return
+        self._core.calls.send_invite(
+            verto_call_id,
+            sdp=sdp,
+            caller=(caller_name, caller_number),
+            callee=(callee_name, callee_number),
+            telnyx_ids=(telnyx_session_id, telnyx_leg_id),
+            client_state=client_state,
+            custom_headers=custom_headers,
+        )
+        self._flush()
+
+    def send_ringing(self, verto_call_id: VertoCallId, *, telnyx_session_id: str, telnyx_leg_id: str) -> None:
+        """See `ClientSession`."""
+        self._core.calls.send_ringing(verto_call_id, telnyx_ids=(telnyx_session_id, telnyx_leg_id))
+        self._flush()
+
+    def send_media(self, verto_call_id: VertoCallId, *, sdp: Sdp) -> None:
+        """See `ClientSession`."""
+        self._core.calls.send_media(verto_call_id, sdp=sdp)
+        self._flush()
+
+    def send_answer(
+        self, verto_call_id: VertoCallId, *, sdp: Sdp | None, telnyx_session_id: str, telnyx_leg_id: str
+    ) -> None:
+        """See `ClientSession`."""
+        self._core.calls.send_answer(verto_call_id, sdp=sdp, telnyx_ids=(telnyx_session_id, telnyx_leg_id))
+        self._flush()
+
+    def send_bye(
+        self,
+        verto_call_id: VertoCallId,
+        *,
+        cause: Cause,
+        sip_code: int | None,
+        sip_reason: str | None,
+        sip_call_id: str | None = None,
+        custom_headers: Headers = (),
+    ) -> None:
+        """See `ClientSession`."""
+        self._core.calls.send_bye(
+            verto_call_id,
+            cause=cause,
+            sip_code=sip_code,
+            sip_reason=sip_reason,
+            sip_call_id=sip_call_id,
+            custom_headers=custom_headers,
+        )
+        self._flush()
+
+    def reply_hold(self, request_id: str, verto_call_id: VertoCallId, *, action: str, is_held: bool) -> None:
+        """See `ClientSession`; the request knows its call."""
+        self._core.calls.reply_hold(request_id, action=action, is_held=is_held)
+        self._flush()
+
+    def reply_update_media(self, request_id: str, verto_call_id: VertoCallId, *, sdp: Sdp) -> None:
+        """See `ClientSession`; the request knows its call."""
+        self._core.calls.reply_update_media(request_id, sdp=sdp)
+        self._flush()
+
+    def reply_error(self, request_id: str, *, code: int, message: str, data: Mapping[str, str] | None = None) -> None:
+        """See `ClientSession`."""
+        self._core.calls.reply_error(request_id, code=code, message=message, data=data)
+        self._flush()

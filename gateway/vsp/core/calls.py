@@ -1,0 +1,368 @@
+"""The calls of one Verto session as the wire sees them: which are live, what each may still be sent, who waits.
+
+Says nothing about whether a call should exist; that is call control's.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Protocol, TypeVar
+
+from gateway.domain.causes import Cause
+from gateway.domain.ids import Sdp, SessionId, VertoCallId
+from gateway.vsp.control import (
+    ClientAnswer,
+    ClientBye,
+    ClientCandidate,
+    ClientDtmf,
+    ClientHold,
+    ClientMessage,
+    ClientRinging,
+    ClientUpdateMedia,
+    Headers,
+    Invite,
+)
+from gateway.vsp.core.errors import CALL_ERROR
+from gateway.vsp.core.jsonrpc import Json, Outgoing, RequestId, RequestRef
+from gateway.vsp.core.messages import CallContent, CallRequest, HoldAction, RingingAck, TextMessage, UpdateMedia
+
+MAX_WAITING: Final = 32
+"""Requests of one session that may wait for call control at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequested:
+    """A client calls; its CALL CREATED is queued."""
+
+    invite: Invite
+
+
+@dataclass(frozen=True, slots=True)
+class CallMessaged:
+    """A client sent something about a live call."""
+
+    verto_call_id: VertoCallId
+    message: ClientMessage
+
+
+CallEvent = CallRequested | CallMessaged
+
+_M = TypeVar("_M", ClientAnswer, ClientBye)
+
+
+@dataclass(slots=True)
+class _LiveCall:
+    """A call between its first message and its bye. `caller` and `callee` are (name, number)."""
+
+    verto_call_id: VertoCallId
+    caller: tuple[str, str]
+    callee: tuple[str, str]
+    received_headers: frozenset[tuple[str, str]] = frozenset()
+    """Custom headers that we sent with our invite: the SDK echoes them in its answer and bye (verto-js 5.2)."""
+    has_media: bool = False
+    has_answer: bool = False
+    is_held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A request that call control answers later."""
+
+    ref: RequestRef
+    verto_call_id: VertoCallId
+    spelled: VertoCallId
+    """The call id as this request spelled it: iOS looks for it in the result."""
+    deadline: float
+
+
+class Limits(Protocol):
+    """What of the settings counts here."""
+
+    @property
+    def max_calls_per_session(self) -> int: ...
+    @property
+    def request_timeout(self) -> float: ...
+
+
+class CallTable:
+    """Live calls of one session, and the messages about them in both directions.
+
+    What is sent about a call that is over is dropped: the client hung up while call control was still busy with it.
+    """
+
+    def __init__(self, outgoing: Outgoing, limits: Limits, *, has_call: Callable[[VertoCallId], bool]) -> None:
+        """
+        Args:
+            has_call: whether call control still knows a call of that id, which it does for a moment after its bye.
+        """
+        self._outgoing, self._limits, self._has_call = outgoing, limits, has_call
+        self._session_id = SessionId("")
+        self._live: dict[str, _LiveCall] = {}
+        self._invited: dict[RequestId, VertoCallId] = {}
+        self._waiting: dict[str, _Waiting] = {}
+        self._last_token = 0
+
+    def begin(self, session_id: SessionId) -> None:
+        """The session has logged in."""
+        self._session_id = session_id
+
+    @property
+    def live(self) -> tuple[VertoCallId, ...]:
+        """Ids of the calls that have not ended, oldest first."""
+        return tuple(call.verto_call_id for call in self._live.values())
+
+    def next_deadline(self) -> float | None:
+        """When the oldest waiting request must be answered."""
+        return min((waiting.deadline for waiting in self._waiting.values()), default=None)
+
+    def handle_timeout(self, now: float) -> None:
+        """Answer the requests that call control left waiting for too long."""
+        late = [token for token, waiting in self._waiting.items() if waiting.deadline <= now]
+        for token in late:
+            self.reply_error(token, code=CALL_ERROR, message="not done in time")
+
+    def clear(self) -> None:
+        """The socket is gone."""
+        self._live.clear()
+        self._invited.clear()
+        self._waiting.clear()
+
+    # ---- from the client
+
+    def invite(self, ref: RequestRef, invite: Invite) -> list[CallEvent]:
+        """`telnyx_rtc.invite`. The result precedes whatever call control sends (verto-js 4.4, trap 2)."""
+        key = invite.verto_call_id.lower()
+        if key in self._live or self._has_call(invite.verto_call_id):
+            self._outgoing.error(ref, CALL_ERROR, "callID is in use by a live call")
+            return []
+        if len(self._live) >= self._limits.max_calls_per_session:
+            self._outgoing.error(ref, CALL_ERROR, "too many calls in this session")
+            return []
+        caller, callee = (invite.caller_name, invite.caller_number), ("Outbound Call", invite.destination)
+        self._live[key] = _LiveCall(invite.verto_call_id, caller, callee)
+        self._outgoing.result(ref, self._call_result(invite.verto_call_id, message="CALL CREATED"))
+        return [CallRequested(invite)]
+
+    def receive(self, ref: RequestRef, request: CallRequest, now: float) -> list[CallEvent]:
+        """Any other request about a call."""
+        call = self._live.get(request.verto_call_id.lower())
+        if call is None:
+            self._answer_unknown(ref, request)
+            return []
+        match request.content:
+            case ClientBye() as bye:
+                self._outgoing.result(ref, self._bye_result(request.verto_call_id, bye.cause))
+                self._end(call)
+                return [CallMessaged(call.verto_call_id, _without_echo(bye, call))]
+            case HoldAction() | UpdateMedia() as change:
+                return self._defer(ref, request, call, change, now)
+            case RingingAck() | TextMessage():
+                self._outgoing.result(ref, self._call_result(request.verto_call_id))
+                return []
+            case ClientAnswer() as answer:
+                self._outgoing.result(ref, self._call_result(request.verto_call_id))
+                return [CallMessaged(call.verto_call_id, _without_echo(answer, call))]
+            case message:
+                self._outgoing.result(ref, self._call_result(request.verto_call_id))
+                return [CallMessaged(call.verto_call_id, message)]
+
+    def acknowledge(self, request_id: RequestId | None) -> list[CallEvent]:
+        """A result for a request of ours: for our invite it says that the device rings (verto-js 5.2)."""
+        if request_id is None:
+            return []
+        verto_call_id = self._invited.pop(request_id, None)
+        if verto_call_id is None or verto_call_id.lower() not in self._live:
+            return []
+        return [CallMessaged(verto_call_id, ClientRinging())]
+
+    def _answer_unknown(self, ref: RequestRef, request: CallRequest) -> None:
+        """No such call, or no more: a result where an error would be noise about a crossing, else an error."""
+        match request.content:
+            case ClientBye(cause=cause):
+                self._outgoing.result(ref, self._bye_result(request.verto_call_id, cause))
+            case ClientCandidate() | RingingAck():
+                self._outgoing.result(ref, self._call_result(request.verto_call_id))
+            case ClientAnswer() | ClientDtmf() | TextMessage() | HoldAction() | UpdateMedia():
+                self._outgoing.error(ref, CALL_ERROR, "no such call", {"callID": request.verto_call_id})
+
+    def _defer(
+        self, ref: RequestRef, request: CallRequest, call: _LiveCall, change: HoldAction | UpdateMedia, now: float
+    ) -> list[CallEvent]:
+        if len(self._waiting) >= MAX_WAITING:
+            self._outgoing.error(ref, CALL_ERROR, "too many requests wait")
+            return []
+        self._last_token += 1
+        token = f"{self._outgoing.voice_sdk_id}/{self._last_token}"  # of this socket alone
+        deadline = now + self._limits.request_timeout
+        self._waiting[token] = _Waiting(ref, call.verto_call_id, request.verto_call_id, deadline)
+        message: ClientMessage = (
+            ClientHold(token, change.is_held)
+            if isinstance(change, HoldAction)
+            else ClientUpdateMedia(token, change.sdp, change.is_trickle)
+        )
+        return [CallMessaged(call.verto_call_id, message)]
+
+    # ---- from call control
+
+    def send_invite(
+        self,
+        verto_call_id: VertoCallId,
+        *,
+        sdp: Sdp,
+        caller: tuple[str, str],
+        callee: tuple[str, str],
+        telnyx_ids: tuple[str, str],
+        client_state: str | None,
+        custom_headers: Headers,
+    ) -> None:
+        """`telnyx_rtc.invite`; an id that lives already would silently replace the call in the client (V-79)."""
+        if verto_call_id.lower() in self._live:
+            raise ValueError(f"call {verto_call_id} is live in this session")
+        headers = tuple(custom_headers)
+        call = _LiveCall(verto_call_id, caller, callee, frozenset(headers))
+        self._live[verto_call_id.lower()] = call
+        params = {
+            "callID": verto_call_id,
+            "sdp": sdp,
+            **_parties(call),
+            **_telnyx_ids(telnyx_ids),
+            "display_direction": "outbound",
+            **({} if client_state is None else {"client_state": client_state}),
+            "dialogParams": _dialog(headers),
+        }
+        self._invited[self._outgoing.request("telnyx_rtc.invite", params)] = verto_call_id
+
+    def send_ringing(self, verto_call_id: VertoCallId, *, telnyx_ids: tuple[str, str]) -> None:
+        """`telnyx_rtc.ringing`; Android cannot do without the parties, React Native without the ids."""
+        call = self._live.get(verto_call_id.lower())
+        if call is not None and not call.has_answer:
+            self._outgoing.request("telnyx_rtc.ringing", self._progress(call, telnyx_ids))
+
+    def send_media(self, verto_call_id: VertoCallId, *, sdp: Sdp) -> None:
+        """`telnyx_rtc.media`, at most once and not after the answer: the clients take one description per call."""
+        call = self._live.get(verto_call_id.lower())
+        if call is not None and not call.has_media and not call.has_answer:
+            call.has_media = True
+            params = {"callID": call.verto_call_id, "sdp": sdp, "dialogParams": _dialog(())}
+            self._outgoing.request("telnyx_rtc.media", params)
+
+    def send_answer(self, verto_call_id: VertoCallId, *, sdp: Sdp | None, telnyx_ids: tuple[str, str]) -> None:
+        """`telnyx_rtc.answer`, once. After media without SDP (Android shows an error otherwise), else with it."""
+        call = self._live.get(verto_call_id.lower())
+        if call is None or call.has_answer:
+            return
+        if sdp is None and not call.has_media:
+            raise ValueError(f"answer of call {verto_call_id} without a description kills it in the client")
+        call.has_answer = True
+        description = {} if call.has_media else {"sdp": sdp}
+        self._outgoing.request("telnyx_rtc.answer", {**self._progress(call, telnyx_ids), **description})
+
+    def send_bye(
+        self,
+        verto_call_id: VertoCallId,
+        *,
+        cause: Cause,
+        sip_code: int | None,
+        sip_reason: str | None,
+        sip_call_id: str | None,
+        custom_headers: Headers,
+    ) -> None:
+        """`telnyx_rtc.bye`; what waits about that call is answered first. Absent is better than null (Android)."""
+        call = self._live.get(verto_call_id.lower())
+        if call is None:
+            return
+        self._end(call)
+        optional = {"sipCode": sip_code, "sipReason": sip_reason, "sip_call_id": sip_call_id}
+        headers = _header_list(custom_headers)
+        params: dict[str, object] = {
+            "callID": call.verto_call_id,
+            "cause": cause.name,
+            "causeCode": cause.code,
+            **{name: value for name, value in optional.items() if value is not None},
+            "dialogParams": {"custom_headers": headers, "customHeaders": headers},  # read here as customHeaders
+        }
+        self._outgoing.request("telnyx_rtc.bye", params)
+
+    def end_lost(self, verto_call_id: VertoCallId, cause: Cause) -> None:
+        """`telnyx_rtc.bye` for a call of an earlier socket that this one cannot get back."""
+        self._live[verto_call_id.lower()] = _LiveCall(verto_call_id, ("", ""), ("", ""))
+        self.send_bye(verto_call_id, cause=cause, sip_code=None, sip_reason=None, sip_call_id=None, custom_headers=())
+
+    def reply_hold(self, token: str, *, action: str, is_held: bool) -> None:
+        """The result of a hold, unhold or toggleHold; the SDK takes anything but `active` for held."""
+        waiting = self._waiting.pop(token, None)
+        if waiting is None:
+            return
+        self._live[waiting.verto_call_id.lower()].is_held = is_held
+        state = "held" if is_held else "active"
+        self._outgoing.result(waiting.ref, self._call_result(waiting.spelled, action=action, holdState=state))
+
+    def reply_update_media(self, token: str, *, sdp: Sdp) -> None:
+        """The result of updateMedia."""
+        waiting = self._waiting.pop(token, None)
+        if waiting is None:
+            return
+        state = "held" if self._live[waiting.verto_call_id.lower()].is_held else "active"
+        result = self._call_result(waiting.spelled, action="updateMedia", sdp=sdp, holdState=state)
+        self._outgoing.result(waiting.ref, result)
+
+    def reply_error(self, token: str, *, code: int, message: str, data: Mapping[str, str] | None = None) -> None:
+        """The error of a request that waits."""
+        waiting = self._waiting.pop(token, None)
+        if waiting is not None:
+            self._outgoing.error(waiting.ref, code, message, {"callID": waiting.spelled, **(data or {})})
+
+    # ---- inside
+
+    def _end(self, call: _LiveCall) -> None:
+        for token in [token for token, waiting in self._waiting.items() if waiting.verto_call_id == call.verto_call_id]:
+            self.reply_error(token, code=CALL_ERROR, message="the call has ended")
+        for request_id in [key for key, value in self._invited.items() if value == call.verto_call_id]:
+            del self._invited[request_id]
+        del self._live[call.verto_call_id.lower()]
+
+    def _call_result(self, verto_call_id: VertoCallId, **members: object) -> Json:
+        return {"callID": verto_call_id, **members, "sessid": self._session_id}
+
+    def _bye_result(self, verto_call_id: VertoCallId, cause: Cause) -> Json:
+        return self._call_result(verto_call_id, message="CALL ENDED", cause=cause.name, causeCode=cause.code)
+
+    def _progress(self, call: _LiveCall, telnyx_ids: tuple[str, str]) -> dict[str, object]:
+        return {
+            "callID": call.verto_call_id,
+            **_parties(call),
+            **_telnyx_ids(telnyx_ids),
+            "display_direction": "inbound",
+            "dialogParams": _dialog(()),
+        }
+
+
+def _without_echo(message: _M, call: _LiveCall) -> _M:
+    """The message without the headers that the SDK merely echoes (V-82)."""
+    headers = tuple(header for header in message.custom_headers if header not in call.received_headers)
+    return replace(message, custom_headers=headers)
+
+
+def _parties(call: _LiveCall) -> dict[str, str]:
+    return {
+        "caller_id_name": call.caller[0],
+        "caller_id_number": call.caller[1],
+        "callee_id_name": call.callee[0],
+        "callee_id_number": call.callee[1],
+    }
+
+
+def _telnyx_ids(ids: tuple[str, str]) -> dict[str, str]:
+    """Android takes nothing but UUIDs here (verto-mobile 3.2)."""
+    return {"telnyx_session_id": ids[0], "telnyx_leg_id": ids[1]}
+
+
+def _header_list(headers: Headers) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in headers]
+
+
+def _dialog(headers: Headers) -> dict[str, object]:
+    """Never with `userVariables`: Flutter loses the whole message (verto-mobile 3.3)."""
+    return {"custom_headers": _header_list(headers)}
+
+
+__all__ = ["CallContent", "CallEvent", "CallMessaged", "CallRequested", "CallTable", "Limits"]

@@ -1,0 +1,415 @@
+"""The protocol half of one Verto socket: login, gateway state, pings, limits; calls are in `calls.py`.
+
+Does no I/O and never reads a clock: `now` is seconds of any steady clock. The shell feeds it and after every call
+sends `frames_to_send()`, acts on the events returned, and re-arms one timer for `next_deadline()`.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from gateway.domain import causes
+from gateway.domain.ids import SessionId, VertoCallId, VoiceSdkId
+from gateway.vsp.control import Invite
+from gateway.vsp.core.calls import CallEvent, CallTable
+from gateway.vsp.core.errors import (
+    AUTHENTICATION_FAILED,
+    AUTHENTICATION_REQUIRED,
+    CALL_ERROR,
+    METHOD_NOT_FOUND,
+    BadParams,
+)
+from gateway.vsp.core.jsonrpc import (
+    Acknowledgement,
+    DebugReport,
+    Frame,
+    Outgoing,
+    Refused,
+    Request,
+    RequestRef,
+    SpeedTestFrame,
+    parse_frame,
+)
+from gateway.vsp.core.messages import (
+    AnonymousLogin,
+    AttachCalls,
+    Body,
+    Broadcast,
+    CallRequest,
+    GatewayState,
+    Login,
+    NotSupported,
+    Ping,
+    Subscribe,
+    Unknown,
+    parse,
+)
+from gateway.vsp.core.rate import TokenBucket
+from gateway.vsp.core.speed_test import SpeedTest
+from gateway.vsp.settings import VspSettings
+
+MAX_LOGINS_WAITING: Final = 4
+"""Logins that may wait behind the one being checked: an SDK that got -32000 for several requests sends as many."""
+
+NORMAL_CLOSURE: Final = 1000
+GOING_AWAY: Final = 1001
+POLICY_VIOLATION: Final = 1008
+MESSAGE_TOO_BIG: Final = 1009
+INTERNAL_ERROR: Final = 1011
+
+
+class State(Enum):
+    """The states of a socket. A login on a READY socket (a token refresh) leaves it READY."""
+
+    NEW = "new"
+    AUTHENTICATING = "authenticating"
+    READY = "ready"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRequested:
+    """Check this login, then call `accept_login` or `refuse_login`. There is one at a time."""
+
+    login: Login
+
+
+@dataclass(frozen=True, slots=True)
+class AnonymousLoginRefused:
+    """A visitor was turned away."""
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadRequested:
+    """Send that many bytes as `speed_test.download`, then `#SPD <ms>`, then call `finish_speed_test`."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRefused:
+    """A frame that was no message. `reason` is a label of the metric."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRequested:
+    """Send what is queued, then close the socket. `reason` is a slug for log and metric."""
+
+    code: int
+    reason: str
+
+
+Event = LoginRequested | AnonymousLoginRefused | DownloadRequested | FrameRefused | CloseRequested | CallEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """What the answer to `gatewayState` carries beside REGED. Without `call_report_id` the SDK sends no reports."""
+
+    dc: str
+    region: str
+    call_report_id: str | None = None
+
+
+class VertoSession:
+    """One socket, from its first frame to its last. `calls` is what a logged-in client's calls go through."""
+
+    def __init__(
+        self,
+        settings: VspSettings,
+        *,
+        voice_sdk_id: VoiceSdkId,
+        now: float,
+        has_call: Callable[[VertoCallId], bool] = lambda _: False,
+    ) -> None:
+        self._settings = settings
+        self._outgoing = Outgoing(voice_sdk_id)
+        self.calls = CallTable(self._outgoing, settings, has_call=has_call)
+        self.state = State.NEW
+        self.session_id: SessionId | None = None
+        self.lost_calls: tuple[VertoCallId, ...] = ()
+        self._logins: deque[tuple[RequestRef, Login]] = deque()
+        self._refusals = 0
+        self._gateway = Gateway(dc=settings.dc, region=settings.region)
+        self._speed_test = SpeedTest(max_bytes=settings.speed_test_max_bytes)
+        self._bucket = TokenBucket(rate=settings.message_rate, burst=settings.message_burst, now=now)
+        self._received_at = now
+        self._login_deadline = now + settings.login_timeout
+        self._ping_at = now
+        self._token_expires_at: float | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything can still be sent."""
+        return self.state is not State.CLOSED
+
+    # ---- input
+
+    def receive(self, text: str, *, now: float) -> list[Event]:
+        """Take one text frame."""
+        if self.state is State.CLOSED:
+            return []
+        if self.state is State.READY and self._speed_test.takes(text):
+            self._received_at = now
+            return []
+        if not self._may_pass(now):
+            return self._close(POLICY_VIOLATION, "rate")
+        if len(text) > self._size_limit:
+            return [FrameRefused("too_large", f"{len(text)} characters"), *self._close(MESSAGE_TOO_BIG, "too_large")]
+        return self._receive_frame(parse_frame(text), now)
+
+    def receive_other(self, *, now: float) -> list[Event]:
+        """Take a frame that is not text: a binary one, or WebSocket's own ping. It shows that somebody is there."""
+        if self.state is State.CLOSED or self._may_pass(now):
+            return []
+        return self._close(POLICY_VIOLATION, "rate")
+
+    def accept_login(
+        self,
+        session_id: SessionId,
+        *,
+        now: float,
+        token_lifetime: float | None = None,
+        call_report_id: str | None = None,
+        lost_calls: Sequence[VertoCallId] = (),
+    ) -> list[Event]:
+        """The login being checked is good.
+
+        Args:
+            session_id: the session's; on a socket that is logged in already, the same as before.
+            token_lifetime: seconds until the client's token expires.
+            call_report_id: turns call reports on.
+            lost_calls: calls that the client had under this session id and cannot get back.
+        """
+        if self.state is State.CLOSED:
+            return []
+        ref, _ = self._logins.popleft()
+        is_first = self.state is not State.READY
+        assert is_first or session_id == self.session_id, "a session keeps its id for life"
+        self.state, self.session_id, self._refusals = State.READY, session_id, 0
+        self._token_expires_at = None if token_lifetime is None else now + token_lifetime
+        self._gateway = Gateway(dc=self._settings.dc, region=self._settings.region, call_report_id=call_report_id)
+        self._outgoing.result(ref, {"message": "logged in", "sessid": session_id})
+        if is_first:
+            self._ping_at = now + self._settings.ping_interval
+            self.calls.begin(session_id)
+            for verto_call_id in lost_calls:
+                self.calls.end_lost(verto_call_id, causes.NETWORK_OUT_OF_ORDER)
+            # After a login on a live socket this message would end the client's calls (verto-js 0, trap 3).
+            self._outgoing.request("telnyx_rtc.clientReady", {"reattached_sessions": []})
+        return self._next_login()
+
+    def refuse_login(self, message: str, *, now: float) -> list[Event]:
+        """The login being checked is bad. The socket stays open, but not for any number of attempts."""
+        if self.state is State.CLOSED:
+            return []
+        ref, _ = self._logins.popleft()
+        self._outgoing.error(ref, AUTHENTICATION_FAILED, message)
+        return self._after_refusal(now) or self._next_login()
+
+    def punt(self) -> None:
+        """Kick the client out: it ends its calls and does not come back. For a session taken over by another socket."""
+        if self.state is State.READY:
+            self._outgoing.request("telnyx_rtc.punt", {})
+
+    def finish_speed_test(self) -> None:
+        """The download that was asked for has been sent."""
+        self._speed_test.finish()
+
+    def close(self) -> None:
+        """The socket is gone; idempotent. `lost_calls` are those that lived then."""
+        if self.state is State.CLOSED:
+            return
+        self.state, self.lost_calls = State.CLOSED, self.calls.live
+        self.calls.clear()
+        self._logins.clear()
+
+    def handle_timeout(self, now: float) -> list[Event]:
+        """Do what is due."""
+        if self.state is State.CLOSED:
+            return []
+        if now >= self._received_at + self._settings.idle_timeout:
+            return self._close(POLICY_VIOLATION, "idle")
+        if self.state is State.NEW and now >= self._login_deadline:
+            return self._close(POLICY_VIOLATION, "login_timeout")
+        if self.state is State.READY and now >= self._ping_at:
+            self._ping_at = now + self._settings.ping_interval
+            self._outgoing.ping()
+        self.calls.handle_timeout(now)
+        return []
+
+    # ---- output
+
+    def next_deadline(self) -> float | None:
+        """When `handle_timeout` must be called; None once the socket is closed."""
+        if self.state is State.CLOSED:
+            return None
+        deadlines = [self._received_at + self._settings.idle_timeout]
+        if self.state is State.NEW:
+            deadlines.append(self._login_deadline)
+        if self.state is State.READY:
+            deadlines.append(self._ping_at)
+        if (waiting := self.calls.next_deadline()) is not None:
+            deadlines.append(waiting)
+        return min(deadlines)
+
+    def frames_to_send(self) -> list[str]:
+        """The frames queued since the last call."""
+        return self._outgoing.drain()
+
+    def outcomes(self) -> list[tuple[str, str]]:
+        """Method and `ok` or `error` of each request answered since the last call."""
+        return self._outgoing.outcomes()
+
+    # ---- inside
+
+    @property
+    def _size_limit(self) -> int:
+        is_ready = self.state is State.READY
+        return self._settings.max_message_size if is_ready else self._settings.max_login_message_size
+
+    def _may_pass(self, now: float) -> bool:
+        self._received_at = now
+        return self._bucket.take(now)
+
+    def _close(self, code: int, reason: str) -> list[Event]:
+        self.close()
+        return [CloseRequested(code, reason)]
+
+    def _next_login(self) -> list[Event]:
+        return [LoginRequested(self._logins[0][1])] if self._logins else []
+
+    def _after_refusal(self, now: float) -> list[Event]:
+        self._refusals += 1
+        if self._refusals >= self._settings.max_login_attempts:
+            return self._close(POLICY_VIOLATION, "login_attempts")
+        if self.state is State.AUTHENTICATING and not self._logins:
+            self.state = State.NEW
+        self._login_deadline = now + self._settings.refused_login_linger
+        return []
+
+    def _receive_frame(self, frame: Frame, now: float) -> list[Event]:
+        match frame:
+            case Request() as request:
+                return self._receive_request(request, now)
+            case Acknowledgement(request_id):
+                return list(self.calls.acknowledge(request_id)) if self.state is State.READY else []
+            case DebugReport(request_id, kind):
+                return self._receive_debug_report(RequestRef(request_id, "debug_report"), kind)
+            case SpeedTestFrame() as speed_test:
+                return self._receive_speed_test(speed_test, now)
+            case Refused() as refused:
+                if refused.code is not None:
+                    self._outgoing.refuse(refused.request_id, refused.code, refused.message)
+                return [FrameRefused(refused.reason, refused.message)]
+
+    def _receive_request(self, request: Request, now: float) -> list[Event]:
+        ref = RequestRef(request.request_id, request.method)
+        match parse(request):
+            case Ping():
+                self._outgoing.result(ref, {"message": "PONG"})
+                return []
+            case Login() as login:
+                return self._receive_login(ref, login)
+            case AnonymousLogin():
+                self._outgoing.error(ref, AUTHENTICATION_FAILED, "this gateway has no assistant to visit")
+                return [AnonymousLoginRefused(), *self._after_refusal(now)]
+            case BadParams(rpc_code=code, message=message) if code == AUTHENTICATION_FAILED:
+                self._outgoing.error(ref, code, message)
+                return self._after_refusal(now)
+            case body if self.state is State.READY:
+                return self._receive_ready(ref, body, now)
+            case _:
+                self._outgoing.error(ref, AUTHENTICATION_REQUIRED, "Authentication Required")
+                return []
+
+    def _receive_login(self, ref: RequestRef, login: Login) -> list[Event]:
+        if ref.request_id is None:
+            return []  # nobody would hear the answer
+        if len(self._logins) > MAX_LOGINS_WAITING:
+            self._outgoing.error(ref, AUTHENTICATION_FAILED, "too many logins at once")
+            return []
+        self._logins.append((ref, login))
+        if self.state is State.NEW:
+            self.state = State.AUTHENTICATING
+        return [LoginRequested(login)] if len(self._logins) == 1 else []
+
+    def _receive_ready(self, ref: RequestRef, body: Body, now: float) -> list[Event]:
+        match body:
+            case Invite() as invite:
+                return self._receive_invite(ref, invite, now)
+            case CallRequest() as request:
+                return list(self.calls.receive(ref, request, now))
+            case BadParams(rpc_code=code, message=message):
+                self._outgoing.error(ref, code, message)
+            case NotSupported(message):
+                self._outgoing.error(ref, CALL_ERROR, message)
+            case AttachCalls():
+                # Without a code: Android knows by that that the call is gone (verto-mobile 4.4).
+                self._outgoing.error(ref, None, "no call waits for this device")
+            case Unknown():
+                self._outgoing.error(ref, METHOD_NOT_FOUND, "no such method")
+            case GatewayState() | Subscribe() | Broadcast():
+                self._outgoing.result(ref, {**self._state_result(body), "sessid": self.session_id})
+            case _:
+                raise AssertionError(f"{body} belongs to no logged-in session")
+        return []
+
+    def _receive_invite(self, ref: RequestRef, invite: Invite, now: float) -> list[Event]:
+        if ref.request_id is None:
+            return []  # a call begins with its result, and a notification has none
+        if self._token_expires_at is not None and now >= self._token_expires_at:
+            # The client logs in again with the token it holds by now; its other calls go on (verto-js 3.6).
+            self._outgoing.error(ref, AUTHENTICATION_REQUIRED, "the token has expired")
+            return []
+        return list(self.calls.invite(ref, invite))
+
+    def _state_result(self, body: GatewayState | Subscribe | Broadcast) -> dict[str, object]:
+        match body:
+            case GatewayState():
+                report = (
+                    {} if self._gateway.call_report_id is None else {"call_report_id": self._gateway.call_report_id}
+                )
+                return {"params": {"state": "REGED", **report, "dc": self._gateway.dc, "region": self._gateway.region}}
+            case Subscribe(channels, is_on=True):
+                refused = list(channels)
+                return {"subscribedChannels": [], "alreadySubscribedChannels": [], "unauthorizedChannels": refused}
+            case Subscribe(channels):
+                return {"unsubscribedChannels": [], "notSubscribedChannels": list(channels)}
+            case Broadcast():
+                return {"message": "no subscribers"}
+
+    def _receive_debug_report(self, ref: RequestRef, kind: str) -> list[Event]:
+        """Any answer lets the client go on; without one it neither begins nor ends a call (verto-js 9.1)."""
+        if self.state is State.READY:
+            self._outgoing.result(ref, {"message": kind})
+        else:
+            self._outgoing.error(ref, AUTHENTICATION_REQUIRED, "Authentication Required")
+        return []
+
+    def _receive_speed_test(self, frame: SpeedTestFrame, now: float) -> list[Event]:
+        if self.state is not State.READY:
+            return [FrameRefused("bad_message", "a speed test needs a login")]
+        answer = self._speed_test.receive(frame, now)
+        if answer is None:
+            return []
+        text, size = answer
+        self._outgoing.text(text)
+        return [DownloadRequested(size)]
+
+
+__all__ = [
+    "AnonymousLoginRefused",
+    "CloseRequested",
+    "DownloadRequested",
+    "Event",
+    "FrameRefused",
+    "LoginRequested",
+    "State",
+    "VertoSession",
+]

@@ -1,0 +1,115 @@
+"""Sessions by id and by user name. A session outlives its socket for the reattach window."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.domain.identity import Identity
+from gateway.domain.ids import SessionId
+from gateway.observability.metrics import VERTO_SESSIONS
+from gateway.vsp.client import VertoClient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSnapshot:
+    """A session as the console and the API show it."""
+
+    session_id: SessionId
+    username: str
+    connection_id: str
+    credential_id: str | None
+    peer: str
+    user_agent: str
+    logged_in_at: datetime
+    is_connected: bool
+    """False while its socket is lost and the reattach window runs."""
+    calls: int
+
+
+@dataclass(slots=True)
+class _Entry:
+    client: VertoClient
+    is_connected: bool = True
+
+
+class SessionRegistry:
+    """One per process. Of several sessions of a user the one that logged in last is the one to ring."""
+
+    def __init__(self) -> None:
+        self._entries: dict[SessionId, _Entry] = {}  # in order of login
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def find(self, session_id: SessionId) -> VertoClient | None:
+        """The client with that session, if it is connected."""
+        entry = self._entries.get(session_id)
+        return entry.client if entry is not None and entry.is_connected else None
+
+    def find_by_username(self, username: str) -> VertoClient | None:
+        """The client to ring for that user: of the connected ones, the last to log in."""
+        for entry in reversed(self._entries.values()):
+            if entry.is_connected and entry.client.identity.username == username:
+                return entry.client
+        return None
+
+    def sessions(self) -> list[SessionSnapshot]:
+        """All sessions, oldest login first."""
+        return [_snapshot(entry) for entry in self._entries.values()]
+
+    # ---- for the server
+
+    def add(self, client: VertoClient) -> None:
+        """A client has logged in; it replaces what had the same session id."""
+        self.forget(client.session_id)
+        self._entries[client.session_id] = _Entry(client)
+        VERTO_SESSIONS.inc()
+
+    def renew(self, client: VertoClient, identity: Identity) -> None:
+        """A client logged in again on its socket: it is the last one now, maybe under another name."""
+        client.identity = identity
+        self._entries[client.session_id] = self._entries.pop(client.session_id)
+
+    def owned(self, session_id: SessionId | None, identity: Identity) -> VertoClient | None:
+        """The client, connected or not, that has this session id and belongs to the same user (V-41 to V-43)."""
+        entry = None if session_id is None else self._entries.get(session_id)
+        if entry is None:
+            return None
+        owner = entry.client.identity
+        is_same = (owner.connection_id, owner.username) == (identity.connection_id, identity.username)
+        return entry.client if is_same else None
+
+    def disconnect(self, client: VertoClient) -> bool:
+        """The client's socket is gone, its session is kept. False when another socket has the session by now."""
+        entry = self._entries.get(client.session_id)
+        if entry is None or entry.client is not client:
+            return False
+        entry.is_connected = False
+        return True
+
+    def remove(self, client: VertoClient) -> bool:
+        """Forget a session. False when another socket has it by now."""
+        entry = self._entries.get(client.session_id)
+        if entry is None or entry.client is not client:
+            return False
+        self.forget(client.session_id)
+        return True
+
+    def forget(self, session_id: SessionId) -> None:
+        """Forget a session whose window is over."""
+        if self._entries.pop(session_id, None) is not None:
+            VERTO_SESSIONS.dec()
+
+
+def _snapshot(entry: _Entry) -> SessionSnapshot:
+    client = entry.client
+    return SessionSnapshot(
+        session_id=client.session_id,
+        username=client.identity.username,
+        connection_id=client.identity.connection_id,
+        credential_id=client.identity.credential_id,
+        peer=client.peer,
+        user_agent=client.user_agent,
+        logged_in_at=client.logged_in_at,
+        is_connected=entry.is_connected,
+        calls=len(client.live_calls),
+    )

@@ -1,0 +1,265 @@
+"""Accepts WebSockets, has logins checked, keeps the registry and call control informed."""
+
+import asyncio
+import secrets
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from aiohttp import web
+
+from gateway.auth.authenticator import Refusal
+from gateway.domain.identity import Identity
+from gateway.domain.ids import SessionId, VertoCallId, VoiceSdkId
+from gateway.observability.clock import utc_now
+from gateway.observability.logging import get_logger
+from gateway.observability.metrics import VERTO_SOCKETS, VERTO_SOCKETS_REFUSED
+from gateway.vsp.client import VertoClient
+from gateway.vsp.control import CallControl
+from gateway.vsp.core.messages import Login
+from gateway.vsp.core.session import GOING_AWAY, CloseRequested, Event, VertoSession
+from gateway.vsp.login import BUSY, Authenticate, LoginAttempt
+from gateway.vsp.registry import SessionRegistry
+from gateway.vsp.settings import VspSettings
+from gateway.vsp.websocket import VertoSocket
+
+TRY_AGAIN_LATER: Final = 1013
+
+_log = get_logger()
+
+
+class VertoServer:
+    """The WebSocket endpoint. `handle` is an aiohttp handler for any path; the query is not looked at (V-1, V-9)."""
+
+    def __init__(
+        self,
+        settings: VspSettings,
+        *,
+        authenticate: Authenticate,
+        control: CallControl,
+        registry: SessionRegistry,
+        clock: Callable[[], datetime] = utc_now,
+        new_session_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+    ) -> None:
+        """
+        Args:
+            authenticate: checks a login; may take its time, may be cancelled when the socket goes.
+            new_session_id: makes ids that cannot be guessed.
+        """
+        self._settings, self._authenticate, self._control, self._registry = settings, authenticate, control, registry
+        self._clock, self._new_session_id = clock, new_session_id
+        self._sockets: dict[VertoSocket, None] = {}
+        self._by_peer: Counter[str] = Counter()
+        self._open, self._logged_in = 0, 0
+        self._lost: dict[SessionId, asyncio.TimerHandle] = {}
+        self._is_stopping = False
+        self._none_left = asyncio.Event()
+        self._none_left.set()
+
+    @property
+    def sockets(self) -> int:
+        """Open WebSockets, logged in or not."""
+        return len(self._sockets)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Serve one WebSocket until it ends. No subprotocol is selected: a browser would fail the connection."""
+        peer = request.remote or "unknown"
+        refusal = self._refusal(peer)
+        if refusal is not None:
+            VERTO_SOCKETS_REFUSED.labels(reason=refusal).inc()
+            _log.warning("socket_refused", peer=peer, error_code=refusal)
+            return web.Response(status=503, text="no more connections at the moment\n", headers={"Retry-After": "10"})
+        self._by_peer[peer] += 1
+        self._open += 1
+        self._none_left.clear()
+        VERTO_SOCKETS.inc()
+        try:
+            return await self._serve(request, peer)
+        finally:
+            VERTO_SOCKETS.dec()
+            self._open -= 1
+            self._by_peer -= Counter({peer: 1})  # drops what has come to zero
+            if self._open == 0:
+                self._none_left.set()
+
+    async def stop(self) -> None:
+        """Take no new sockets, close the open ones with 1001, return when none is left. Calls must be over by now."""
+        self._is_stopping = True
+        for socket in list(self._sockets):
+            socket.close(GOING_AWAY, "shutdown")
+        try:
+            async with asyncio.timeout(self._settings.close_timeout + 1.0):
+                await self._none_left.wait()
+        except TimeoutError:
+            for socket in list(self._sockets):
+                socket.abort("shutdown")
+            await self._none_left.wait()
+        for session_id in list(self._lost):
+            self._expire(session_id)
+
+    # ---- sockets
+
+    def _refusal(self, peer: str) -> str | None:
+        if self._is_stopping:
+            return "stopping"
+        if self._open >= self._settings.max_sockets:
+            return "total"
+        if self._by_peer[peer] >= self._settings.max_sockets_per_address:
+            return "address"
+        return "without_login" if self._open - self._logged_in >= self._settings.max_sockets_without_login else None
+
+    async def _serve(self, request: web.Request, peer: str) -> web.StreamResponse:
+        websocket = web.WebSocketResponse(
+            timeout=self._settings.close_timeout,
+            autoping=False,  # a ping counts against the rate, and as a sign of life
+            compress=False,
+            max_msg_size=self._settings.max_message_size,
+        )
+        await websocket.prepare(request)
+        transport = request.transport
+        if transport is None:
+            return websocket
+        socket = self._new_socket(websocket, transport, peer)
+        self._sockets[socket] = None
+        try:
+            if self._is_stopping:
+                socket.close(GOING_AWAY, "shutdown")
+            await socket.run()
+        finally:
+            del self._sockets[socket]
+            self._lose(socket)
+        return websocket
+
+    def _new_socket(self, websocket: web.WebSocketResponse, transport: asyncio.Transport, peer: str) -> VertoSocket:
+        def has_call(verto_call_id: VertoCallId) -> bool:
+            session_id = core.session_id
+            return session_id is not None and self._control.has_call(session_id, verto_call_id)
+
+        core = VertoSession(
+            self._settings,
+            voice_sdk_id=VoiceSdkId("VSDK1" + secrets.token_urlsafe(24)),
+            now=asyncio.get_running_loop().time(),
+            has_call=has_call,
+        )
+        return VertoSocket(
+            websocket,
+            transport,
+            core,
+            self._settings,
+            peer=peer,
+            control=self._control,
+            check_login=self._check_login,
+        )
+
+    def _lose(self, socket: VertoSocket) -> None:
+        """A socket has ended: keep its session for the reattach window, or end it now."""
+        client = socket.client
+        if client is None:
+            _log.debug("socket_closed", peer=socket.peer, reason=socket.closed_by)
+            return
+        self._logged_in -= 1
+        duration = (self._clock() - client.logged_in_at).total_seconds()
+        _log.info(
+            "session_closed",
+            session_id=client.session_id,
+            peer=socket.peer,
+            reason=socket.closed_by,
+            duration_s=round(duration, 3),
+        )
+        if self._settings.reattach_window <= 0 or self._is_stopping:
+            if self._registry.remove(client):
+                self._control.session_lost(client.session_id)
+        elif self._registry.disconnect(client):
+            loop = asyncio.get_running_loop()
+            expires = loop.time() + self._settings.reattach_window
+            self._lost[client.session_id] = loop.call_at(expires, self._expire, client.session_id)
+
+    def _expire(self, session_id: SessionId) -> None:
+        """The reattach window of a session is over."""
+        self._lost.pop(session_id).cancel()
+        self._registry.forget(session_id)
+        self._control.session_lost(session_id)
+
+    # ---- logins
+
+    async def _check_login(self, socket: VertoSocket, login: Login) -> None:
+        attempt = LoginAttempt(username=login.username, password=login.password, token=login.token, peer=socket.peer)
+        try:
+            async with asyncio.timeout(self._settings.authentication_timeout):
+                outcome = await self._authenticate(attempt)
+        except TimeoutError:
+            _log.error("login_not_checked", peer=socket.peer, error_code="timeout")
+            outcome = Refusal("busy", "the login could not be checked in time")
+        except Exception:
+            # Our defect or the database's: this client is told to try again, the others go on.
+            _log.exception("login_not_checked", peer=socket.peer, error_code="crash")
+            outcome = Refusal("busy", "the login could not be checked")
+        if isinstance(outcome, Identity):
+            identity = outcome
+            socket.step(lambda: self._accept(socket, login, identity))
+        else:
+            refusal = outcome
+            socket.step(lambda: self._refuse(socket, refusal))
+
+    def _refuse(self, socket: VertoSocket, refusal: Refusal) -> list[Event]:
+        events = socket.core.refuse_login(refusal.message, now=asyncio.get_running_loop().time())
+        if refusal.code == BUSY and socket.client is None:
+            # The SDK takes the error for final, but when the socket closes it comes back and logs in again.
+            return [CloseRequested(TRY_AGAIN_LATER, "busy")]
+        return events
+
+    def _accept(self, socket: VertoSocket, login: Login, identity: Identity) -> list[Event]:
+        if not socket.core.is_open:
+            return []
+        now = asyncio.get_running_loop().time()
+        lifetime = None
+        if identity.token_expires_at is not None:
+            lifetime = identity.token_expires_at - self._clock().timestamp()
+        if socket.client is not None:
+            return self._renew(socket, socket.client, identity, lifetime)
+        old = self._registry.owned(login.session_id, identity)
+        session_id = SessionId(self._new_session_id()) if old is None else old.session_id
+        lost_calls = () if old is None else self._take_over(old)
+        socket.client = VertoClient(
+            socket.core,
+            session_id=session_id,
+            identity=identity,
+            peer=socket.peer,
+            user_agent=login.user_agent,
+            logged_in_at=self._clock(),
+            flush=socket.flush,
+            close=socket.close,
+        )
+        self._registry.add(socket.client)
+        self._logged_in += 1
+        _log.info(
+            "session_opened" if old is None else "session_taken_over",
+            session_id=session_id,
+            username=identity.username,
+            peer=socket.peer,
+            user_agent=login.user_agent,
+        )
+        return socket.core.accept_login(session_id, now=now, token_lifetime=lifetime, lost_calls=lost_calls)
+
+    def _renew(
+        self, socket: VertoSocket, client: VertoClient, identity: Identity, lifetime: float | None
+    ) -> list[Event]:
+        """A login on a live socket, as after a token refresh: same session, calls untouched (V-44)."""
+        now = asyncio.get_running_loop().time()
+        if identity.connection_id != client.identity.connection_id:
+            return socket.core.refuse_login("this socket is logged in to another connection; disconnect first", now=now)
+        self._registry.renew(client, identity)
+        _log.info("session_renewed", session_id=client.session_id, username=identity.username, peer=socket.peer)
+        return socket.core.accept_login(client.session_id, now=now, token_lifetime=lifetime)
+
+    def _take_over(self, old: VertoClient) -> tuple[VertoCallId, ...]:
+        """The user's new socket gets the session (V-117). Its calls end: they cannot be re-attached yet."""
+        lost_calls = old.live_calls
+        if (timer := self._lost.pop(old.session_id, None)) is not None:
+            timer.cancel()
+        old.replace()
+        self._registry.remove(old)
+        self._control.session_lost(old.session_id)
+        return lost_calls

@@ -1,0 +1,80 @@
+"""Settings of the browser side. Seconds, bytes and counts; the reasons for the defaults stand beside them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VspSettings:
+    """How the gateway treats WebSockets and Verto sessions."""
+
+    dc: str = "local"
+    """Data centre code in the gateway state; applications show it in reports."""
+
+    region: str = "local"
+    """Region in the gateway state; informative too."""
+
+    ping_interval: float = 15.0
+    """Seconds between two pings to a logged-in client. The SDK probes by itself after 20 s of silence, and calls
+    the connection dead 5 s later."""
+
+    idle_timeout: float = 60.0
+    """Seconds without any frame from a client after which its socket is dropped: four pings unanswered."""
+
+    login_timeout: float = 30.0
+    """Seconds that a socket may stay open before its first login request."""
+
+    refused_login_linger: float = 300.0
+    """Seconds that a socket may stay open after a refused login. Closing it at once would make the SDK reconnect and
+    be refused again, ten times."""
+
+    authentication_timeout: float = 10.0
+    """Seconds that one login may take to be checked; then the socket is closed, and the client tries again."""
+
+    max_login_attempts: int = 10
+    """Refused logins on one socket before it is closed."""
+
+    reattach_window: float = 0.0
+    """Seconds that the calls of a lost socket wait for their client. 0: they end at once."""
+
+    request_timeout: float = 8.0
+    """Seconds that call control has to answer a hold or a media update. Below the SDK's own 10 s, after which it
+    drops the socket."""
+
+    max_message_size: int = 1024 * 1024
+    """Largest text message of a logged-in client in bytes."""
+
+    max_login_message_size: int = 64 * 1024
+    """Largest text message before the login in bytes."""
+
+    message_rate: float = 100.0
+    """Messages per second that a socket may send over a longer time."""
+
+    message_burst: int = 300
+    """Messages that a socket may send at once: a page with several calls trickles some 40 candidates for each."""
+
+    max_calls_per_session: int = 50
+    """Live calls of one session. The SDK's network check alone makes six at a time."""
+
+    speed_test_max_bytes: int = 10 * 1024 * 1024
+    """Largest speed test in bytes, each way. 0 switches it off."""
+
+    max_sockets: int = 4096
+    """Open WebSockets. Further ones are refused with 503."""
+
+    max_sockets_per_address: int = 1024
+    """Open WebSockets of one address. Generous, since an office or a test machine may be one address."""
+
+    max_sockets_without_login: int = 512
+    """Open WebSockets that have not logged in."""
+
+    send_timeout: float = 10.0
+    """Seconds that a client may leave its receive window shut before its socket is dropped."""
+
+    max_frames_queued: int = 1000
+    """Frames that may wait for one slow client; one more and its socket is dropped."""
+
+    max_bytes_queued: int = 4 * 1024 * 1024
+    """Bytes that may wait for one slow client."""
+
+    close_timeout: float = 3.0
+    """Seconds that a client has to answer our close frame. The SDK itself gives up after 5 s."""
