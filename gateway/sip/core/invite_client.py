@@ -146,6 +146,8 @@ class InviteClient:
             return [] if session is None else self._of(session, session.on_failure(client_request, failure))
         if self.state not in PENDING:
             return []
+        if self.state in HUNG_UP:
+            return self._end(Rejected(487, "Request Terminated"))
         if failure == "transport":
             return self._end(Rejected(503, "Service Unavailable"))
         return self._end(Rejected(408, "Request Timeout"))

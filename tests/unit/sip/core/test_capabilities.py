@@ -1,0 +1,94 @@
+import pytest
+
+from gateway.sip.core.capabilities import ALLOW, METHODS, find_refusal, sdp_of
+from gateway.sip.core.message import Request
+from tests.unit.sip.core.script import OFFER, request
+
+
+def _with_body(method: str, content_type: str, encoding: str | None = None) -> Request:
+    made = request(method, more=(("Content-Type", content_type),))
+    made.body = b"body"
+    if encoding is not None:
+        made.headers.add("Content-Encoding", encoding)
+    return made
+
+
+@pytest.mark.parametrize("method", ["UPDATE", "PRACK", "REFER", "REGISTER", "MESSAGE", "SUBSCRIBE", "FOO"])
+def test_a_method_that_we_do_not_serve_gets_405_with_allow(method: str) -> None:
+    refusal = find_refusal(request(method))
+
+    assert refusal is not None
+    assert refusal.status == 405
+    assert dict(refusal.headers)["Allow"].split(", ") == ["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO"]
+
+
+def test_required_extensions_are_refused_by_name() -> None:
+    refusal = find_refusal(request("INVITE", more=(("Require", "100rel, timer"), ("Require", "foo"))))
+
+    assert refusal is not None
+    assert (refusal.status, refusal.headers) == (420, (("Unsupported", "100rel, timer, foo"),))
+
+
+def test_a_peer_that_only_supports_extensions_is_served() -> None:
+    assert find_refusal(request("INVITE", sdp=OFFER, more=(("Supported", "100rel, timer"),))) is None
+
+
+def test_a_session_expires_is_no_reason_to_refuse() -> None:
+    assert find_refusal(request("INVITE", more=(("Session-Expires", "90;refresher=uac"), ("Min-SE", "90")))) is None
+
+
+@pytest.mark.parametrize(
+    ("refused", "status", "header"),
+    [
+        (_with_body("INVITE", "multipart/mixed;boundary=x"), 415, ("Accept", "application/sdp")),
+        (_with_body("INVITE", "application/sdp", "gzip"), 415, ("Accept-Encoding", "identity")),
+        (_with_body("INFO", "text/plain"), 415, ("Accept", "application/dtmf-relay, application/dtmf")),
+    ],
+)
+def test_a_body_that_we_cannot_read_gets_415(refused: Request, status: int, header: tuple[str, str]) -> None:
+    refusal = find_refusal(refused)
+
+    assert refusal is not None
+    assert (refusal.status, refusal.headers) == (status, (header,))
+
+
+@pytest.mark.parametrize(
+    "served",
+    [
+        _with_body("INVITE", "Application/SDP ; charset=utf-8", "Identity"),
+        _with_body("INFO", "application/dtmf"),
+        _with_body("BYE", "text/plain"),
+        request("INFO"),
+        request("OPTIONS", contact=None),
+    ],
+)
+def test_what_we_understand_is_served(served: Request) -> None:
+    assert find_refusal(served) is None
+
+
+@pytest.mark.parametrize("contact", [None, "*", "nonsense"])
+def test_an_invite_that_can_make_no_dialog_gets_400(contact: str | None) -> None:
+    refusal = find_refusal(request("INVITE", contact=contact))
+
+    assert refusal is not None
+    assert refusal.status == 400
+
+
+def test_a_strange_scheme_gets_416() -> None:
+    strange = request("OPTIONS")
+    strange.uri = "nobodyKnowsThisScheme:whatever"
+
+    refusal = find_refusal(strange)
+
+    assert refusal is not None
+    assert refusal.status == 416
+
+
+def test_every_served_method_is_in_allow() -> None:
+    assert set(ALLOW[1].split(", ")) == METHODS
+
+
+def test_only_an_sdp_body_is_a_session_description() -> None:
+    assert sdp_of(request("INVITE", sdp=OFFER)) == OFFER
+    assert sdp_of(request("INVITE")) is None
+    assert sdp_of(_with_body("INVITE", "text/plain")) is None
