@@ -1,0 +1,82 @@
+"""From where a plain RTP leg takes packets."""
+
+import pytest
+
+from gateway.media.core.source_lock import SourceLock, is_behind_nat
+
+SIGNALLED = ("203.0.113.5", 4000)
+OTHER_PORT = ("203.0.113.5", 61000)
+STRANGER = ("198.51.100.66", 4000)
+
+
+def test_signalled_source_is_taken_and_locked() -> None:
+    lock = SourceLock(SIGNALLED, any_address=False)
+
+    assert lock.try_lock(SIGNALLED)
+    assert lock.locked == SIGNALLED
+
+
+def test_nothing_is_locked_and_packets_go_to_the_signalled_address_before_the_first_packet() -> None:
+    lock = SourceLock(SIGNALLED, any_address=False)
+
+    assert lock.locked is None
+    assert lock.destination == SIGNALLED
+
+
+def test_other_port_of_the_signalled_host_is_learned_once() -> None:
+    lock = SourceLock(SIGNALLED, any_address=False)
+
+    assert lock.try_lock(OTHER_PORT)
+    assert lock.destination == OTHER_PORT
+    assert not lock.try_lock(("203.0.113.5", 61001))
+    assert lock.locked == OTHER_PORT
+
+
+def test_stranger_is_refused_before_and_after_the_lock() -> None:
+    lock = SourceLock(SIGNALLED, any_address=False)
+
+    assert not lock.try_lock(STRANGER)
+    assert lock.try_lock(SIGNALLED)
+    assert not lock.try_lock(STRANGER)
+    assert lock.locked == SIGNALLED
+
+
+def test_peer_behind_a_nat_is_learned_from_any_address_once() -> None:
+    lock = SourceLock(("10.1.1.1", 4000), any_address=True)
+
+    assert lock.try_lock(OTHER_PORT)
+    assert not lock.try_lock(STRANGER)
+
+
+def test_signalled_source_takes_the_lock_back_from_whoever_was_quicker() -> None:
+    lock = SourceLock(("10.1.1.1", 4000), any_address=True)
+    assert lock.try_lock(STRANGER)
+
+    assert lock.try_lock(("10.1.1.1", 4000))
+    assert lock.destination == ("10.1.1.1", 4000)
+
+
+def test_hold_without_an_address_takes_nothing() -> None:
+    lock = SourceLock(None, any_address=True)
+
+    assert not lock.try_lock(STRANGER)
+    assert lock.destination is None
+
+
+@pytest.mark.parametrize(
+    ("signalled", "local", "expected"),
+    [
+        ("203.0.113.5", "198.51.100.1", False),
+        ("10.1.1.1", "198.51.100.1", True),
+        ("192.168.1.5", "198.51.100.1", True),
+        ("100.64.3.3", "198.51.100.1", True),
+        ("192.168.1.5", "192.168.7.1", False),
+        ("192.168.1.5", "10.0.0.1", True),
+        ("127.0.0.1", "127.0.0.1", False),
+        ("127.0.0.1", "192.168.1.1", True),
+        ("fd00::1", "2001:db8::1", True),
+        ("fd00::1", "fd00::2", False),
+    ],
+)
+def test_private_addresses_outside_our_block_are_behind_a_nat(signalled: str, local: str, expected: bool) -> None:
+    assert is_behind_nat(signalled, local) is expected
