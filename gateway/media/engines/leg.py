@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from gateway.domain.ids import LegName, Sdp
-from gateway.media.core.codec import Codec
+from gateway.media.core.codec import COMFORT_NOISE_PAYLOAD_TYPE, Codec
 from gateway.media.core.negotiate import Agreement, accepted, answer_formats, answered, offer_formats, usable_codecs
 from gateway.media.core.rtp import RtpPacket
 from gateway.media.core.sdp import Audio, Direction, Format, OtherMedia, SessionDescription
@@ -57,6 +57,7 @@ class Leg(ABC):
         agreement: codecs both ways, None before the first exchange is through.
         offered: codecs of the far end's last offer, in its order.
         remote: the far end's description in force.
+        payload_types: what the far end may send, comfort noise included, which needs no agreement (RFC 3389).
         ssrc: of the stream that we send.
         packets_sent, bytes_sent: RTP that has left; payload bytes.
         packets_rejected: datagrams that were not taken.
@@ -75,6 +76,7 @@ class Leg(ABC):
         self.agreement: Agreement | None = None
         self.offered: tuple[Codec, ...] = ()
         self.remote: Audio | None = None
+        self.payload_types: frozenset[int] = frozenset()
         self.ssrc = secrets.randbits(32)
         self.packets_sent = self.bytes_sent = self.packets_rejected = 0
         self.last_received: float | None = None
@@ -151,6 +153,9 @@ class Leg(ABC):
 
     def _agree(self, agreement: Agreement, remote: Audio) -> None:
         self.agreement, self.remote = agreement, remote
+        event = agreement.receive.telephone_event
+        numbers = {agreement.receive.codec.payload_type, COMFORT_NOISE_PAYLOAD_TYPE}
+        self.payload_types = frozenset(numbers if event is None else numbers | {event[0]})
 
     def _known_formats(self) -> Sequence[Format]:
         """Payload types that this leg has already given a meaning."""

@@ -174,7 +174,8 @@ class RtpLeg(Leg):
 
     def _receive_unlocked(self, data: bytes, source: Address) -> None:
         """From a source that is not the locked one: taken if it may be, and shows a packet of this call."""
-        is_of_call = self.agreement is not None and self.may_receive and _belongs_to(data, self.agreement)
+        is_rtp = len(data) >= HEADER_SIZE and data[0] >> 6 == 2
+        is_of_call = is_rtp and self.may_receive and data[1] & 0x7F in self.payload_types
         if not is_of_call or not self._rtp_lock.try_lock(source):
             self.reject("source")
             return
@@ -196,11 +197,3 @@ class RtpLeg(Leg):
             self.reject("source")
             return
         self._observer.rtcp_received(self, data)
-
-
-def _belongs_to(data: bytes, agreement: Agreement) -> bool:
-    """Whether a datagram is RTP of this call, as far as can be seen: a negotiated payload type."""
-    if len(data) < HEADER_SIZE or data[0] >> 6 != 2:
-        return False
-    event = agreement.receive.telephone_event
-    return data[1] & 0x7F in (agreement.receive.codec.payload_type, None if event is None else event[0])

@@ -191,12 +191,11 @@ class Session:
             return
         now = self._loop.time()
         leg.last_received = now
+        if packet.payload_type not in leg.payload_types:
+            leg.reject("payload_type")  # the pipeline still wants its sequence number
         pipeline = self._pipelines.get(leg.name.other)
         if pipeline is not None:
-            unknown = pipeline.counters.packets_unknown
             self._send(leg.name.other, pipeline.receive(packet, now))
-            if pipeline.counters.packets_unknown != unknown:
-                leg.reject("payload_type")
             self._arm(pipeline.next_deadline())
 
     def rtcp_received(self, leg: Leg, data: bytes) -> None:
