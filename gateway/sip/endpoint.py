@@ -1,72 +1,128 @@
 """The pump between transports and transactions: sockets below, a user agent above (RFC 3261 sections 9, 17, 18)."""
 
+import asyncio
 import secrets
 from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Final
 
-from gateway.sip.core.message import Request, Response
+from gateway.observability.logging import get_logger
+from gateway.observability.metrics import SIP_MESSAGES_REFUSED, SIP_REQUESTS, SIP_RESPONSES, closed
+from gateway.sip.core.errors import SipParseError
+from gateway.sip.core.framing import Broken
+from gateway.sip.core.headers.params import Params
+from gateway.sip.core.headers.uri import SipUri
+from gateway.sip.core.headers.via import MAGIC_COOKIE, Via
+from gateway.sip.core.message import Request, Response, parse, response_to, salvage, serialize
+from gateway.sip.core.transaction.invite_client import InviteClient, cancel_of
+from gateway.sip.core.transaction.invite_server import InviteServer
+from gateway.sip.core.transaction.machine import TimerValues
+from gateway.sip.core.transaction.matching import (
+    ClientKey,
+    ServerKey,
+    cancelled_key_of,
+    client_key_of,
+    server_key_of,
+)
+from gateway.sip.core.transaction.non_invite_client import NonInviteClient
+from gateway.sip.core.transaction.non_invite_server import NonInviteServer
+from gateway.sip.refusals import Refusals, reply_flow, stamp_via
 from gateway.sip.settings import SipSettings
+from gateway.sip.transactions import METHODS, ClientTransaction, ServerTransaction
 from gateway.sip.transport.flow import Destination, Flow
+from gateway.sip.transport.locate import DEFAULT_PORT, locate
+from gateway.sip.transport.network import Listener, Network
 
 __all__ = ["ClientTransaction", "Destination", "Endpoint", "ServerTransaction"]
+
+STRANGERS_SHARE: Final = 4
+"""One of so many server transactions may belong to requests of sources that may not call us."""
+
+MAX_FORWARDS: Final = ("Max-Forwards", "70")
+"""RFC 3261 section 8.1.1.6; put into a request that has none."""
+
+_KEEP_ALIVE: Final = b"\r\n\x00\t "
+"""Datagrams of these bytes only keep a NAT binding open: no message and no mistake."""
+
+_log = get_logger()
 
 
 def _token() -> str:
     return secrets.token_hex(8)
 
 
-class ServerTransaction:
-    """A request from a far end, as the user agent sees it."""
-
-    request: Request
-    source: Destination
-    flow: Flow
-    to_tag: str
-    """A fresh tag: use it for the To of the responses, the endpoint's own ones have it as well."""
-
-    def respond(self, response: Response) -> None:
-        """Send a response; absorbed when a final one has been sent (but a 2xx to INVITE may be repeated)."""
-        raise NotImplementedError
-
-    def ignore(self) -> None:
-        """Never answer it (a stranger's): let its repeats be absorbed for 64*T1, then forget it."""
-        raise NotImplementedError
-
-
-class ClientTransaction:
-    """A request of ours."""
-
-    request: Request
-
-    def cancel(self, headers: Iterable[tuple[str, str]] = ()) -> None:
-        """CANCEL an INVITE: at once after a provisional response, else as soon as one comes; once."""
-        raise NotImplementedError
-
-    def abandon(self) -> None:
-        """Forget it without a word: nobody wants its final response any more (the far end never sent one)."""
-        raise NotImplementedError
+def _not_ready(transaction: ServerTransaction, request: Request) -> None:
+    transaction.respond(response_to(request, 503, to_tag=transaction.to_tag))
 
 
 class Endpoint:
-    """Transports, transactions and timers of one SIP user agent."""
+    """Transports, transactions and timers of one SIP user agent.
+
+    Set the four callbacks before `start`. They are called on the loop's thread and must not block; what one raises
+    is logged, and a request whose callback raised is answered 500.
+
+    Args:
+        tokens: fresh and unguessable at each call, a token of RFC 3261; for branches and tags.
+    """
 
     on_request: Callable[[ServerTransaction, Request], None]
+    """Each new request once: no retransmissions, no ACK, no CANCEL. Must `respond` or `ignore`, now or later."""
+
     on_cancel: Callable[[ServerTransaction, Request], None]
+    """A CANCEL for that INVITE, which has no final response yet: answer it 487. The CANCEL itself is answered."""
+
     on_ack: Callable[[Request, Destination], None]
+    """An ACK that is not for a 3xx-6xx of ours."""
+
     accept: Callable[[Destination], bool]
+    """Who may send us requests. Others get 403 for an INVITE and silence for the rest; but their requests with a To
+    tag are passed on, because a dialog's far end may have several addresses: the user agent knows its dialogs."""
 
     def __init__(self, settings: SipSettings, *, tokens: Callable[[], str] = _token) -> None:
         self._settings, self._tokens = settings, tokens
+        self._values = TimerValues(settings.t1, settings.t2, settings.t4)
+        self._clients: dict[ClientKey, ClientTransaction] = {}
+        self._servers: dict[ServerKey, ServerTransaction] = {}
+        self._strangers: set[ServerKey] = set()
+        self._refusals = Refusals(salt=tokens())
+        self._network = Network(
+            settings,
+            accept=lambda source: self.accept(source),
+            on_message=self._on_message,
+            on_broken=self._on_broken,
+            on_closed=self._on_flow_closed,
+        )
+        self.on_request = _not_ready
+        self.on_cancel = lambda transaction, _cancel: _not_ready(transaction, transaction.request)
+        self.on_ack = lambda _ack, _source: None
+        self.accept = lambda _source: True
+
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        """What is bound, with the real ports."""
+        return self._network.listeners
 
     @property
     def transaction_count(self) -> int:
-        """Client and server transactions that live, those that only absorb repeats included."""
-        raise NotImplementedError
+        """Client and server transactions that live; each ends by its timers."""
+        return len(self._clients) + len(self._servers)
+
+    @property
+    def connection_count(self) -> int:
+        """TCP connections that hold a socket or are being opened."""
+        return self._network.connection_count
 
     async def start(self) -> None:
-        raise NotImplementedError
+        """Bind the listeners; raises ListenFailed, with none left open."""
+        await self._network.start()
 
     async def stop(self) -> None:
-        raise NotImplementedError
+        """Forget all transactions, close all sockets and wait until they are closed; idempotent."""
+        for transaction in [*self._clients.values(), *self._servers.values()]:
+            transaction.end()
+        await self._network.stop()
+
+    # For the user agent
 
     def send_request(
         self,
@@ -76,13 +132,205 @@ class Endpoint:
         on_response: Callable[[Response], None],
         on_failure: Callable[[str], None],
     ) -> ClientTransaction:
-        raise NotImplementedError
+        """Send a request in a client transaction; never for an ACK.
+
+        Args:
+            request: left as it is; a copy gets our Via and, if it has none, Max-Forwards.
+            on_response: each provisional response, then the final one; and every 2xx to an INVITE.
+            on_failure: instead of a final response: `timeout` (timer B or F) or `transport`. Never called before
+                this returns.
+        Raises:
+            ValueError: a request that cannot be written down (our bug).
+        """
+        if request.method == "ACK":
+            raise ValueError("an ACK has no transaction of its own: use send_stateless")
+        prepared = self._with_via(request, destination)
+        serialize(prepared)
+        return self._start_client(prepared, self._network.flow_to(destination), on_response, on_failure)
 
     def send_stateless(self, request: Request, destination: Destination) -> None:
-        raise NotImplementedError
+        """Send a request once, with a fresh branch and without a transaction: the ACK of a 2xx.
+
+        Raises:
+            ValueError: a request that cannot be written down (our bug).
+        """
+        data = serialize(self._with_via(request, destination))
+        SIP_REQUESTS.labels(closed(request.method, METHODS), "out").inc()
+        flow = self._network.flow_to(destination)
+        if flow is None or not flow.send(data):
+            _log.warning("sip_request_not_sent", method=request.method, peer=str(destination))
 
     def contact_uri(self, user: str, destination: Destination) -> str:
-        raise NotImplementedError
+        """Our Contact towards that destination; an empty `user` gives one without user part."""
+        host, port = self._local_address(destination)
+        params = (("transport", "tcp"),) if destination.transport == "tcp" else ()
+        return str(SipUri(scheme="sip", host=host, port=port, user=user or None, params=params))
 
     async def resolve(self, uri: str) -> Destination:
-        raise NotImplementedError
+        """The address that a request to that URI goes to.
+
+        Raises:
+            SipError: a broken URI, sips, another transport than udp and tcp, or a host without usable address.
+        """
+        families = [(listener.transport, ":" in listener.host) for listener in self._network.listeners]
+        return await locate(uri, families=families, timeout=self._settings.resolve_timeout)
+
+    # What comes in
+
+    def _on_message(self, data: bytes, flow: Flow) -> None:
+        if not data.strip(_KEEP_ALIVE):
+            return
+        try:
+            message = parse(data)
+        except SipParseError as error:
+            self._refusals.refuse_broken(error, flow, self._now())
+            return
+        if isinstance(message, Response):
+            self._receive_response(message, flow)
+        else:
+            self._receive_request(message, flow)
+
+    def _on_broken(self, frame: Broken, flow: Flow) -> None:
+        self._refusals.refuse_broken(salvage(frame.head, frame.error), flow, self._now())
+
+    def _on_flow_closed(self, flow: Flow) -> None:
+        for client in [client for client in self._clients.values() if client.flow is flow]:
+            client.flow_closed()
+
+    def _receive_response(self, response: Response, flow: Flow) -> None:
+        _log.debug("sip_response_received", status=response.status, sip_call_id=response.call_id, peer=str(flow.remote))
+        SIP_RESPONSES.labels(closed(response.cseq_method, METHODS), f"{response.status // 100}xx").inc()
+        if len(response.headers.get_all("Via")) > 1:
+            # RFC 3261 section 8.1.3.3: it was meant for somebody behind us, and we are no proxy.
+            SIP_MESSAGES_REFUSED.labels("via").inc()
+            return
+        key = client_key_of(response)
+        client = None if key is None else self._clients.get(key)
+        if client is None:
+            # RFC 6026 section 7: dropped, a late repeat and a forged one alike.
+            _log.debug("sip_response_dropped", status=response.status, sip_call_id=response.call_id)
+            return
+        client.receive(response)
+
+    def _receive_request(self, request: Request, flow: Flow) -> None:
+        _log.debug("sip_request_received", method=request.method, sip_call_id=request.call_id, peer=str(flow.remote))
+        SIP_REQUESTS.labels(closed(request.method, METHODS), "in").inc()
+        stamp_via(request, flow)
+        key = server_key_of(request)
+        if (known := self._servers.get(key)) is not None:
+            known.receive(request)
+            return
+        if request.method == "ACK":
+            self.on_ack(request, flow.remote)
+            return
+        is_stranger = not self.accept(flow.remote)
+        if is_stranger and request.to.tag is None:
+            self._refusals.refuse_stranger(request, flow, self._now())
+        elif self._is_full(is_stranger=is_stranger):
+            self._refusals.refuse_flood(request, flow, self._now())
+        else:
+            self._begin(key, request, flow, is_stranger=is_stranger)
+
+    def _is_full(self, *, is_stranger: bool) -> bool:
+        limit = self._settings.max_transactions
+        return len(self._servers) >= limit or (is_stranger and len(self._strangers) >= limit // STRANGERS_SHARE)
+
+    def _begin(self, key: ServerKey, request: Request, flow: Flow, *, is_stranger: bool) -> None:
+        kind = InviteServer if request.method == "INVITE" else NonInviteServer
+        transaction = ServerTransaction(
+            kind(request, values=self._values, is_reliable=flow.is_reliable, now=self._now()),
+            flow=reply_flow(request, flow),
+            source=flow.remote,
+            to_tag=self._tokens(),
+            find_flow=partial(self._flow_to_via, request, flow.remote),
+            on_ack=lambda ack, source: self.on_ack(ack, source),
+            on_over=partial(self._forget_server, key),
+        )
+        self._servers[key] = transaction
+        if is_stranger:
+            self._strangers.add(key)
+        transaction.start()
+        try:
+            self._hand_over(transaction, request)
+        except Exception:
+            _log.exception("sip_request_crashed", method=request.method, sip_call_id=request.call_id)
+            transaction.respond(response_to(request, 500, to_tag=transaction.to_tag))
+
+    def _hand_over(self, transaction: ServerTransaction, request: Request) -> None:
+        if request.method == "CANCEL":
+            self._receive_cancel(transaction, request)
+        elif request.method == "INVITE" and request.to.tag is None and request.headers.get("Max-Forwards") == "0":
+            # RFC 7332: a gateway passes a call on, so that a loop through it must end here as at a proxy.
+            transaction.respond(response_to(request, 483, to_tag=transaction.to_tag))
+        else:
+            self.on_request(transaction, request)
+
+    def _receive_cancel(self, transaction: ServerTransaction, cancel: Request) -> None:
+        invite = self._servers.get(cancelled_key_of(cancel))
+        if invite is None:
+            transaction.respond(response_to(cancel, 481, to_tag=transaction.to_tag))
+            return
+        # RFC 3261 section 9.2: the same To tag as in the responses to the INVITE.
+        transaction.respond(response_to(cancel, 200, to_tag=invite.to_tag))
+        if invite.is_pending:
+            self.on_cancel(invite, cancel)
+
+    # What goes out
+
+    def _start_client(
+        self,
+        request: Request,
+        flow: Flow | None,
+        on_response: Callable[[Response], None],
+        on_failure: Callable[[str], None],
+    ) -> ClientTransaction:
+        is_reliable = flow is not None and flow.is_reliable
+        kind = InviteClient if request.method == "INVITE" else NonInviteClient
+        key = client_key_of(request)
+        assert key is not None
+        transaction = ClientTransaction(
+            kind(request, values=self._values, is_reliable=is_reliable, now=self._now()),
+            flow=flow,
+            on_response=on_response,
+            on_failure=on_failure,
+            send_cancel=partial(self._send_cancel, flow),
+            on_over=partial(self._forget_client, key),
+        )
+        self._clients[key] = transaction
+        SIP_REQUESTS.labels(closed(request.method, METHODS), "out").inc()
+        transaction.start()
+        return transaction
+
+    def _send_cancel(self, flow: Flow | None, invite: Request, headers: Iterable[tuple[str, str]]) -> None:
+        # Its answer changes nothing: the INVITE's own final response ends the call, or 64*T1 (section 9.1).
+        if flow is not None and not flow.is_open:
+            flow = self._network.flow_to(flow.remote)
+        self._start_client(cancel_of(invite, headers), flow, lambda _response: None, lambda _reason: None)
+
+    def _with_via(self, request: Request, destination: Destination) -> Request:
+        host, port = self._local_address(destination)
+        params = Params((("branch", MAGIC_COOKIE + self._tokens()), ("rport", None)))
+        headers = request.headers.copy()
+        headers.prepend("Via", str(Via(destination.transport.upper(), host, port, params)))
+        if "Max-Forwards" not in headers:
+            headers.add(*MAX_FORWARDS)
+        return Request(request.method, request.uri, headers, request.body)
+
+    def _local_address(self, destination: Destination) -> tuple[str, int]:
+        # Without a listener nothing can be sent there; the transaction then fails with `transport`.
+        return self._network.local_address(destination) or ("invalid", DEFAULT_PORT)
+
+    def _flow_to_via(self, request: Request, source: Destination) -> Flow | None:
+        port = request.top_via.port or DEFAULT_PORT
+        return self._network.flow_to(Destination(source.transport, source.host, port))
+
+    def _forget_client(self, key: ClientKey) -> None:
+        self._clients.pop(key, None)
+
+    def _forget_server(self, key: ServerKey) -> None:
+        self._servers.pop(key, None)
+        self._strangers.discard(key)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()

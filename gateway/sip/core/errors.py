@@ -4,6 +4,7 @@ SipError
  +- SipParseError        not a SIP message, or a header field that breaks its grammar or range
  +- UnsupportedUri       a URI that we cannot send to (sips, tls, an unknown scheme)
  +- UnresolvedHost       a host name without a usable address
+ +- ListenFailed         a socket of ours could not be bound
 """
 
 from typing import TYPE_CHECKING, ClassVar
@@ -57,3 +58,10 @@ class UnresolvedHost(SipError):
 
     code: ClassVar[str] = "unresolved_host"
     sip_status: ClassVar[int] = 502
+
+
+class ListenFailed(SipError):
+    """A listener of the settings could not be bound; the message names it."""
+
+    code: ClassVar[str] = "listen_failed"
+    sip_status: ClassVar[int] = 503

@@ -20,7 +20,7 @@ from gateway.sip.core.headers.uri import check_uri
 from gateway.sip.core.headers.via import Via
 from gateway.sip.core.reasons import reason_phrase
 
-__all__ = ["MAX_HEADER_LINES", "Headers", "Request", "Response", "parse", "response_to", "serialize"]
+__all__ = ["MAX_HEADER_LINES", "Headers", "Request", "Response", "parse", "response_to", "salvage", "serialize"]
 
 MAX_HEADER_LINES: Final = 256
 """More header lines than any honest message has; 400 beyond."""
@@ -138,6 +138,17 @@ def parse(data: bytes) -> Request | Response:
     except SipParseError as exc:
         raise _with_salvage(exc, lines[0], headers) from exc
     return message
+
+
+def salvage(head: bytes, error: SipParseError) -> SipParseError:
+    """The error with the request that `head` begins, when enough of it is there to be answered.
+
+    For messages that the framing refused before they were complete: `head` may end anywhere.
+    """
+    lines, _ = _split_lines(head.lstrip(b"\r\n").partition(b"\r\n\r\n")[0])
+    headers = Headers()
+    _read_headers(lines[1:], headers)
+    return _with_salvage(error, lines[0], headers)
 
 
 def serialize(message: Request | Response) -> bytes:

@@ -17,8 +17,8 @@ class Destination:
 
     @property
     def is_sendable(self) -> bool:
-        """False for port 0 and for numbers that are no port: sending there would raise or go nowhere."""
-        return 0 < self.port < 65536
+        """False for port 0, numbers that are no port and hosts that are no address: sendto would raise or block."""
+        return 0 < self.port < 65536 and is_ip_address(self.host)
 
     @property
     def is_ipv6(self) -> bool:
@@ -48,10 +48,17 @@ class Flow(Protocol):
     def send(self, data: bytes) -> bool:
         """Hand over one message. Never raises; False when it surely did not leave."""
 
+    def to_port(self, port: int) -> "Flow":
+        """The way to another port of the same host; a connection leads to one port only and stays the same."""
 
-def is_same_address(one: str, other: str) -> bool:
-    """Whether two texts name the same IP address (`::1` and `0:0:0:0:0:0:0:1`); host names are never the same."""
+    def close(self) -> None:
+        """Close a connection once what was sent has left; no effect on a UDP socket, which others share."""
+
+
+def is_ip_address(text: str) -> bool:
+    """Whether the text is an IPv4 or IPv6 address."""
     try:
-        return ipaddress.ip_address(one.strip("[]")) == ipaddress.ip_address(other.strip("[]"))
+        ipaddress.ip_address(text)
     except ValueError:
         return False
+    return True

@@ -1,4 +1,4 @@
-"""Which transaction a message belongs to (RFC 3261 sections 17.1.3, 17.2.3, 9.2, 8.2.2.2)."""
+"""Which transaction a message belongs to (RFC 3261 sections 17.1.3, 17.2.3, 9.2)."""
 
 from dataclasses import dataclass
 
@@ -42,13 +42,6 @@ def server_key_of(request: Request) -> ServerKey:
 def cancelled_key_of(cancel: Request) -> ServerKey:
     """The key of the INVITE that a CANCEL is for. Nothing else can be cancelled (section 9.1)."""
     return _server_key(cancel, "INVITE")
-
-
-def merge_key_of(request: Request) -> tuple[str, ...] | None:
-    """What two forks of one request have in common; None within a dialog, where nothing is merged."""
-    if request.to.tag is not None:
-        return None
-    return (request.from_.tag or "", request.call_id, str(request.cseq.number), request.method)
 
 
 def _server_key(request: Request, method: str) -> ServerKey:

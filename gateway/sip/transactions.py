@@ -1,0 +1,264 @@
+"""The shells around the transaction machines: one flow, one timer, callbacks to the user agent."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Protocol
+
+from gateway.observability.logging import get_logger
+from gateway.observability.metrics import SIP_RETRANSMISSIONS, closed
+from gateway.sip.core.message import Request, Response, serialize
+from gateway.sip.core.transaction.invite_client import InviteClient
+from gateway.sip.core.transaction.invite_server import InviteServer
+from gateway.sip.core.transaction.machine import (
+    AckPassed,
+    CancelDue,
+    Event,
+    Outgoing,
+    ResponsePassed,
+    State,
+    TransactionFailed,
+)
+from gateway.sip.core.transaction.non_invite_client import NonInviteClient
+from gateway.sip.core.transaction.non_invite_server import NonInviteServer
+from gateway.sip.transport.flow import Destination, Flow
+
+METHODS: Final = frozenset(
+    (
+        *("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "PRACK"),
+        *("UPDATE", "INFO", "REFER", "NOTIFY", "SUBSCRIBE", "MESSAGE", "PUBLISH"),
+    )
+)
+"""Label values of the metrics; any other method counts as `other`."""
+
+_log = get_logger()
+
+
+class _Machine(Protocol):
+    @property
+    def is_terminated(self) -> bool: ...
+    def next_deadline(self) -> float | None: ...
+    def handle_timeout(self, now: float) -> list[Event]: ...
+    def transport_failed(self, now: float) -> list[Event]: ...
+    def to_send(self) -> list[Outgoing]: ...
+
+
+class _Shell:
+    """Drains a machine after each input, sends by the flow, arms one timer, forgets itself at the end."""
+
+    def __init__(self, machine: _Machine, flow: Flow | None, on_over: Callable[[], None]) -> None:
+        self._machine, self._flow, self._on_over = machine, flow, on_over
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_over = False
+        self._sent: tuple[Request | Response, bytes] | None = None
+
+    def now(self) -> float:
+        """The loop's clock."""
+        return self._loop.time()
+
+    def end(self) -> None:
+        """Forget it at once; nothing is sent or told any more. Idempotent."""
+        if self._is_over:
+            return
+        self._is_over = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._on_over()
+
+    def flow_closed(self) -> None:
+        """The connection that it was sent over is gone."""
+        self._loop.call_soon(self._transport_failed)
+
+    def _pump(self, events: Sequence[Event]) -> None:
+        for outgoing in self._machine.to_send():
+            self._transmit(outgoing)
+        try:
+            for event in events:
+                if not self._is_over:
+                    self._dispatch(event)
+        finally:
+            # Also when the user agent's callback raised: a transaction must end by its timers in any case.
+            if self._machine.is_terminated:
+                self.end()
+            self._rearm()
+
+    def _transmit(self, outgoing: Outgoing) -> None:
+        message = outgoing.message
+        if self._sent is None or self._sent[0] is not message:
+            self._sent = (message, serialize(message))
+        method = message.cseq.method
+        if outgoing.is_repeat:
+            SIP_RETRANSMISSIONS.labels(closed(method, METHODS)).inc()
+        flow = self._find_flow()
+        _log.debug(
+            "sip_message_sent",
+            method=method,
+            status=message.status if isinstance(message, Response) else None,
+            sip_call_id=message.call_id,
+            peer=str(flow.remote) if flow is not None else None,
+            is_repeat=outgoing.is_repeat,
+        )
+        if flow is None or not flow.send(self._sent[1]):
+            # Not at once: the user agent must have got its transaction before it hears that it failed.
+            self._loop.call_soon(self._transport_failed)
+
+    def _find_flow(self) -> Flow | None:
+        return self._flow
+
+    def _transport_failed(self) -> None:
+        if not self._is_over:
+            self._pump(self._machine.transport_failed(self.now()))
+
+    def _dispatch(self, event: Event) -> None:
+        raise NotImplementedError
+
+    def _rearm(self) -> None:
+        deadline = None if self._is_over else self._machine.next_deadline()
+        if self._timer is not None:
+            if deadline == self._timer.when():
+                return
+            self._timer.cancel()
+        self._timer = None if deadline is None else self._loop.call_at(deadline, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        # A timer may fire within the clock's resolution before its time; the machine wants its deadline reached.
+        due = self._machine.next_deadline()
+        now = self.now() if due is None else max(self.now(), due)
+        self._pump(self._machine.handle_timeout(now))
+
+
+class ServerTransaction(_Shell):
+    """A request from a far end, as the user agent sees it.
+
+    Attributes:
+        request: with our `received` and `rport` in its top Via.
+        source: where it really came from.
+        to_tag: a fresh tag for the To of the responses; those that the endpoint makes itself have it as well.
+        on_failure: may be set: `timeout` (no ACK for a non-2xx, timer H), `transport` (a response did not leave).
+    """
+
+    def __init__(
+        self,
+        machine: InviteServer | NonInviteServer,
+        *,
+        flow: Flow,
+        source: Destination,
+        to_tag: str,
+        find_flow: Callable[[], Flow | None],
+        on_ack: Callable[[Request, Destination], None],
+        on_over: Callable[[], None],
+    ) -> None:
+        super().__init__(machine, flow, on_over)
+        self.machine, self.source, self.to_tag = machine, source, to_tag
+        self.request = machine.request
+        self.flow = flow
+        self.on_failure: Callable[[str], None] | None = None
+        self._find_other_flow, self._on_ack = find_flow, on_ack
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether no final response has been given."""
+        return self.machine.state in (State.TRYING, State.PROCEEDING)
+
+    def start(self) -> None:
+        """Send what the machine wants to send first: the 100 of an INVITE."""
+        self._pump([])
+
+    def receive(self, request: Request) -> None:
+        """Take a retransmission, or the ACK of an INVITE."""
+        self._pump(self.machine.receive(request, self.now()))
+
+    def respond(self, response: Response) -> None:
+        """Send a response; absorbed when a final one has been sent (but a 2xx to INVITE may be repeated).
+
+        Raises:
+            ValueError: a response that cannot be written down (our bug).
+        """
+        serialize(response)
+        if not self._is_over:
+            self._pump(self.machine.respond(response, self.now()))
+
+    def ignore(self) -> None:
+        """Never answer: forget the request. A retransmission of it counts as new."""
+        self.end()
+
+    def _find_flow(self) -> Flow | None:
+        # RFC 3261 section 18.2.2: back over the connection of the request; if that is gone, a new one to Via.
+        if not self.flow.is_open and (other := self._find_other_flow()) is not None:
+            self.flow = other
+        return self.flow
+
+    def _dispatch(self, event: Event) -> None:
+        match event:
+            case AckPassed(request=ack):
+                self._on_ack(ack, self.source)
+            case TransactionFailed(reason=reason):
+                _log.info("sip_response_failed", method=self.request.method, peer=str(self.source), reason=reason)
+                if self.on_failure is not None:
+                    self.on_failure(reason)
+            case _:
+                raise AssertionError(f"{event} comes from no server transaction")
+
+
+class ClientTransaction(_Shell):
+    """A request of ours.
+
+    Exactly one of a final response and a failure ends it, but after a 2xx to INVITE more of them may come (repeats
+    and other forks).
+    """
+
+    def __init__(
+        self,
+        machine: InviteClient | NonInviteClient,
+        *,
+        flow: Flow | None,
+        on_response: Callable[[Response], None],
+        on_failure: Callable[[str], None],
+        send_cancel: Callable[[Request, Iterable[tuple[str, str]]], None],
+        on_over: Callable[[], None],
+    ) -> None:
+        super().__init__(machine, flow, on_over)
+        self.machine, self.flow = machine, flow
+        self.request = machine.request
+        self._on_response, self._on_failure, self._send_cancel = on_response, on_failure, send_cancel
+        self._cancel_headers: tuple[tuple[str, str], ...] = ()
+        self._has_final = False
+
+    def start(self) -> None:
+        """Send the request."""
+        self._pump([])
+
+    def receive(self, response: Response) -> None:
+        """Take a response that matched."""
+        self._pump(self.machine.receive(response, self.now()))
+
+    def cancel(self, headers: Iterable[tuple[str, str]] = ()) -> None:
+        """CANCEL an INVITE: at once after a provisional response, else as soon as one comes; once.
+
+        Ignored after a final response. If the far end never ends the INVITE, it fails with `timeout` 64*T1 later.
+        """
+        if not isinstance(self.machine, InviteClient):
+            raise ValueError(f"only an INVITE can be cancelled, not {self.request.method}")
+        if not self._is_over:
+            self._cancel_headers = tuple(headers)
+            self._pump(self.machine.cancel(self.now()))
+
+    def abandon(self) -> None:
+        """Forget it at once: no callback comes any more, and what the far end still sends is dropped."""
+        self.end()
+
+    def _dispatch(self, event: Event) -> None:
+        match event:
+            case ResponsePassed(response=response):
+                self._has_final |= not response.is_provisional
+                self._on_response(response)
+            case TransactionFailed(reason=reason):
+                # Figure 5 tells of an ACK that did not leave, too; by then the call is over for the user agent.
+                if not self._has_final:
+                    self._on_failure(reason)
+            case CancelDue():
+                self._send_cancel(self.request, self._cancel_headers)
+            case _:
+                raise AssertionError(f"{event} comes from no client transaction")
