@@ -12,7 +12,7 @@ def routes(views: Views, feed: LiveFeed) -> list[web.RouteDef]:
     """For `app.add_routes`, together with the middleware `errors.telnyx_errors`."""
 
     async def info(_request: web.Request) -> web.Response:
-        return web.json_response({"data": views.info.to_json()})
+        return web.json_response({"data": views.info().to_json()})
 
     async def sessions(_request: web.Request) -> web.Response:
         return web.json_response({"data": [session_json(session) for session in views.sessions.sessions()]})

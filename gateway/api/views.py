@@ -88,4 +88,4 @@ class Views:
     calls: LiveCalls
     records: CallRecords
     sessions: LiveSessions
-    info: GatewayInfo
+    info: Callable[[], GatewayInfo]

@@ -35,6 +35,9 @@ class HttpSettings:
     names: tuple[str, ...] = ()
     """More host names or addresses that the `auto` certificate is good for, such as the one of the public URL."""
 
+    public_url: str = ""
+    """Address under which people reach us, as the console shows it; empty: that of the first listener."""
+
     behind_proxy: bool = False
     """A reverse proxy stands before us: plain http is accepted beyond loopback, and the client's address is the last
     one in `X-Forwarded-For`. Never switch it on without one: anybody could choose their address."""

@@ -46,18 +46,20 @@ class NewCall(BaseModel):
 
 
 class LabApi:
-    """The handlers. `add_routes` puts them into an application."""
+    """The handlers. `routes` are for `Application.add_routes`."""
 
     def __init__(self, switchboard: Switchboard, authorize: Authorize) -> None:
         self._switchboard, self._authorize = switchboard, authorize
 
-    def add_routes(self, router: web.UrlDispatcher) -> None:
-        """Add the routes, each behind `authorize`."""
-        router.add_get("/_lab/numbers", self._guarded(self._list_numbers), allow_head=False)
-        router.add_post("/_lab/calls", self._guarded(self._create_call))
-        router.add_get("/_lab/calls", self._guarded(self._list_calls), allow_head=False)
-        router.add_get("/_lab/calls/{lab_call_id}", self._guarded(self._show_call), allow_head=False)
-        router.add_delete("/_lab/calls/{lab_call_id}", self._guarded(self._hang_up_call))
+    def routes(self) -> list[web.RouteDef]:
+        """The routes, each behind `authorize`."""
+        return [
+            web.get("/_lab/numbers", self._guarded(self._list_numbers), allow_head=False),
+            web.post("/_lab/calls", self._guarded(self._create_call)),
+            web.get("/_lab/calls", self._guarded(self._list_calls), allow_head=False),
+            web.get("/_lab/calls/{lab_call_id}", self._guarded(self._show_call), allow_head=False),
+            web.delete("/_lab/calls/{lab_call_id}", self._guarded(self._hang_up_call)),
+        ]
 
     def _guarded(self, handler: _Handler) -> _Handler:
         async def guarded(request: web.Request) -> web.Response:

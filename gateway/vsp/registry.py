@@ -52,6 +52,13 @@ class SessionRegistry:
                 return entry.client
         return None
 
+    def find_by_connection(self, connection_id: str) -> VertoClient | None:
+        """The client to ring for a number of that connection: the last to log in with any of its user names."""
+        for entry in reversed(self._entries.values()):
+            if entry.is_connected and entry.client.identity.connection_id == connection_id:
+                return entry.client
+        return None
+
     def sessions(self) -> list[SessionSnapshot]:
         """All sessions, oldest login first."""
         return [_snapshot(entry) for entry in self._entries.values()]

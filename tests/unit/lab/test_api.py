@@ -25,7 +25,7 @@ async def client(desk: Desk) -> AsyncIterator[Client]:
         return request.headers.get("Authorization") == KEY["Authorization"]
 
     app = web.Application()
-    LabApi(desk.switchboard, authorize).add_routes(app.router)
+    app.add_routes(LabApi(desk.switchboard, authorize).routes())
     async with TestClient(TestServer(app)) as client:
         yield client
 

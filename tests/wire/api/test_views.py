@@ -96,7 +96,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     feed = NoticingFeed(calls, sessions)
     guard = Guard(KeyChecker(keys))
     app = web.Application(middlewares=[telnyx_errors(guard)])
-    app.add_routes(routes(Views(calls=calls, records=records, sessions=sessions, info=info), feed))
+    app.add_routes(routes(Views(calls=calls, records=records, sessions=sessions, info=lambda: info), feed))
     app.add_routes(
         [
             web.get("/v2/broken", broken),

@@ -1,0 +1,295 @@
+"""The composition root: builds the concrete classes, joins them, owns the order of start and stop."""
+
+import asyncio
+import ipaddress
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Final, Self
+
+from gateway.api.errors import telnyx_errors
+from gateway.api.guard import Guard
+from gateway.api.live import LiveFeed
+from gateway.api.routes import routes as api_routes
+from gateway.api.views import GatewayInfo, Views
+from gateway.auth.authenticator import Authenticator, Refusal
+from gateway.auth.jwt import Tokens
+from gateway.auth.keyfile import load_or_create
+from gateway.auth.keys import KeyChecker
+from gateway.auth.passwords import Passwords
+from gateway.auth.provisioning import Provisioning
+from gateway.b2bua.directory import CallDirectory
+from gateway.b2bua.measures import CallMeasures
+from gateway.b2bua.routing import Router, Trunk
+from gateway.config import Config
+from gateway.console.assets import load as load_assets
+from gateway.console.routes import routes as console_routes
+from gateway.domain.identity import Identity
+from gateway.http.listeners import HttpServer
+from gateway.lab.api import LabApi
+from gateway.lab.numbers import look_up as find_magic_number
+from gateway.lab.trunk import LabTrunk
+from gateway.media.engines.aiortc_engine import AiortcEngine
+from gateway.observability import logging as logs
+from gateway.observability.clock import utc_now
+from gateway.observability.health import LagProbe, OperatorServer
+from gateway.observability.logging import get_logger
+from gateway.sip.endpoint import Endpoint
+from gateway.sip.settings import TrunkSettings
+from gateway.sip.ua import UserAgent
+from gateway.store.calls import Calls
+from gateway.store.database import Database
+from gateway.store.recorder import CallRecorder
+from gateway.vsp.login import LoginAttempt
+from gateway.vsp.registry import SessionRegistry
+from gateway.vsp.server import VertoServer
+
+LAB_TRUNK: Final = "lab"
+"""The name of the built-in trunk."""
+
+LOOPBACK: Final = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+"""With the lab on, a phone or sipp on this machine may call in as well."""
+
+LAB_CODECS: Final = ("opus", "G722", "PCMU", "PCMA")
+"""The lab echoes any of them; what plays tones answers with G.711."""
+
+SIP_STOP_GRACE: Final = 2.0
+"""Seconds that trunks have to answer our last BYEs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyInfo:
+    """Where the running gateway answers, with the real ports."""
+
+    http: tuple[str, ...]
+    sip: tuple[str, ...]
+    metrics: str
+    certificate_authority: str | None
+    """Path of our own authority's certificate, when we have one."""
+
+
+class Gateway:
+    """The running program. `async with Gateway(config) as gateway:` starts and stops it; inside it takes calls."""
+
+    ready: ReadyInfo
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.started_at = utc_now()
+        self._is_ready = False
+        self._stack = AsyncExitStack()
+        self._log = get_logger()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_exc_info: object) -> None:
+        self._is_ready = False
+        self._log.info("gateway_stopping", calls=len(self.directory.live()))
+        await self._stack.aclose()
+        self._log.info("gateway_stopped")
+
+    async def _start(self) -> None:
+        """What is started last is stopped first: listeners, calls, SIP, media, records, store."""
+        config, enter = self.config, self._stack.enter_async_context
+        metrics_url = await enter(self._operator_server())
+        database = await Database.open(config.store)
+        self._stack.push_async_callback(database.close)
+        calls = await enter(self._call_records(database))
+        self._build_auth(database)
+        self.engine = AiortcEngine(config.media)
+        await self.engine.start()
+        self._stack.push_async_callback(self.engine.stop)
+        lab = self.lab = await enter(self._lab())
+        self._build_sip(lab)
+        self.registry = SessionRegistry()
+        await enter(self._call_control())
+        await enter(self._http(calls, lab, metrics_url))
+        self._is_ready = True
+        self._log.info("gateway_ready", http=self.ready.http, sip=self.ready.sip, metrics=self.ready.metrics)
+
+    @asynccontextmanager
+    async def _operator_server(self) -> AsyncIterator[str]:
+        host, port = self.config.metrics.listen
+        server, probe = OperatorServer(host, port, is_ready=lambda: self._is_ready), LagProbe()
+        url = await server.start()
+        probe.start()
+        try:
+            yield url
+        finally:
+            probe.stop()
+            await server.stop()
+
+    @asynccontextmanager
+    async def _call_records(self, database: Database) -> AsyncIterator[Calls]:
+        calls = Calls(database)
+        orphans = await calls.close_orphans(utc_now())
+        if orphans:
+            self._log.warning("call_records_closed_after_crash", count=orphans)
+        self.recorder = CallRecorder(calls, keep_calls=self.config.store.keep_calls)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.recorder.run(), name="call-recorder")
+            try:
+                yield calls
+            finally:
+                await self.recorder.stop()
+
+    def _build_auth(self, database: Database) -> None:
+        config = self.config.auth
+        self.passwords = Passwords(config)
+        self._stack.callback(self.passwords.close)
+        self.tokens = Tokens(load_or_create(config.jwt_secret_file), clock_skew=config.clock_skew)
+        self.provisioning = Provisioning(database, passwords=self.passwords, tokens=self.tokens)
+        self.authenticator = Authenticator(
+            connections=self.provisioning.connections,
+            credentials=self.provisioning.credentials,
+            numbers=self.provisioning.numbers,
+            passwords=self.passwords,
+            tokens=self.tokens,
+        )
+        self.keys = KeyChecker(self.provisioning.keys)
+
+    @asynccontextmanager
+    async def _lab(self) -> AsyncIterator[LabTrunk | None]:
+        if not self.config.lab.enabled:
+            yield None
+            return
+        lab = LabTrunk(self.config.lab, gateway_uri=self._sip_uri_for_lab)
+        await lab.start()
+        try:
+            yield lab
+        finally:
+            await lab.stop()
+
+    def _sip_uri_for_lab(self) -> str:
+        """Where the lab trunk calls us: a listener that loopback reaches."""
+        listeners = self.endpoint.listeners
+        best = next((one for one in listeners if one.host.startswith(("127.", "0."))), listeners[0])
+        host = "127.0.0.1" if best.host == "0.0.0.0" else best.host  # noqa: S104 -- compared, not bound
+        return f"sip:{f'[{host}]' if ':' in host else host}:{best.port};transport={best.transport}"
+
+    def _build_sip(self, lab: LabTrunk | None) -> None:
+        """The user agent; it opens its sockets in `_call_control`, once there is a directory to take calls."""
+        trunks = list(self.config.trunks)
+        if lab is not None:
+            trunks.append(TrunkSettings(name=LAB_TRUNK, uri=lab.address.uri(), codecs=LAB_CODECS, accept_from=LOOPBACK))
+        self.trunks = tuple(trunks)
+        self.endpoint = Endpoint(self.config.sip)
+        self.agent = UserAgent(self.endpoint, self.config.sip, self.trunks)
+        self.agent.on_invite = lambda call: self.directory.incoming(call)
+
+    @asynccontextmanager
+    async def _call_control(self) -> AsyncIterator[None]:
+        config = self.config
+        self.directory = CallDirectory(
+            config.calls,
+            engine=self.engine,
+            router=Router(
+                domain=config.sip.domain,
+                trunks=[_routable(trunk) for trunk in self.trunks],
+                find_client=self.registry.find_by_username,
+                find_connection_of_number=self._connection_of_number,
+                find_client_of_connection=self.registry.find_by_connection,
+                is_magic_number=lambda user: find_magic_number(user) is not None,
+            ),
+            invite=self.agent.invite,
+            domain=config.sip.domain,
+            trunk_codecs={trunk.name: trunk.codecs for trunk in self.trunks}.__getitem__,
+            listeners=[CallMeasures().take, self.recorder.record],
+        )
+        async with self.directory:
+            await self.agent.start()
+            try:
+                yield
+            finally:
+                await self.directory.drain()
+                await self.agent.stop(grace=SIP_STOP_GRACE)
+
+    async def _connection_of_number(self, number: str) -> str | None:
+        found = await self.provisioning.numbers.find(number if number.startswith("+") else f"+{number}")
+        return None if found is None else found.connection_id
+
+    @asynccontextmanager
+    async def _http(self, calls: Calls, lab: LabTrunk | None, metrics_url: str) -> AsyncIterator[None]:
+        config = self.config
+        self.verto = VertoServer(
+            config.verto, authenticate=self._authenticate, control=self.directory, registry=self.registry
+        )
+        guard = Guard(self.keys)
+        feed = LiveFeed(self.directory, self.registry)
+        views = Views(calls=self.directory, records=calls, sessions=self.registry, info=self._info)
+        lab_routes = [] if lab is None else LabApi(lab.switchboard, guard.allows).routes()
+        server = HttpServer(
+            config.http,
+            routes=[*api_routes(views, feed), *lab_routes, *console_routes(await asyncio.to_thread(load_assets))],
+            websocket=self.verto.handle,
+            middlewares=[telnyx_errors(guard)],
+        )
+        try:
+            urls = await server.start()
+            self.ready = ReadyInfo(
+                http=tuple(urls),
+                sip=tuple(f"{one.transport}:{one.host}:{one.port}" for one in self.endpoint.listeners),
+                metrics=metrics_url,
+                certificate_authority=None if server.authority is None else str(server.authority),
+            )
+            yield
+        finally:
+            # Calls first, while their clients can still be told; then sockets, streams and listeners.
+            await self.directory.drain()
+            await self.verto.stop()
+            feed.close()
+            await server.stop()
+
+    def _info(self) -> GatewayInfo:
+        return GatewayInfo(
+            version=version("rtc-gateway"),
+            started_at=self.started_at,
+            public_url=self.config.http.public_url or self.ready.http[0],
+            http=self.ready.http,
+            sip=self.ready.sip,
+            trunks=tuple(trunk.name for trunk in self.trunks),
+            is_lab_enabled=self.config.lab.enabled,
+        )
+
+    async def _authenticate(self, attempt: LoginAttempt) -> Identity | Refusal:
+        return await self.authenticator.login(
+            username=attempt.username, password=attempt.password, token=attempt.token, peer=attempt.peer
+        )
+
+
+def _routable(trunk: TrunkSettings) -> Trunk:
+    return Trunk(
+        name=trunk.name,
+        uri=trunk.uri,
+        codecs=trunk.codecs,
+        username=trunk.username,
+        password=trunk.password,
+        is_lab=trunk.name == LAB_TRUNK,
+    )
+
+
+async def run_gateway(config: Config, *, on_ready: Callable[[ReadyInfo], None]) -> int:
+    """Run until SIGINT or SIGTERM; a second signal ends the process at once. Returns the exit code."""
+    logs.configure(level=config.log.level, format=config.log.format)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(name)
+        stop.set()
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, on_signal)
+    async with Gateway(config) as gateway:
+        on_ready(gateway.ready)
+        await stop.wait()
+    return 0
