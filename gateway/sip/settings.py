@@ -2,13 +2,23 @@
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
+from typing import Final
 
-from gateway.sip.transport.flow import Transport
+from gateway.sip.core.errors import SipError
+from gateway.sip.core.headers.uri import SipUri
+from gateway.sip.transport.flow import Transport, is_ip_address
+
+SMALLEST_MESSAGE_LIMIT: Final = 4096
+"""Bytes; below, ordinary INVITEs of browsers' size would not fit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SipSettings:
-    """Sockets, timers and limits of our SIP user agent."""
+    """Sockets, timers and limits of our SIP user agent. Times are seconds.
+
+    Raises:
+        ValueError: a value that cannot work; the message starts with the field's name and a colon.
+    """
 
     listen: tuple[tuple[Transport, str, int], ...] = (("udp", "127.0.0.1", 5060), ("tcp", "127.0.0.1", 5060))
     """Listeners: transport, address, port; 0 takes any free port. Loopback by default: nothing is open by accident."""
@@ -53,10 +63,35 @@ class SipSettings:
     user_agent: str = "rtc-gateway"
     """User-Agent and Server header field."""
 
+    def __post_init__(self) -> None:
+        self._check_addresses()
+        for name in ("t1", "t2", "t4", "idle_timeout", "message_timeout", "connect_timeout", "resolve_timeout"):
+            _check_least(name, getattr(self, name), above=0)
+        if self.t2 < self.t1:
+            raise ValueError("t2: must not be below t1")
+        _check_least("max_connections", self.max_connections, above=0)
+        _check_least("max_transactions", self.max_transactions, above=0)
+        _check_least("max_message_bytes", self.max_message_bytes, above=SMALLEST_MESSAGE_LIMIT - 1)
+        if not self.user_agent.isprintable():
+            raise ValueError("user_agent: must not have control characters")
+
+    def _check_addresses(self) -> None:
+        for index, (transport, host, port) in enumerate(self.listen):
+            if transport not in ("udp", "tcp"):
+                raise ValueError(f"listen[{index}]: transport {transport!r} is not supported, expected udp or tcp")
+            if not is_ip_address(host) or not 0 <= port <= 65535:
+                raise ValueError(f"listen[{index}]: expected an IP address and a port of 0 to 65535")
+        if self.advertise and not is_ip_address(self.advertise):
+            raise ValueError("advertise: expected an IP address, or nothing")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrunkSettings:
-    """One `[[trunks]]` entry."""
+    """One `[[trunks]]` entry.
+
+    Raises:
+        ValueError: a value that cannot work; the message starts with the field's name and a colon.
+    """
 
     name: str
     """Its name in logs and routes."""
@@ -71,10 +106,26 @@ class TrunkSettings:
     """Password for the digest, from `password_file` or the environment."""
 
     register: bool = False
-    """Whether we keep a registration there."""
+    """Whether we keep a registration there. Not done yet, therefore refused when it is true."""
 
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
     """Codecs offered to and accepted from this trunk, in order of preference."""
 
     accept_from: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks from which its calls may come; empty: none."""
+
+    def __post_init__(self) -> None:
+        if self.register:
+            raise ValueError("register: registering at a trunk is not supported yet, expected false")
+        try:
+            uri = SipUri.parse(self.uri)
+        except SipError as exc:
+            raise ValueError(f"uri: {exc}") from exc
+        transport = (uri.param("transport") or "udp").lower()
+        if uri.scheme != "sip" or transport not in ("udp", "tcp"):
+            raise ValueError("uri: expected sip: over udp or tcp; TLS is not supported yet")
+
+
+def _check_least(name: str, value: float, *, above: float) -> None:
+    if value <= above:
+        raise ValueError(f"{name}: must be above {above}")
