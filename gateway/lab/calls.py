@@ -116,6 +116,8 @@ class LabCall:
         self.reason: str | None = None
         self.sip_call_id: str | None = None
         self.media: RtpPeer | None = None
+        self.over = asyncio.Event()
+        """Set once it has ended."""
         self._log = get_logger(trunk="lab", lab_call_id=facts.lab_call_id)
 
     def hangup(self, by: EndedBy = EndedBy.USER) -> None:
@@ -198,6 +200,7 @@ class LabCall:
         self.ended_by, self.sip_status, self.reason = by, status, reason
         self._log.info("lab_call_ended", scenario=self.facts.scenario, status=status, ended_by=by.value)
         self._on_ended(self)
+        self.over.set()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
