@@ -5,6 +5,7 @@ AuthError
  +- BadKeyFile         the key that signs tokens cannot be read, made or is too short
  +- InvalidToken       a token that is not ours, was changed, or lacks a claim
  |   +- ExpiredToken   ours, but too old
+ +- CredentialExpired  a token was asked for, of a credential whose time is over
  +- InvalidValue       a value for a new connection, credential, number, token or key is not acceptable
 """
 
@@ -43,6 +44,12 @@ class ExpiredToken(InvalidToken):
     """A token of ours whose time is over."""
 
     code: ClassVar[str] = "token_expired"
+
+
+class CredentialExpired(AuthError):
+    """The credential has expired, so that a token would be dead on arrival."""
+
+    code: ClassVar[str] = "credential_expired"
 
 
 class InvalidValue(AuthError):

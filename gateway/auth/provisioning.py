@@ -1,23 +1,28 @@
 """Makes connections, credentials, numbers, tokens and keys: for the command line, the demo and the REST API."""
 
+import asyncio
 import re
 import secrets
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from gateway.auth.errors import InvalidValue
+from gateway.auth.errors import CredentialExpired, InvalidValue
 from gateway.auth.jwt import Tokens
+from gateway.auth.keyfile import load_or_create
 from gateway.auth.keys import SCOPES, hash_key, new_key
 from gateway.auth.passwords import Passwords
+from gateway.auth.settings import AuthSettings
 from gateway.observability.clock import utc_now
 from gateway.store.connections import Connection, Connections
 from gateway.store.credentials import Credential, Credentials
 from gateway.store.database import Database
 from gateway.store.keys import ApiKey, ApiKeys
 from gateway.store.numbers import Number, Numbers
+from gateway.store.settings import StoreSettings
 
 _GENERATED: Final = "gencred"
 _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -85,6 +90,10 @@ class Provisioning:
         await self.connections.add(connection)
         return connection
 
+    async def is_password(self, connection: Connection, password: str) -> bool:
+        """Whether that is the connection's password."""
+        return (await self._passwords.verify(password, connection.password_hash)).is_right
+
     async def set_password(self, connection_id: str, password: str) -> None:
         """A new password for a connection.
 
@@ -144,12 +153,12 @@ class Provisioning:
 
         Raises:
             NotFound: no such credential.
-            InvalidValue: the credential has expired: the token would be dead on arrival.
+            CredentialExpired: the token would be dead on arrival.
         """
         credential = await self.credentials.get(credential_id)
         at = self._clock()
         if credential.is_expired(at):
-            raise InvalidValue("credential_id", "a credential that has not expired")
+            raise CredentialExpired(f"credential {credential_id} has expired")
         if ttl < 1:
             raise InvalidValue("ttl", "1 second or more")
         now = int(at.timestamp())
@@ -173,6 +182,25 @@ class Provisioning:
         )
         await self.keys.add(key)
         return NewKey(key, text)
+
+
+@asynccontextmanager
+async def opened(store: StoreSettings, auth: AuthSettings) -> AsyncIterator[Provisioning]:
+    """Provisioning on a database of its own, for programs that do nothing else. A running gateway may share it.
+
+    Raises:
+        BadKeyFile, StoreUnavailable, WrongSchema: what is configured cannot be used.
+    """
+    key = await asyncio.to_thread(load_or_create, auth.jwt_secret_file)
+    passwords = Passwords(auth)
+    try:
+        database = await Database.open(store)
+        try:
+            yield Provisioning(database, passwords=passwords, tokens=Tokens(key, clock_skew=auth.clock_skew))
+        finally:
+            await database.close()
+    finally:
+        passwords.close()
 
 
 def _match(field_name: str, value: str, pattern: re.Pattern[str], expected: str) -> None:

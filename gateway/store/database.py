@@ -52,6 +52,20 @@ class Database:
             raise
         return database
 
+    @classmethod
+    async def look(cls, settings: StoreSettings) -> str | None:
+        """The schema revision of a database, None for an empty one; nothing is made or changed on a server.
+
+        Raises:
+            StoreUnavailable, WrongSchema: as `open`.
+        """
+        database = cls(await _create_engine(settings))
+        try:
+            async with database.read() as connection:
+                return await connection.run_sync(migrate.current_revision)
+        finally:
+            await database.close()
+
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A connection that sees one consistent state; what is written through it is rolled back."""
@@ -118,6 +132,7 @@ async def _create_engine(settings: StoreSettings) -> AsyncEngine:
     except ArgumentError as error:
         raise StoreUnavailable("store.url is not a database URL") from error
     if url.get_backend_name() != "sqlite":
+        url = url if settings.password is None else url.set(password=settings.password)
         return create_async_engine(
             url, pool_size=settings.pool_size, pool_timeout=settings.busy_timeout, pool_pre_ping=True
         )

@@ -1,6 +1,6 @@
 """Settings of the store: `[store]`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,6 +12,9 @@ class StoreSettings:
 
     A relative path is looked for beside the configuration file. Unset, it is `gateway.db` in `data_dir`.
     """
+
+    password: str | None = field(default=None, repr=False)
+    """Password for PostgreSQL, from `password_file` or the environment; not part of the URL."""
 
     busy_timeout: float = 5.0
     """Seconds to wait for another writer (SQLite) or for a free connection of the pool before giving up."""

@@ -1,0 +1,1 @@
+"""Settings: what is taken, and how every kind of mistake is named."""
