@@ -12,7 +12,7 @@ class TaskOwner:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
-        return len(self._tasks)
+        return sum(not task.done() for task in self._tasks)
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run it as a task of the running loop."""

@@ -28,12 +28,6 @@ MAX_CALLS: Final = 5000
 RETRY_AFTER: Final = ("Retry-After", "5")
 """Seconds; goes with a 503."""
 
-STRANGER_INTERVAL: Final = 60.0
-"""Seconds between two log lines about the same stranger; all of them are counted in the metric."""
-
-MAX_STRANGERS: Final = 1024
-"""Strangers remembered for that."""
-
 _log = get_logger()
 
 
@@ -84,7 +78,6 @@ class UserAgent:
         )
         self._calls: dict[tuple[str, str], Incoming | Outgoing] = {}
         self._invites: dict[tuple[str, str, str], Incoming] = {}
-        self._strangers: dict[str, float] = {}
         self._idle = asyncio.Event()
 
     # Live counts: all are 0 when nothing is left (transactions a while later, RFC 3261 timers)
@@ -165,7 +158,9 @@ class UserAgent:
         local_tag = request.to.tag
         call = self._calls.get((request.call_id, local_tag)) if local_tag else None
         if trunk is None and call is None:
-            self._refuse_stranger(transaction, request)
+            # A stranger that made a tag up (the endpoint has refused those without): not even a 481.
+            SIP_MESSAGES_REFUSED.labels("source").inc()
+            transaction.ignore()
         elif (refusal := find_refusal(request)) is not None:
             response = response_to(
                 request, refusal.status, refusal.reason, to_tag=transaction.to_tag, headers=refusal.headers
@@ -225,25 +220,6 @@ class UserAgent:
     def _find_trunk(self, source: Destination) -> TrunkSettings | None:
         address = ip_address(source.host)
         return next((trunk for trunk in self._trunks if any(address in network for network in trunk.accept_from)), None)
-
-    def _refuse_stranger(self, transaction: ServerTransaction, request: Request) -> None:
-        SIP_MESSAGES_REFUSED.labels("source").inc()
-        if self._is_news(transaction.source.host):
-            _log.info("sip_request_refused", method=request.method, peer=str(transaction.source))
-        if request.method == "INVITE":
-            transaction.respond(response_to(request, 403, to_tag=transaction.to_tag))
-        else:
-            transaction.ignore()
-
-    def _is_news(self, host: str) -> bool:
-        """Whether that stranger has not been logged within the last minute; scanners send thousands of requests."""
-        now = self._services.now()
-        if now < self._strangers.get(host, now):
-            return False
-        if len(self._strangers) >= MAX_STRANGERS:
-            self._strangers.clear()
-        self._strangers[host] = now + STRANGER_INTERVAL
-        return True
 
     # The end of a call
 

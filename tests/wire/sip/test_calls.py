@@ -5,9 +5,9 @@ from typing import cast
 
 import pytest
 
-from gateway.sip.call import Answered, Cancelled, Confirmed, Ended, Provisional, Rejected, Reoffered
+from gateway.sip.call import Answered, Cancelled, Confirmed, Ended, Provisional, Rejected, Reoffered, Target
 from gateway.sip.transport.flow import Transport
-from tests.wire.sip.agents import ANSWER, OFFER, OTHER, Agent, Outcome, connected, pair, running, settings
+from tests.wire.sip.agents import ANSWER, OFFER, OTHER, Agent, Ear, Outcome, connected, pair, running, settings
 
 Pair = tuple[Agent, Agent]
 
@@ -204,9 +204,6 @@ async def test_commands_in_the_wrong_state_are_ignored(agents: Pair) -> None:
 
 
 async def test_headers_that_a_caller_adds_arrive_in_order(agents: Pair) -> None:
-    from gateway.sip.call import Target
-    from tests.wire.sip.agents import Ear
-
     caller, callee = agents
     headers = (("X-Tenant", "acme"), ("x-multi", "one"), ("X-Multi", "two"), ("P-Other", "no"))
     target = Target(uri=callee.uri("a%20b"), from_uri="sip:alice@127.0.0.1", headers=headers)
