@@ -69,7 +69,8 @@ class Pipeline:
         """
         self.stats = ReceptionStats(source.codec.clock_rate)
         """Of the source's packets, all payload types."""
-        self._source, self._sink = source, sink
+        self.source, self.sink = source, sink
+        """As negotiated; changed by `set_codecs`."""
         self._on_digit = on_digit
         self._needs_continuity = needs_continuity
         self._stream = SinkStream(
@@ -110,7 +111,7 @@ class Pipeline:
     @property
     def is_transcoding(self) -> bool:
         """Whether payloads are changed on the way."""
-        return not may_pass_through(self._source.codec, self._sink.codec)
+        return not may_pass_through(self.source.codec, self.sink.codec)
 
     @property
     def counters(self) -> PipelineCounters:
@@ -132,7 +133,7 @@ class Pipeline:
             return []
         self.stats.receive(packet, now)
         payload_type = packet.payload_type
-        if payload_type == self._source.codec.payload_type:
+        if payload_type == self.source.codec.payload_type:
             if self._is_interrupted(now):
                 self._stage.suspend()
                 return []
@@ -162,8 +163,8 @@ class Pipeline:
         if self._events is not None:
             digits, out = self._events.handle_timeout(now)
             self._report(digits)
-        if self._sink.telephone_event is not None:
-            out += self._outgoing.handle_timeout(now, self._stream, self._sink.telephone_event[0])
+        if self.sink.telephone_event is not None:
+            out += self._outgoing.handle_timeout(now, self._stream, self.sink.telephone_event[0])
         out += self._stage.handle_timeout(now)
         self._outgoing.busy_until(now)
         deadline = self._silence_deadline()
@@ -190,7 +191,7 @@ class Pipeline:
             return None
         stream = self._stream
         is_paced = self._is_muted or stream.is_filling or stream.packets_sent == 0
-        return self._outgoing.postponed(stream.due if is_paced else stream.due + GRACE)
+        return self._outgoing.postponed(stream.due if is_paced else stream.ends + GRACE)
 
     def next_deadline(self) -> float | None:
         """When `handle_timeout` wants to be called; None: not before the next packet."""
@@ -212,9 +213,9 @@ class Pipeline:
         Raises:
             UnsupportedCodec, CodecUnavailable: as the constructor does.
         """
-        if self._is_closed or (source, sink) == (self._source, self._sink):
+        if self._is_closed or (source, sink) == (self.source, self.sink):
             return
-        if (source.codec, sink.codec) != (self._source.codec, self._sink.codec):
+        if (source.codec, sink.codec) != (self.source.codec, self.sink.codec):
             stage = self._make_stage(source, sink)
             self._retire_stage()
             self._stage = stage
@@ -222,7 +223,7 @@ class Pipeline:
         self.stats.set_clock_rate(source.codec.clock_rate)
         self._events = self._make_events(source, sink)
         self._outgoing.clear()
-        self._source, self._sink = source, sink
+        self.source, self.sink = source, sink
 
     def _retire_stage(self) -> None:
         """Close the stage and keep its counts."""
@@ -246,9 +247,9 @@ class Pipeline:
             NoTelephoneEvent: the sink did not negotiate it.
             ValueError: something that is no digit, or too many of them.
         """
-        if self._sink.telephone_event is None:
+        if self.sink.telephone_event is None:
             raise NoTelephoneEvent("telephone-event was not negotiated")
-        rate = self._sink.telephone_event[1]
+        rate = self.sink.telephone_event[1]
         if self._events is not None:
             self._events.stop()
         return self._outgoing.add(digits, duration=duration, gap=gap, clock_rate=rate, now=now)

@@ -57,8 +57,13 @@ class Transcoder:
         """Of the last packet; what a lost one is taken to have held."""
         self._ssrc: int | None = None
         self._is_after_pause = True
-        self._last_lead: int | None = None
-        self._packets_covered = 0
+        self._packets_covered = self._gap_ticks = 0
+        self._left_sequence: int | None = None
+        """Where we left the stream; elsewhere now means that something else was put in, None that we were suspended."""
+
+    @property
+    def _is_spliced(self) -> bool:
+        return self._stream.sequence != self._left_sequence
 
     @property
     def packets_late(self) -> int:
@@ -93,30 +98,36 @@ class Transcoder:
 
     def _play(self, items: list[Item], now: float) -> list[RtpPacket]:
         out: list[RtpPacket] = []
-        stream, begin = self._stream, self._stream.position
+        stream, begin = self._stream, self._end()
+        has_played = False
         for index, item in enumerate(items):
             if isinstance(item, Lost):
-                self._conceal(item.packets, items[index + 1] if index + 1 < len(items) else None)
-            elif self._is_audio(item):
-                begin += self._place(item, now)
+                is_played = self._conceal(item.packets, items[index + 1] if index + 1 < len(items) else None)
             else:
-                continue
-            self._encode_into(out)
-        if out:
-            lasts = stream.position - begin + self._pending_ticks()
-            stream.reached(stream.position, now + lasts / self._sink_rate)
+                is_played = self._is_audio(item) and self._place(item, now)
+            if is_played:
+                has_played = True
+                self._encode_into(out)
+                self._left_sequence = stream.sequence
+        if has_played:
+            ends = now + (self._end() - begin - self._gap_ticks) / self._sink_rate
+            self._gap_ticks = 0
+            due = ends + (self._clock.shift - self._pending_ticks()) / self._sink_rate
+            stream.reached(stream.position, due=due, ends=ends)
         return out
 
     def _is_audio(self, item: Item | None) -> TypeGuard[RtpPacket]:
         return isinstance(item, RtpPacket) and item.payload_type == self._source.payload_type and bool(item.payload)
 
-    def _conceal(self, packets: int, following: Item | None) -> None:
-        if self._stream.is_filling:
-            return  # silence of ours stands there already
+    def _conceal(self, packets: int, following: Item | None) -> bool:
+        """Make up for lost packets; False when something else stands there already."""
+        if self._is_spliced:
+            return False
         payload = following.payload if self._is_audio(following) else None
         for remaining in range(min(packets, _MAX_CONCEALED), 0, -1):
             self.frames_concealed += 1
             self._pending += self._resampled(self._made_up(payload if remaining == 1 else None))
+        return True
 
     def _made_up(self, following: bytes | None) -> bytes:
         try:
@@ -130,11 +141,8 @@ class Transcoder:
     def _pending_ticks(self) -> int:
         return len(self._pending) // 2 * self._sink_rate // self._encode_rate
 
-    def _bytes(self, ticks: int) -> int:
-        return 2 * (ticks * self._encode_rate // self._sink_rate)
-
-    def _place(self, packet: RtpPacket, now: float) -> int:
-        """Decode a packet and put its sound where its timestamp belongs; return the ticks that were left out before."""
+    def _place(self, packet: RtpPacket, now: float) -> bool:
+        """Decode a packet and put its sound where its timestamp belongs; False when that time is filled already."""
         try:
             pcm = self._decoder.decode(packet.payload)
             self._packet_samples = len(pcm) // 2
@@ -142,50 +150,49 @@ class Transcoder:
             self.frames_concealed += 1
             pcm = self._made_up(None)
         pcm = self._resampled(pcm)
-        stream = self._stream
         if not self._clock.follows(packet, now):
-            before = stream.position
-            stream.catch_up(now)
-            self._clock.start(packet, stream.position + self._pending_ticks(), now)
+            before = self._stream.position
+            self._stream.catch_up(now)
+            self._gap_ticks += self._stream.position - before
+            self._clock.start(packet, self._end(), now)
             self._is_after_pause = True
             self._pending += pcm
-            return stream.position - before
-        lead = stream.position + self._pending_ticks() - self._clock.advance(packet, now)
-        if lead > 0:
-            self._pending += self._uncovered(packet, pcm, lead, now)
-            return 0
-        self._last_lead = None
-        skipped = self._pause(-lead) if lead < 0 else 0
-        self._pending += pcm
-        return skipped
+            return True
+        is_placed = self._align(packet, pcm, now)
+        self._clock.advance(packet, now)
+        return is_placed
 
-    def _pause(self, ticks: int) -> int:
-        """Put a pause of the source before what comes; return the ticks of it that became a gap."""
+    def _end(self) -> int:
+        """The position up to which there is sound."""
+        return self._stream.position + self._pending_ticks()
+
+    def _align(self, packet: RtpPacket, pcm: bytes, now: float) -> bool:
+        """Put in a pause before the packet, or cut off what has been played for it already."""
+        clock = self._clock
+        place = clock.ideal(packet) if self._is_spliced else clock.position(packet)
+        lead = self._end() - place
+        if lead < 0:
+            self._pause(-lead)
+            lead = 0
+        covered = 2 * (lead * self._encode_rate // self._sink_rate)
+        if not self._is_spliced and covered < len(pcm):
+            self._pending += pcm[covered:]
+            return True
+        if clock.resume(packet, self._end(), now):
+            self._pending += pcm
+            return True
+        self._packets_covered += 1
+        return False
+
+    def _pause(self, ticks: int) -> None:
+        """A pause of the source: a short one becomes silent samples, a longer one a gap of the timestamp."""
         if ticks <= _MAX_PADDING * self._sink_rate:
-            self._pending += bytes(self._bytes(ticks))
-            return 0
-        # What is pending stays before the gap's end: it is a part of a frame only.
-        self._stream.position += ticks
-        self._is_after_pause = True
-        return ticks
-
-    def _uncovered(self, packet: RtpPacket, pcm: bytes, lead: int, now: float) -> bytes:
-        """The part of a packet's sound whose time has not been filled by silence, or by what was made up for it.
-
-        If all of it has, the packet was delayed in the network. But if the next is just as late, the source's clock
-        stood still meanwhile, or the network has become slower, and its time counts from here on anew.
-        """
-        covered = self._bytes(lead)
-        if covered < len(pcm):
-            self._last_lead = None
-            return pcm[covered:]
-        if self._last_lead is None or lead <= self._last_lead - self._stream.frame_ticks // 2:
-            self._last_lead = lead
-            self._packets_covered += 1
-            return b""
-        self._last_lead = None
-        self._clock.start(packet, self._stream.position + self._pending_ticks(), now)
-        return pcm
+            self._pending += bytes(2 * (ticks * self._encode_rate // self._sink_rate))
+        else:
+            # What is pending, less than a frame, moves to the end of the gap.
+            self._stream.position += ticks
+            self._gap_ticks += ticks
+            self._is_after_pause = True
 
     def _encode_into(self, out: list[RtpPacket]) -> None:
         """Encode the whole frames that are pending."""
@@ -212,7 +219,7 @@ class Transcoder:
         packets = self.skip(packet, now)
         packets.append(stream.packet(out[0], stream.sequence, position, packet.marker, out[1]))
         stream.sequence = (stream.sequence + 1) & 0xFFFF
-        stream.due = now + FRAME
+        stream.reached(stream.position, due=now + FRAME, ends=now + FRAME)
         return packets
 
     def silence(self) -> RtpPacket:
@@ -227,6 +234,7 @@ class Transcoder:
         self._jitter.reset()
         self._pending.clear()
         self._is_after_pause = True
+        self._left_sequence = None
 
     def close(self) -> None:
         """See `Stage`."""

@@ -79,7 +79,7 @@ class EventRelay:
             packets = [
                 _appended(self._stream, payload_type, payload, position, marker=False) for _ in range(END_REPEATS)
             ]
-            self._stream.due = now
+            self._stream.reached(self._stream.position, due=now, ends=now)
         return digits, packets
 
     @property
@@ -158,7 +158,7 @@ class OutgoingDigits:
         position = self._position + round((offset - self._first_offset) * scale)
         lasted = round(int.from_bytes(payload[2:4], "big") * scale)
         if not is_end_packet(payload) or stream.position < position + lasted:
-            stream.reached(position + lasted, now)
+            stream.reached(position + lasted, due=now, ends=now)
         return _appended(stream, payload_type, payload, position, marker=marker)
 
     def clear(self) -> None:

@@ -55,10 +55,9 @@ class Relay:
         self._highest = 0
         self._seen = _ALL_SEEN
         """Bit n: the packet n behind the highest came."""
-        self._sequence_offset = self._shift = 0
+        self._sequence_offset = 0
         self._left_sequence: int | None = None
         """Where we left the stream; elsewhere now means that something else was put in, None that we were suspended."""
-        self._last_lead: int | None = None
 
     def receive(self, packet: RtpPacket, now: float) -> list[RtpPacket]:
         """See `Stage`."""
@@ -67,25 +66,29 @@ class Relay:
             self.packets_late += 1
             return []
         if order is _Order.OLDER:
-            return [self._forward(packet, self._clock.position(packet) + self._shift)]
+            return [self._forward(packet, self._clock.position(packet))]
+        stream, clock = self._stream, self._clock
         ticks = payload_ticks(self._source, packet.payload)
         out: list[RtpPacket] = []
         marker = packet.marker
-        if order is _Order.RESTART or not self._clock.follows(packet, now):
-            self._restart(packet, now)
+        if order is _Order.RESTART or not clock.follows(packet, now):
+            stream.catch_up(now)
+            clock.start(packet, stream.position, now)
+            self._rebase_sequence(packet)
             marker = True
-        else:
-            ideal = self._clock.advance(packet, now)
-            if self._stream.sequence != self._left_sequence:
-                spliced = self._splice(packet, ideal, max(ticks, self._stream.frame_ticks), now)
-                if spliced is None:
-                    self.packets_late += 1
-                    return []
-                out, marker = spliced, True
-        position = self._clock.position(packet) + self._shift
+        elif stream.sequence != self._left_sequence:
+            out = self._close_hole(stream.position - clock.ideal(packet))
+            if not clock.resume(packet, stream.position, now):
+                self.packets_late += 1
+                return out
+            self._rebase_sequence(packet)
+            marker = True
+        clock.advance(packet, now)
+        position = clock.position(packet)
         out.append(self._forward(packet, position, marker=marker))
-        self._left_sequence = self._stream.sequence = (packet.sequence + self._sequence_offset + 1) & 0xFFFF
-        self._stream.reached(position + ticks, now + ticks / self._stream.clock_rate)
+        self._left_sequence = stream.sequence = (packet.sequence + self._sequence_offset + 1) & 0xFFFF
+        ends = now + ticks / stream.clock_rate
+        stream.reached(position + ticks, due=ends + clock.shift / stream.clock_rate, ends=ends)
         return out
 
     def _order(self, packet: RtpPacket) -> _Order:
@@ -103,43 +106,20 @@ class Relay:
         self._seen |= bit
         return _Order.OLDER
 
-    def _restart(self, packet: RtpPacket, now: float) -> None:
-        """Another source, or a jump of this one: it goes on where the stream is."""
-        self._stream.catch_up(now)
-        self._clock.start(packet, self._stream.position, now)
-        self._shift = 0
-        self._rebase_sequence(packet)
-
     def _rebase_sequence(self, packet: RtpPacket) -> None:
         """This packet takes the stream's next sequence number; none from before it is forwarded any more."""
         self._sequence_offset = self._stream.sequence - packet.sequence
         self._seen = _ALL_SEEN
-        self._last_lead = None
 
-    def _splice(self, packet: RtpPacket, ideal: int, ticks: int, now: float) -> list[RtpPacket] | None:
-        """Go on after something else was put into the stream.
-
-        Its timestamps and the source's ran on beside each other. A packet whose time has been filled already is left
-        out (None): it was delayed in the network. But if the next is just as late, the source's clock stood still, or
-        the network has become slower, and the line is drawn anew.
-        """
-        stream = self._stream
-        lead = stream.position - ideal
-        out: list[RtpPacket] = []
-        if lead > ticks // 2:
-            if self._last_lead is None or lead < self._last_lead - ticks // 2:
-                self._last_lead = lead
-                return None
-            self._clock.start(packet, stream.position, now)
-            ideal = stream.position
-        elif lead < -ticks:
+    def _close_hole(self, lead: int) -> list[RtpPacket]:
+        """Something else was in the stream, but ended before the source goes on, if `lead` is negative."""
+        stream, out = self._stream, []
+        if lead < -stream.frame_ticks:
             frames = -lead // stream.frame_ticks
             if self._needs_continuity and frames <= _MAX_CATCH_UP_FRAMES:
                 out = [stream.append_silence(self._silence) for _ in range(frames)]
             else:
-                stream.position = ideal
-        self._shift = stream.position - ideal
-        self._rebase_sequence(packet)
+                stream.position -= lead
         return out
 
     def _forward(self, packet: RtpPacket, position: int, *, marker: bool | None = None) -> RtpPacket:
@@ -165,7 +145,7 @@ class Relay:
         """See `Stage`."""
         stream = self._stream
         if stream.sequence == self._left_sequence and self._clock.follows(packet, now):
-            return self._clock.position(packet) + self._shift
+            return self._clock.position(packet)
         stream.catch_up(now)
         return stream.position
 
@@ -177,20 +157,14 @@ class Relay:
             self.packets_late += 1
             return []
         if order is _Order.RESTART or (order is _Order.NEWEST and stream.sequence != self._left_sequence):
-            self._splice_event(packet, position, now)
+            if order is _Order.RESTART or not self._clock.follows(packet, now):
+                self._clock.start(packet, position, now)
+            self._rebase_sequence(packet)
         sequence = (packet.sequence + self._sequence_offset) & 0xFFFF
         if order is not _Order.OLDER:
             self._left_sequence = stream.sequence = (sequence + 1) & 0xFFFF
-        stream.due = now + FRAME
+        stream.reached(stream.position, due=now + FRAME, ends=now + FRAME)
         return [stream.packet(out[0], sequence, position, packet.marker, out[1])]
-
-    def _splice_event(self, packet: RtpPacket, position: int, now: float) -> None:
-        follows = self._clock.follows(packet, now)
-        self._shift = position - self._clock.position(packet) if follows else 0
-        if abs(self._shift) > 2 * self._stream.frame_ticks or not follows:
-            self._clock.start(packet, position, now)
-            self._shift = 0
-        self._rebase_sequence(packet)
 
     def silence(self) -> RtpPacket:
         """See `Stage`."""

@@ -15,6 +15,9 @@ GRACE: Final = 0.040
 _STALL: Final = 0.200
 """Seconds behind which frames are left out instead of sent at once: the process itself stood still, or nobody asked
 for this stream to go on."""
+_MAX_LEAD: Final = 0.040
+"""Seconds by which the sink's timeline may be ahead of a source that goes on after silence: a frame of silence that
+was not over yet, and jitter."""
 _JUMP: Final = 1.0
 """Seconds by which a source's timestamps may differ from the time that passed."""
 
@@ -29,7 +32,9 @@ class SinkStream:
         self.position = 0
         """Of the next packet, if it follows without a gap."""
         self.due = now
-        """When sound for `position` is due at the latest, if the stream shall not pause."""
+        """When sound for `position` is due, if the stream shall not pause."""
+        self.ends = now
+        """When the sound at hand is over that came last: without a lead of the timeline, and with what is pending."""
         self.is_filling = False
         """Whether the last packet was silence of ours."""
         self.packets_sent = 0
@@ -66,16 +71,16 @@ class SinkStream:
         self.position += ticks
         return packet
 
-    def reached(self, position: int, due: float) -> None:
-        """Something real has been sent that lasts until `position`; what follows it is due at `due`."""
+    def reached(self, position: int, *, due: float, ends: float) -> None:
+        """Something real has been sent that lasts until `position`; see `due` and `ends`."""
         if position > self.position:
             self.position = position
-        self.due = due
+        self.due, self.ends = due, ends
         self.is_filling = False
 
     def append_silence(self, payload: bytes) -> RtpPacket:
         """A frame of silence at its due time, so that timestamps keep step with the clock for ever."""
-        self.due += FRAME
+        self.due = self.ends = self.due + FRAME
         self.is_filling = True
         return self.append(payload, self.frame_ticks)
 
@@ -85,7 +90,7 @@ class SinkStream:
         if behind > GRACE:
             frames = int(behind / FRAME)
             self.position += frames * self.frame_ticks
-            self.due += frames * FRAME
+            self.due = self.ends = self.due + frames * FRAME
 
     def is_stalled(self, now: float) -> bool:
         """Whether so much is due that it is better left out than sent at once."""
@@ -93,26 +98,35 @@ class SinkStream:
 
 
 class SourceClock:
-    """A source's timestamps as positions of the sink's stream: a straight line, drawn anew when the source jumps."""
+    """A source's timestamps as positions of the sink's stream: a straight line, drawn anew when the source jumps.
+
+    While the source is silent something else may be put into the stream. What follows is then a little beside the line,
+    by `shift`, for silence comes in whole frames. The line itself stays, so that these shifts never add up.
+    """
 
     __slots__ = (
-        "_last_position_ticks",
+        "_last_lead",
+        "_last_ticks",
         "_last_time",
         "_last_timestamp",
         "_origin",
         "_sink_rate",
         "_source_rate",
         "_ssrc",
+        "_tolerance",
+        "shift",
     )
 
     def __init__(self, source_rate: int, sink_rate: int) -> None:
+        self.shift = 0
         self._source_rate, self._sink_rate = source_rate, sink_rate
+        self._tolerance = round(_MAX_LEAD * sink_rate)
         self._ssrc: int | None = None
-        self._last_timestamp = 0
-        self._last_position_ticks = 0
-        """Of the source's clock, since the line was drawn."""
+        self._last_timestamp = self._origin = 0
+        self._last_ticks = 0
+        """Of the source's clock since the line was drawn."""
         self._last_time = 0.0
-        self._origin = 0
+        self._last_lead: int | None = None
 
     def follows(self, packet: RtpPacket, now: float) -> bool:
         """Whether the packet lies on the line: the same source, its timestamp about as much later as it is later."""
@@ -124,18 +138,38 @@ class SourceClock:
     def start(self, packet: RtpPacket, position: int, now: float) -> None:
         """Draw the line anew: this packet belongs to `position`."""
         self._ssrc, self._last_timestamp, self._last_time = packet.ssrc, packet.timestamp, now
-        self._last_position_ticks, self._origin = 0, position
+        self._last_ticks, self._origin = 0, position
+        self.shift, self._last_lead = 0, None
 
-    def position(self, packet: RtpPacket) -> int:
-        """Where the packet belongs."""
-        ticks = self._last_position_ticks + timestamp_delta(packet.timestamp, self._last_timestamp)
+    def advance(self, packet: RtpPacket, now: float) -> None:
+        """This packet is the newest so far."""
+        self._last_ticks += timestamp_delta(packet.timestamp, self._last_timestamp)
+        self._last_timestamp, self._last_time = packet.timestamp, now
+
+    def ideal(self, packet: RtpPacket) -> int:
+        """The packet's place on the line."""
+        ticks = self._last_ticks + timestamp_delta(packet.timestamp, self._last_timestamp)
         return self._origin + ticks * self._sink_rate // self._source_rate
 
-    def advance(self, packet: RtpPacket, now: float) -> int:
-        """As `position`, of a packet that is the newest so far."""
-        self._last_position_ticks += timestamp_delta(packet.timestamp, self._last_timestamp)
-        self._last_timestamp, self._last_time = packet.timestamp, now
-        return self._origin + self._last_position_ticks * self._sink_rate // self._source_rate
+    def position(self, packet: RtpPacket) -> int:
+        """Where the packet goes: its place on the line, and the shift."""
+        return self.ideal(packet) + self.shift
+
+    def resume(self, packet: RtpPacket, position: int, now: float) -> bool:
+        """Let the source go on at `position`, beside its line; False when the packet should rather be left out.
+
+        That is so if silence covers its time and more: it was delayed in the network. But if the next is just as
+        late, the source's clock stood still, or the network has become slower for good, and the line is drawn anew.
+        """
+        lead = position - self.ideal(packet)
+        if lead <= self._tolerance:
+            self.shift, self._last_lead = lead, None
+            return True
+        if self._last_lead is None or lead < self._last_lead - self._tolerance // 4:
+            self._last_lead = lead
+            return False
+        self.start(packet, position, now)
+        return True
 
     def forget(self) -> None:
         """The next packet starts a new line."""
