@@ -1,0 +1,282 @@
+// Calls and sessions of the whole gateway, live from the API.
+import { ApiError } from "./api.js";
+import { byId, element, setText } from "./element.js";
+import { codecPair } from "./phone_view.js";
+import { causeInWords, clock, duration, stateInWords } from "./words.js";
+
+const PAGE = 50;
+const FIELDS = ["caller", "callee", "direction", "state", "codec_a", "codec_b", "cause", "sip_status", "trunk", "call_id", "verto_call_id", "sip_call_id", "session_id", "connection_id"];
+const ARROWS = { outbound: "↗", inbound: "↙", internal: "↔" };
+
+export class Activity {
+  #api = null;
+  #stop = null;
+  #calls = new Map();
+  #rows = new Map();
+  #open = new Set();
+  #nextBefore = null;
+  #onCall;
+  #onProblem;
+  #onRefused;
+
+  constructor({ onCall, onProblem, onRefused }) {
+    this.#onCall = onCall;
+    this.#onProblem = onProblem;
+    this.#onRefused = onRefused;
+    byId("filter").addEventListener("input", () => this.#render());
+    document.querySelectorAll("input[name=which]").forEach((choice) => choice.addEventListener("change", () => this.#render()));
+    byId("older").addEventListener("click", () => this.#loadEnded());
+    setInterval(() => this.#tick(), 1000);
+    this.#render();
+  }
+
+  start(api) {
+    this.close();
+    this.#api = api;
+    byId("key-form").hidden = true;
+    byId("calls-list").hidden = false;
+    byId("sessions-card").hidden = false;
+    this.#stop = api.follow(
+      (name, data) => this.#onEvent(name, data),
+      (state) => this.#onState(state),
+    );
+  }
+
+  close() {
+    this.#stop?.();
+    this.#stop = null;
+    this.#api = null;
+    this.#calls.clear();
+    this.#nextBefore = null;
+    byId("key-form").hidden = false;
+    byId("calls-list").hidden = true;
+    byId("sessions-card").hidden = true;
+    this.#feed("", "");
+    this.#render();
+  }
+
+  #onEvent(name, data) {
+    if (name === "snapshot") this.#onSnapshot(data);
+    else if (name === "call") this.#onChange(data);
+    else if (name === "sessions") this.#renderSessions(data);
+  }
+
+  #onSnapshot({ calls, sessions }) {
+    // What ended while the stream was lost comes with the ended ones.
+    for (const [id, call] of this.#calls) if (call.state !== "ended") this.#calls.delete(id);
+    calls.forEach((call) => {
+      this.#calls.set(call.call_id, call);
+      this.#onCall(call);
+    });
+    this.#renderSessions(sessions);
+    this.#nextBefore = null;
+    this.#loadEnded();
+    this.#render();
+  }
+
+  #onChange(call) {
+    this.#calls.set(call.call_id, call);
+    this.#onCall(call);
+    this.#render();
+  }
+
+  async #loadEnded() {
+    const before = this.#nextBefore ? `&before=${encodeURIComponent(this.#nextBefore)}` : "";
+    try {
+      const { data, meta } = await this.#api.get(`/v2/gateway/calls?state=ended&limit=${PAGE}${before}`);
+      data.forEach((call) => this.#calls.set(call.call_id, call));
+      this.#nextBefore = meta.next_before;
+      this.#render();
+    } catch (error) {
+      if (error instanceof ApiError) this.#onProblem({ title: "The ended calls could not be loaded", advice: error.message });
+      else throw error;
+    }
+  }
+
+  #onState(state) {
+    if (state === "live") this.#feed("live", "live");
+    else if (state === "lost") this.#feed("lost", "reconnecting …");
+    else {
+      this.close();
+      this.#onRefused();
+    }
+  }
+
+  #feed(kind, text) {
+    byId("feed").dataset.kind = kind;
+    setText(byId("feed-text"), text);
+  }
+
+  async #hangUp(call) {
+    try {
+      await this.#api.post(`/v2/gateway/calls/${encodeURIComponent(call.call_id)}/actions/hangup`);
+    } catch (error) {
+      if (error instanceof ApiError) this.#onProblem({ title: "The call could not be ended", advice: error.message });
+      else throw error;
+    }
+  }
+
+  #render() {
+    const which = document.querySelector("input[name=which]:checked").value;
+    const words = byId("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
+    const all = [...this.#calls.values()];
+    const shown = all.filter((call) => isShown(call, which) && matches(call, words)).sort(newestFirst);
+    const live = all.filter((call) => call.state !== "ended").length;
+    setText(byId("live-count"), live ? String(live) : "");
+    this.#renderRows(shown);
+    byId("no-calls").hidden = shown.length > 0;
+    setText(byId("no-calls"), all.length ? "No call matches." : "No calls yet. Make one with the phone.");
+    byId("older").hidden = !this.#nextBefore || which === "live";
+  }
+
+  /** Rows are kept and changed in place: focus and an open row stay where they are. */
+  #renderRows(shown) {
+    const wanted = [];
+    for (const call of shown) {
+      const row = this.#rows.get(call.call_id) ?? this.#newRow(call.call_id);
+      this.#fill(row, call);
+      wanted.push(row.main);
+      if (this.#open.has(call.call_id)) wanted.push(row.detail);
+    }
+    const body = byId("calls");
+    wanted.forEach((row, index) => {
+      if (body.children[index] !== row) body.insertBefore(row, body.children[index] ?? null);
+    });
+    while (body.children.length > wanted.length) body.lastChild.remove();
+    for (const id of this.#rows.keys()) if (!this.#calls.has(id)) this.#rows.delete(id);
+  }
+
+  #newRow(callId) {
+    const toggle = element("button", { type: "button", class: "plain icon more", "aria-expanded": "false", title: "All that is known" }, "▸");
+    const hangup = element("button", { type: "button", class: "soft tiny", onclick: () => this.#hangUp(this.#calls.get(callId)) }, "End");
+    const cells = Array.from({ length: 6 }, () => element("td"));
+    cells[3].className = "number";
+    const main = element("tr", {}, ...cells, element("td", { class: "row-actions" }, hangup, toggle));
+    const detail = element("tr", { class: "detail" }, element("td", { colspan: "7" }));
+    const flip = () => {
+      if (!this.#open.delete(callId)) this.#open.add(callId);
+      this.#render();
+    };
+    toggle.addEventListener("click", flip);
+    main.addEventListener("dblclick", flip);
+    const row = { main, detail, cells, toggle, hangup, shown: null, wasOpen: false };
+    this.#rows.set(callId, row);
+    return row;
+  }
+
+  #fill(row, call) {
+    const isOpen = this.#open.has(call.call_id);
+    if (row.shown === call && row.wasOpen === isOpen) return;
+    row.shown = call;
+    row.wasOpen = isOpen;
+    const [started, parties, state, length, codecs, end] = row.cells;
+    setText(started, clock(call.started_at));
+    parties.replaceChildren(
+      element("span", { class: "way", title: call.direction }, ARROWS[call.direction] ?? ""),
+      element("span", { class: "unseen" }, `${call.direction}: `),
+      element("span", { class: "party" }, call.caller || "unknown"),
+      element("span", { class: "quiet" }, " → "),
+      element("span", { class: "party" }, call.callee || "unknown"),
+    );
+    state.replaceChildren(element("span", { class: "badge", dataset: { state: call.state } }, stateInWords(call.state)));
+    setText(length, lengthOf(call));
+    setText(codecs, codecPair(call));
+    end.replaceChildren(...endOf(call));
+    row.main.dataset.live = String(call.state !== "ended");
+    row.hangup.hidden = call.state === "ended";
+    row.hangup.setAttribute("aria-label", `End the call from ${call.caller} to ${call.callee}`);
+    row.toggle.setAttribute("aria-expanded", String(isOpen));
+    row.toggle.setAttribute("aria-label", `Details of the call to ${call.callee}`);
+    if (isOpen) row.detail.firstChild.replaceChildren(details(call));
+  }
+
+  #tick() {
+    for (const [id, row] of this.#rows) {
+      const call = this.#calls.get(id);
+      if (call && call.state !== "ended") setText(row.cells[3], lengthOf(call));
+    }
+  }
+
+  #renderSessions(sessions) {
+    byId("no-sessions").hidden = sessions.length > 0;
+    byId("sessions").replaceChildren(
+      ...sessions.map((session) =>
+        element(
+          "tr",
+          {},
+          element("td", { class: "party" }, session.username),
+          element("td", {}, element("span", { class: "badge", dataset: { state: session.is_connected ? "active" : "held" } }, session.is_connected ? "connected" : "away")),
+          element("td", {}, clock(session.logged_in_at)),
+          element("td", { class: "number" }, String(session.calls)),
+          element("td", { class: "code" }, session.peer),
+          element("td", { class: "agent", title: session.user_agent }, session.user_agent),
+        ),
+      ),
+    );
+  }
+}
+
+function isShown(call, which) {
+  return which === "all" || (which === "ended") === (call.state === "ended");
+}
+
+function matches(call, words) {
+  if (words.length === 0) return true;
+  const text = FIELDS.map((field) => call[field] ?? "").join(" ").toLowerCase();
+  return words.every((word) => text.includes(word));
+}
+
+function newestFirst(one, other) {
+  return one.started_at < other.started_at ? 1 : one.started_at > other.started_at ? -1 : one.call_id < other.call_id ? 1 : -1;
+}
+
+function lengthOf(call) {
+  if (!call.answered_at) return "–";
+  const end = call.ended_at ? Date.parse(call.ended_at) : Date.now();
+  return duration((end - Date.parse(call.answered_at)) / 1000);
+}
+
+function endOf(call) {
+  if (!call.cause) return [];
+  const sip = call.sip_status ? element("span", { class: "quiet" }, ` SIP ${call.sip_status}`) : null;
+  return [element("span", { class: "code", title: causeInWords(call.cause) }, call.cause), sip].filter(Boolean);
+}
+
+const NAMES = {
+  call_id: "Call",
+  verto_call_id: "Verto callID",
+  sip_call_id: "SIP Call-ID",
+  session_id: "Session",
+  connection_id: "Connection",
+  trunk: "Trunk",
+  started_at: "Started",
+  ringing_at: "Ringing",
+  answered_at: "Answered",
+  ended_at: "Ended",
+  cause_code: "Cause code",
+  ended_by: "Ended by",
+};
+const FIGURES = { packets_received: "received", packets_sent: "sent", packets_lost: "lost", packets_rejected: "rejected", jitter_s: "jitter", round_trip_s: "round trip" };
+
+function details(call) {
+  const facts = Object.entries(NAMES)
+    .filter(([field]) => call[field] !== null && call[field] !== undefined)
+    .map(([field, name]) => [name, field.endsWith("_at") ? `${clock(call[field])} ${sinceStart(call, field)}` : side(field, call[field])]);
+  for (const [leg, name] of [["a", "Caller's media"], ["b", "Callee's media"]]) {
+    const figures = Object.entries(FIGURES)
+      .filter(([figure]) => call.media[`${leg}_${figure}`] !== undefined)
+      .map(([figure, word]) => `${word} ${figure.endsWith("_s") ? `${(call.media[`${leg}_${figure}`] * 1000).toFixed(1)} ms` : call.media[`${leg}_${figure}`]}`);
+    if (figures.length) facts.push([name, figures.join(" · ")]);
+  }
+  return element("dl", { class: "facts" }, ...facts.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", { class: "code" }, String(value)))));
+}
+
+function sinceStart(call, field) {
+  if (field === "started_at") return "";
+  return `(+${((Date.parse(call[field]) - Date.parse(call.started_at)) / 1000).toFixed(3)} s)`;
+}
+
+function side(field, value) {
+  if (field !== "ended_by") return value;
+  return value === "a" ? "the caller" : "the called side";
+}

@@ -1,0 +1,21 @@
+// Problems in words, with what to do about them. They stay until they are closed or come again.
+import { byId, element } from "./element.js";
+
+const MOST = 3;
+
+export function notice({ title, advice = "" }) {
+  const list = byId("notices");
+  [...list.children].find((shown) => shown.dataset.title === title)?.remove();
+  const made = element(
+    "div",
+    { class: "notice", dataset: { title } },
+    element("div", {}, element("b", {}, title), advice ? element("p", {}, advice) : null),
+    element("button", { type: "button", class: "plain icon", "aria-label": "Close", onclick: () => made.remove() }, "×"),
+  );
+  list.append(made);
+  while (list.children.length > MOST) list.firstChild.remove();
+}
+
+export function clearNotices() {
+  byId("notices").replaceChildren();
+}
