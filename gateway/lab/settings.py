@@ -21,3 +21,6 @@ class LabSettings:
 
     max_calls: int = 200
     """Live calls at once; one more is refused with 503."""
+
+    codecs: tuple[str, ...] = ("PCMU", "PCMA")
+    """What the gateway offers to the lab trunk, as to a carrier. The echo takes `opus` and `G722` too."""
