@@ -1,0 +1,451 @@
+"""What every media engine must do, over real sockets. A new engine subclasses this and says how it is made."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from gateway.domain.ids import Sdp
+from gateway.media.core.rtp import RtpPacket, parse
+from gateway.media.engine import (
+    BadSdp,
+    DigitReceived,
+    MediaEngine,
+    NoCommonCodec,
+    NoTelephoneEvent,
+    Profile,
+)
+
+from . import sound
+from .browser import Browser, read
+from .call import A, B, Call, calling, connect_inbound, connect_internal, connect_outbound
+from .trunk import Trunk
+
+WEBRTC, RTP = Profile.WEBRTC, Profile.RTP
+
+
+class MediaEngineContract(ABC):
+    """Tests through the seam: SDP and packets, nothing else."""
+
+    @abstractmethod
+    def make_engine(self) -> MediaEngine:
+        """A new engine on loopback, not yet started."""
+
+    @pytest.fixture
+    async def engine(self) -> AsyncIterator[MediaEngine]:
+        engine = self.make_engine()
+        await engine.start()
+        yield engine
+        await engine.stop()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        assert not left
+
+    @pytest.fixture
+    async def peers(self, engine: MediaEngine) -> AsyncIterator[AsyncExitStack]:
+        async with AsyncExitStack() as stack:
+            yield stack
+
+    @pytest.fixture
+    async def browser(self, peers: AsyncExitStack) -> Browser:
+        return self.add_browser(peers, Browser())
+
+    @pytest.fixture
+    async def trunk(self, peers: AsyncExitStack) -> Trunk:
+        return await self.add_trunk(peers, Trunk())
+
+    def add_browser(self, peers: AsyncExitStack, browser: Browser) -> Browser:
+        peers.push_async_callback(browser.close)
+        return browser
+
+    async def add_trunk(self, peers: AsyncExitStack, trunk: Trunk) -> Trunk:
+        await trunk.open()
+        peers.push_async_callback(trunk.close)
+        return trunk
+
+    # Calls of every kind
+
+    async def test_outbound_call_passes_a_shared_codec_through_untouched(
+        self, engine: MediaEngine, browser: Browser, trunk: Trunk
+    ) -> None:
+        to_trunk, to_browser = sound.payloads("PCMU", 500, 10), sound.payloads("PCMU", 900, 10)
+        async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU", "PCMA")) as call:
+            await connect_outbound(call, browser, trunk)
+
+            await sound.play(browser.send, sound.packets("PCMU", to_trunk, payload_type=0, ssrc=browser.ssrc))
+            await sound.play(trunk.send, sound.packets("PCMU", to_browser, payload_type=0, ssrc=trunk.ssrc))
+
+            at_trunk = [(await trunk.packet()).payload for _ in range(10)]
+            assert at_trunk == to_trunk
+            assert await heard_in_order(browser.received, to_browser)
+
+    async def test_browser_with_opus_and_trunk_with_pcma_hear_each_other(
+        self, engine: MediaEngine, peers: AsyncExitStack
+    ) -> None:
+        browser = self.add_browser(peers, Browser(codecs=("opus",)))
+        trunk = await self.add_trunk(peers, Trunk(codecs=("PCMA",)))
+        async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU", "PCMA")) as call:
+            await connect_outbound(call, browser, trunk)
+            opus = sound.packets("opus", sound.payloads("opus", 500, 30), payload_type=111, ssrc=browser.ssrc)
+            pcma = sound.packets("PCMA", sound.payloads("PCMA", 900, 30), payload_type=8, ssrc=trunk.ssrc)
+
+            await asyncio.gather(sound.play(browser.send, opus), sound.play(trunk.send, pcma))
+
+            at_trunk = [await trunk.packet() for _ in range(25)]
+            assert sound.is_tone(sound.heard("PCMA", at_trunk[10:]), 500, rate=8000)
+            at_browser = await sound.collect(browser.received, 25, payload_type=111)
+            assert sound.is_tone(sound.heard("opus", at_browser[15:]), 900, rate=48000)
+
+    async def test_inbound_call_is_heard_both_ways(self, engine: MediaEngine, browser: Browser, trunk: Trunk) -> None:
+        frames = sound.payloads("PCMU", 700, 8)
+        async with calling(engine, RTP, WEBRTC, codecs_a=("PCMU", "PCMA")) as call:
+            await connect_inbound(call, trunk, browser)
+
+            await sound.play(trunk.send, sound.packets("PCMU", frames, payload_type=0, ssrc=trunk.ssrc))
+            await sound.play(browser.send, sound.packets("PCMU", frames, payload_type=0, ssrc=browser.ssrc))
+
+            assert await heard_in_order(browser.received, frames)
+            assert [(await trunk.packet()).payload for _ in frames] == frames
+
+    async def test_internal_call_passes_opus_through_untouched(
+        self, engine: MediaEngine, browser: Browser, peers: AsyncExitStack
+    ) -> None:
+        callee = self.add_browser(peers, Browser())
+        frames = sound.payloads("opus", 600, 8)
+        async with calling(engine, WEBRTC, WEBRTC) as call:
+            await connect_internal(call, browser, callee)
+
+            await sound.play(browser.send, sound.packets("opus", frames, payload_type=111, ssrc=browser.ssrc))
+            await sound.play(callee.send, sound.packets("opus", frames, payload_type=111, ssrc=callee.ssrc))
+
+            assert await heard_in_order(callee.received, frames)
+            assert await heard_in_order(browser.received, frames)
+
+    async def test_trunk_without_an_offer_gets_one_from_us(
+        self, engine: MediaEngine, browser: Browser, trunk: Trunk
+    ) -> None:
+        async with calling(engine, RTP, WEBRTC, codecs_a=("PCMU", "PCMA")) as call:
+            await call.session.accept(B, await browser.answer(await call.session.offer(B)))
+            trunk.use(await call.session.offer(A))
+            await call.session.accept(A, trunk.describe())
+            await call.ready()
+
+            trunk.send(RtpPacket(0, 1, 160, trunk.ssrc, False, b"\x2a" * 160))
+
+            await sound.collect(browser.received, 3, payload_type=111)
+
+    # Descriptions
+
+    async def test_answer_is_the_same_when_asked_again(
+        self, engine: MediaEngine, browser: Browser, trunk: Trunk
+    ) -> None:
+        async with calling(engine, WEBRTC, RTP) as call:
+            await connect_outbound(call, browser, trunk)
+
+            assert await call.session.answer(A) == await call.session.answer(A)
+
+    async def test_same_answer_twice_changes_nothing(self, engine: MediaEngine, browser: Browser, trunk: Trunk) -> None:
+        async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",)) as call:
+            await call.session.take_offer(A, await browser.offer())
+            trunk.use(await call.session.offer(B))
+            answer = trunk.describe()
+            await call.session.accept(B, answer)
+            await call.session.accept(B, answer)
+            await browser.accept(await call.session.answer(A))
+            await call.ready()
+
+            assert call.session.stats()[B].codec == "PCMU"
+
+    async def test_answer_to_a_browser_mirrors_bundle_mid_and_direction(
+        self, engine: MediaEngine, peers: AsyncExitStack
+    ) -> None:
+        listener = self.add_browser(peers, Browser(direction="recvonly"))
+        async with calling(engine, WEBRTC, RTP) as call:
+            await call.session.take_offer(A, await listener.offer())
+
+            answer = read(await call.session.answer(A))
+
+            assert "a=group:BUNDLE 0" in answer.lines
+            assert answer.first("mid") == "0"
+            assert "a=sendonly" in answer.lines
+            assert "a=rtcp-mux" in answer.lines
+            assert answer.first("setup") in ("active", "passive")
+            assert answer.all("candidate")
+
+    async def test_refused_offer_leaves_the_leg_as_it_was(
+        self, engine: MediaEngine, browser: Browser, trunk: Trunk
+    ) -> None:
+        frames = sound.payloads("PCMU", 500, 4)
+        async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU", "PCMA")) as call:
+            await connect_outbound(call, browser, trunk)
+            with pytest.raises(BadSdp):
+                await call.session.take_offer(B, Sdp("v=0\r\nno session description"))
+            trunk.codecs = ("opus",)
+            with pytest.raises(NoCommonCodec):
+                await call.session.take_offer(B, trunk.describe())
+
+            await sound.play(browser.send, sound.packets("PCMU", frames, payload_type=0, ssrc=browser.ssrc))
+
+            assert [(await trunk.packet()).payload for _ in frames] == frames
+
+    @pytest.mark.parametrize("missing", ["ice-ufrag", "fingerprint", "rtcp-mux"])
+    async def test_browser_offer_without_what_webrtc_needs_is_refused(
+        self, engine: MediaEngine, browser: Browser, missing: str
+    ) -> None:
+        offer = await browser.offer()
+        lines = [line for line in offer.split("\r\n") if not line.startswith(f"a={missing}")]
+        async with calling(engine, WEBRTC, RTP) as call:
+            with pytest.raises(BadSdp):
+                await call.session.take_offer(A, Sdp("\r\n".join(lines)))
+
+    # Digits
+
+    async def test_digits_are_sent_to_the_trunk_as_events_with_three_ends_each(
+        self, engine: MediaEngine, browser: Browser, trunk: Trunk
+    ) -> None:
+        async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",)) as call:
+            await connect_outbound(call, browser, trunk)
+
+            await call.session.send_dtmf(B, "5#", duration=0.1, gap=0.06)
+
+            events = [packet async for packet in queued(trunk) if packet.payload_type == 101]
+            ends = [packet.payload[0] for packet in events if packet.payload[1] & 0x80]
+            assert ends == [5, 5, 5, 11, 11, 11]
+            assert events[0].marker
+
+    async def test_digit_of_a_browser_is_reported_and_reaches_the_trunk(
+        self, engine: MediaEngine, browser: Browser, trunk: Trunk
+    ) -> None:
+        async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",)) as call:
+            await connect_outbound(call, browser, trunk)
+
+            await sound.play(browser.send, digit_packets(7, payload_type=126, ssrc=browser.ssrc))
+
+            event = await call.digit()
+            assert (event.leg, event.digit) == (A, "7")
+            assert event.duration == pytest.approx(0.1, abs=0.02)
+            ends = [packet async for packet in queued(trunk) if packet.payload_type == 101 and packet.payload[1] & 0x80]
+            assert {packet.payload[0] for packet in ends} == {7}
+
+    async def test_digit_of_a_trunk_is_reported(self, engine: MediaEngine, browser: Browser, trunk: Trunk) -> None:
+        async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",)) as call:
+            await connect_outbound(call, browser, trunk)
+
+            await sound.play(trunk.send, digit_packets(3, payload_type=101, ssrc=trunk.ssrc))
+
+            assert await call.digit() == DigitReceived(B, "3", pytest.approx(0.1, abs=0.02))  # type: ignore[arg-type] # a comparison
+
+    async def test_digits_cannot_be_sent_where_they_were_not_negotiated(
+        self, engine: MediaEngine, browser: Browser, peers: AsyncExitStack
+    ) -> None:
+        deaf = await self.add_trunk(peers, Trunk(has_events=False))
+        async with calling(engine, WEBRTC, RTP) as call:
+            await connect_outbound(call, browser, deaf)
+
+            with pytest.raises(NoTelephoneEvent):
+                await call.session.send_dtmf(B, "1", duration=0.1, gap=0.05)
+
+    # Hold, re-INVITE
+
+    async def test_browser_hears_paced_silence_before_the_trunk_says_anything(
+        self, engine: MediaEngine, browser: Browser, trunk: Trunk
+    ) -> None:
+        async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",)) as call:
+            await connect_outbound(call, browser, trunk)
+
+            silence = [await browser.received.get() for _ in range(10)]
+
+            assert_continuous(silence, 160)
+            assert {packet.payload for packet in silence} == {b"\xff" * 160}
+
+    async def test_held_leg_hears_silence_without_a_pause_and_is_not_heard(
+        self, engine: MediaEngine, browser: Browser, trunk: Trunk
+    ) -> None:
+        frames = sound.payloads("PCMU", 500, 10)
+        async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",)) as call:
+            await connect_outbound(call, browser, trunk)
+            call.session.set_hold(A, True)
+            drain(browser.received)
+
+            await asyncio.gather(
+                sound.play(trunk.send, sound.packets("PCMU", frames, payload_type=0, ssrc=trunk.ssrc)),
+                sound.play(browser.send, sound.packets("PCMU", frames, payload_type=0, ssrc=browser.ssrc)),
+            )
+
+            held = [await browser.received.get() for _ in range(8)]
+            assert_continuous(held, 160)
+            assert {packet.payload for packet in held} == {b"\xff" * 160}
+            assert not {packet.payload for packet in arrived(trunk)} & set(frames)
+
+            call.session.set_hold(A, False)
+            await sound.play(trunk.send, sound.packets("PCMU", frames, payload_type=0, ssrc=trunk.ssrc, first=1010))
+            await sound.play(browser.send, sound.packets("PCMU", frames, payload_type=0, ssrc=browser.ssrc, first=1010))
+            assert await eventually_heard(browser, frames[-1])
+            assert frames[-1] in {packet.payload for packet in arrived(trunk)}
+
+    async def test_trunk_that_holds_is_heard_and_hears_nothing(
+        self, engine: MediaEngine, browser: Browser, trunk: Trunk
+    ) -> None:
+        frames = sound.payloads("PCMU", 500, 6)
+        async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",)) as call:
+            await connect_outbound(call, browser, trunk)
+
+            trunk.direction = "sendonly"
+            await call.session.take_offer(B, trunk.describe())
+            assert "a=recvonly" in await call.session.answer(B)
+            arrived(trunk)
+            await asyncio.gather(
+                sound.play(trunk.send, sound.packets("PCMU", frames, payload_type=0, ssrc=trunk.ssrc)),
+                sound.play(browser.send, sound.packets("PCMU", frames, payload_type=0, ssrc=browser.ssrc)),
+            )
+
+            assert await eventually_heard(browser, frames[-1])
+            assert trunk.received.empty()
+
+            trunk.direction = "sendrecv"
+            await call.session.take_offer(B, trunk.describe())
+            assert "a=sendrecv" in await call.session.answer(B)
+            await sound.play(browser.send, sound.packets("PCMU", frames, payload_type=0, ssrc=browser.ssrc, first=1006))
+            assert (await trunk.packet()).payload in frames
+
+    async def test_trunk_changes_its_codec_and_the_browser_notices_nothing(
+        self, engine: MediaEngine, browser: Browser, trunk: Trunk
+    ) -> None:
+        async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU", "opus")) as call:
+            await connect_outbound(call, browser, trunk)
+
+            trunk.codecs = ("opus",)
+            await call.session.take_offer(B, trunk.describe())
+            answer = read(await call.session.answer(B))
+            opus = sound.packets("opus", sound.payloads("opus", 900, 30), payload_type=111, ssrc=trunk.ssrc)
+            pcmu = sound.packets("PCMU", sound.payloads("PCMU", 500, 30), payload_type=0, ssrc=browser.ssrc)
+            drain(browser.received)
+            await asyncio.gather(sound.play(trunk.send, opus), sound.play(browser.send, pcmu))
+
+            assert answer.payload_types[0] == 111
+            at_browser = await sound.collect(browser.received, 28, payload_type=0)
+            assert sound.is_tone(sound.heard("PCMU", at_browser[18:]), 900, rate=8000)
+            at_trunk = [packet async for packet in queued(trunk) if packet.payload_type == 111]
+            assert sound.is_tone(sound.heard("opus", at_trunk[12:]), 500, rate=48000)
+            assert call.session.stats()[A].codec == "PCMU"
+            assert call.session.stats()[B].codec == "opus"
+
+    # Numbers and the end
+
+    async def test_stats_count_what_came_and_went(self, engine: MediaEngine, browser: Browser, trunk: Trunk) -> None:
+        stream = sound.packets("PCMU", sound.payloads("PCMU", 500, 10), payload_type=0, ssrc=browser.ssrc)
+        async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",)) as call:
+            await connect_outbound(call, browser, trunk)
+
+            await sound.play(browser.send, stream[:4] + stream[6:])
+            for _ in range(8):
+                await trunk.packet()
+
+            stats = call.session.stats()
+            assert (stats[A].packets_received, stats[A].bytes_received, stats[A].packets_lost) == (8, 1280, 2)
+            assert (stats[B].packets_sent, stats[B].bytes_sent) == (8, 1280)
+            assert stats[B].packets_received == 0
+
+    async def test_delay_inside_is_small(self, engine: MediaEngine, browser: Browser, trunk: Trunk) -> None:
+        loop = asyncio.get_running_loop()
+        async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",)) as call:
+            await connect_outbound(call, browser, trunk)
+            delays = []
+            for index in range(50):
+                sent = loop.time()
+                browser.send(RtpPacket(0, index, index * 160, browser.ssrc, False, bytes([index]) * 160))
+                await trunk.packet()
+                delays.append(loop.time() - sent)
+
+            assert sorted(delays)[25] < 0.002
+
+    async def test_closing_twice_is_as_good_as_once(self, engine: MediaEngine, browser: Browser, trunk: Trunk) -> None:
+        async with calling(engine, WEBRTC, RTP) as call:
+            await connect_outbound(call, browser, trunk)
+
+            await call.session.close()
+            await call.session.close()
+
+    async def test_engine_stop_closes_what_is_left(self, engine: MediaEngine, browser: Browser, trunk: Trunk) -> None:
+        async with calling(engine, WEBRTC, RTP) as call:
+            await connect_outbound(call, browser, trunk)
+
+            await engine.stop()
+
+    async def test_digits_on_their_way_do_not_keep_a_session_from_closing(
+        self, engine: MediaEngine, browser: Browser, trunk: Trunk
+    ) -> None:
+        async with calling(engine, WEBRTC, RTP) as call:
+            await connect_outbound(call, browser, trunk)
+
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._send_until_closed(call))
+                await trunk.packet()
+                await call.session.close()
+
+    async def _send_until_closed(self, call: Call) -> None:
+        from gateway.media.engine import MediaError
+
+        with pytest.raises(MediaError):
+            await call.session.send_dtmf(B, "123456789", duration=0.5, gap=0.5)
+
+
+def digit_packets(event: int, *, payload_type: int, ssrc: int) -> list[RtpPacket]:
+    """A digit of 100 ms: five packets, then three ends."""
+    updates = [bytes([event, 10, 0, 0]) for _ in range(5)] + [bytes([event, 0x8A, 0, 0])] * 3
+    durations = [160, 320, 480, 640, 800, 800, 800, 800]
+    return [
+        RtpPacket(payload_type, 500 + at, 4000, ssrc, at == 0, update[:2] + duration.to_bytes(2, "big"))
+        for at, (update, duration) in enumerate(zip(updates, durations, strict=True))
+    ]
+
+
+def drain(queue: "asyncio.Queue[RtpPacket]") -> list[RtpPacket]:
+    """Everything that is there already."""
+    result = []
+    while not queue.empty():
+        result.append(queue.get_nowait())
+    return result
+
+
+def arrived(trunk: Trunk) -> list[RtpPacket]:
+    """What has come to a trunk so far, and not been taken."""
+    result = []
+    while not trunk.received.empty():
+        result.append(parse(trunk.received.get_nowait()[0]))
+    return result
+
+
+async def queued(trunk: Trunk) -> AsyncIterator[RtpPacket]:
+    """What has come to a trunk, up to a packet that arrives within 100 ms of the one before."""
+    while True:
+        try:
+            async with asyncio.timeout(0.1):
+                packet = await trunk.packet()
+        except TimeoutError:
+            return
+        yield packet
+
+
+async def heard_in_order(queue: "asyncio.Queue[RtpPacket]", payloads: list[bytes]) -> bool:
+    """Whether these payloads come, in this order, each once; silence before and between them is left out."""
+    for payload in payloads:
+        async with asyncio.timeout(2):
+            while (await queue.get()).payload != payload:
+                pass
+    return True
+
+
+async def eventually_heard(browser: Browser, payload: bytes) -> bool:
+    """Whether that payload comes at all."""
+    return await heard_in_order(browser.received, [payload])
+
+
+def assert_continuous(packets: list[RtpPacket], ticks: int) -> None:
+    """One source, consecutive sequence numbers, timestamps a frame apart."""
+    first = packets[0]
+    for at, packet in enumerate(packets):
+        assert packet.ssrc == first.ssrc
+        assert packet.sequence == (first.sequence + at) & 0xFFFF
+        assert packet.timestamp == (first.timestamp + at * ticks) & 0xFFFFFFFF

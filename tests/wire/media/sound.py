@@ -1,0 +1,76 @@
+"""Tones as packets, sent in time, and what was heard."""
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from gateway.media.codecs.opus import OpusDecoder, OpusEncoder
+from gateway.media.core import g711, tones
+from gateway.media.core.rtp import RtpPacket
+
+FRAME: Final = 0.02
+TICKS: Final = {"opus": 960, "PCMU": 160, "PCMA": 160, "G722": 160}
+RATES: Final = {"opus": 48000, "PCMU": 8000, "PCMA": 8000}
+
+
+def payloads(codec: str, frequency: float, count: int) -> list[bytes]:
+    """`count` frames of 20 ms of a tone."""
+    if codec == "opus":
+        return _opus_payloads(frequency, count)
+    encode = g711.ulaw_encode if codec == "PCMU" else g711.alaw_encode
+    pcm = tones.tone(frequency, seconds=count * FRAME)
+    return [bytes(encode(pcm[at : at + 320])) for at in range(0, 320 * count, 320)]
+
+
+def _opus_payloads(frequency: float, count: int) -> list[bytes]:
+    encoder = OpusEncoder(48000, {})
+    pcm = tones.tone(frequency, seconds=count * FRAME, rate=48000)
+    encoded = [encoder.encode(pcm[at : at + 1920]) for at in range(0, 1920 * count, 1920)]
+    encoder.close()
+    return encoded
+
+
+def heard(codec: str, packets: Sequence[RtpPacket]) -> bytes:
+    """The sound of received packets as linear samples at `RATES[codec]`."""
+    if codec == "opus":
+        decoder = OpusDecoder(48000)
+        pcm = b"".join(decoder.decode(packet.payload) for packet in packets)
+        decoder.close()
+        return pcm
+    decode = g711.ulaw_decode if codec == "PCMU" else g711.alaw_decode
+    return b"".join(bytes(decode(packet.payload)) for packet in packets)
+
+
+def is_tone(pcm: bytes, frequency: float, *, rate: int) -> bool:
+    """Whether the tone is nearly all that is heard."""
+    level = tones.power(pcm, frequency, rate=rate)
+    return math.isfinite(level) and level > -25.0 and level > tones.loudness(pcm) - 3.0
+
+
+def packets(codec: str, frames: Sequence[bytes], *, payload_type: int, ssrc: int, first: int = 1000) -> list[RtpPacket]:
+    """The frames as RTP."""
+    return [
+        RtpPacket(payload_type, first + index, 5000 + (first + index) * TICKS[codec], ssrc, index == 0, frame)
+        for index, frame in enumerate(frames)
+    ]
+
+
+async def play(send: Callable[[RtpPacket], None], stream: Sequence[RtpPacket]) -> None:
+    """Send packets one every 20 ms; return when the last has left."""
+    loop = asyncio.get_running_loop()
+    began, done = loop.time(), loop.create_future()
+    for index, packet in enumerate(stream):
+        loop.call_at(began + index * FRAME, send, packet)
+    loop.call_at(began + len(stream) * FRAME, done.set_result, None)
+    await done
+
+
+async def collect(queue: "asyncio.Queue[RtpPacket]", count: int, *, payload_type: int) -> list[RtpPacket]:
+    """The next `count` packets with that payload type."""
+    result: list[RtpPacket] = []
+    while len(result) < count:
+        packet = await queue.get()
+        if packet.payload_type == payload_type:
+            result.append(packet)
+    return result
