@@ -4,6 +4,7 @@ import pytest
 
 from gateway.domain.errors import GatewayError
 from gateway.domain.ids import Sdp
+from gateway.lab import rtp_peer
 from gateway.lab import switchboard as under_test
 from gateway.lab.calls import CallState, EndedBy, LabCall
 from gateway.lab.rtp_sockets import NoLabPort
@@ -13,6 +14,7 @@ from gateway.sip.call import (
     Cancelled,
     Confirmed,
     Ended,
+    InfoDtmf,
     OnSipCallEvent,
     Provisional,
     Rejected,
@@ -301,3 +303,35 @@ async def test_nothing_was_heard_of_a_call_without_audio(desk: Desk) -> None:
 
 def test_calling_scenarios_are_named_in_the_refusal() -> None:
     assert all(name in str(NotACallingScenario("x")) for name in under_test.calling_scenarios())
+
+
+async def test_call_without_a_free_port_gets_503(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_host: str) -> None:
+        raise NoLabPort("no free pair")
+
+    monkeypatch.setattr(rtp_peer, "bind_pair", refuse)
+
+    leg = desk.receive("+12025550100")
+
+    assert leg.asked == [("reject", 503, "No Media Port", None)]
+    assert only_call(desk).reason == "no free pair"
+
+
+async def test_digits_by_info_and_late_news_change_nothing(desk: Desk) -> None:
+    leg = desk.receive("+12025550100")
+    await leg.has_asked("answer")
+
+    leg.tell(InfoDtmf("5", 0.1))
+
+    assert only_call(desk).state is CallState.ANSWERED
+    assert (await only_call(desk).heard()).digit_count == 0
+
+
+async def test_called_side_that_hangs_up_ends_the_lab_call(desk: Desk) -> None:
+    call, leg = call_out(desk)
+    leg.tell(Answered(OFFER, {}))
+
+    leg.tell(Ended(16, "bye"))
+
+    assert (call.ended_by, call.reason) == (EndedBy.FAR_END, "bye")
+    assert call.over.is_set()

@@ -160,3 +160,20 @@ async def test_closing_twice_is_harmless_and_nothing_is_left(pair: tuple[Listeni
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind((HOST, caller.port))
+
+
+async def test_loop_that_was_away_leaves_old_frames_out_and_the_timestamp_tells(
+    pair: tuple[ListeningPeer, ListeningPeer],
+) -> None:
+    caller, callee = pair
+    callee.play(Silence())
+    await caller.has_heard(1)
+    before = callee.counts.sent
+
+    callee._send_frames(asyncio.get_running_loop().time() - 1.0)  # as call_at does, a second late
+    sent_at_once = callee.counts.sent - before
+    callee.play(Echo())
+    await caller.has_heard(before + sent_at_once)
+
+    assert 5 <= sent_at_once <= 7
+    assert caller.hearing is not None and caller.hearing.stats.packets_lost == 0
