@@ -121,7 +121,19 @@ def from_own_authority(data_dir: Path, names: Iterable[str], *, now: datetime) -
 
 def _wanted_names(names: Iterable[str]) -> frozenset[str]:
     usable = (name.strip("[]").lower() for name in names)
-    return frozenset(_ALWAYS) | {name for name in usable if name and name not in _WILDCARDS}
+    return frozenset(_ALWAYS) | {_canonical(name) for name in usable if name and name not in _WILDCARDS}
+
+
+def _canonical(name: str) -> str:
+    """As it will be read back from the certificate."""
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        pass
+    try:
+        return name.encode("idna").decode()
+    except UnicodeError as error:
+        raise CertificateError(f"{name}: is not a host name") from error
 
 
 def _is_authority_good(cert: Path, key: Path, now: datetime) -> bool:
@@ -215,11 +227,7 @@ def _general_name(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
-        pass
-    try:
-        return x509.DNSName(name.encode("idna").decode())
-    except UnicodeError as error:
-        raise CertificateError(f"{name}: is not a host name") from error
+        return x509.DNSName(name)
 
 
 def _names_of(certificate: x509.Certificate) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """One aiohttp application, served on every `[http].listen` URL: WebSocket on any path, REST, lab, console, uploads."""
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections.abc import Callable, Iterable
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from gateway.http.address import ListenAddress, ListenRefused
 from gateway.http.certificates import (
@@ -41,16 +43,19 @@ class HttpServer:
         routes: Iterable[web.AbstractRouteDef],
         websocket: Handler,
         console: Handler | None = None,
+        middlewares: Iterable[Middleware] = (),
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         """
         Args:
             routes: everything but `/`, from as many route tables as there are.
             websocket: takes every WebSocket upgrade, whatever its path.
-            console: takes a plain `GET /`.
+            console: takes a plain `GET /`, unless a route does.
+            middlewares: run inside ours, the first one outermost; a WebSocket does not pass them.
         """
         self._settings, self._clock = settings, clock
         self._routes, self._websocket, self._console = list(routes), websocket, console
+        self._middlewares = list(middlewares)
         self._runner: web.AppRunner | None = None
         self._servers: list[asyncio.Server] = []
         self._context: ssl.SSLContext | None = None
@@ -101,7 +106,7 @@ class HttpServer:
     # ---- inside
 
     def _application(self) -> web.Application:
-        middlewares = [upgrades_to(self._websocket), shape_errors]
+        middlewares = [upgrades_to(self._websocket), shape_errors, *self._middlewares]
         if self._settings.behind_proxy:
             middlewares.insert(0, forwarded())
         application = web.Application(middlewares=middlewares, client_max_size=self._settings.max_body_size)
@@ -114,9 +119,8 @@ class HttpServer:
     async def _listen(self, address: ListenAddress) -> str:
         loop = asyncio.get_running_loop()
         port = address.port
-        for family, host in await _resolve(address):
-            listener = _bind(address, family, host, port)
-            port = listener.getsockname()[1]  # with port 0 the others of this name take the same one
+        for listener in _bind_all(address, await _resolve(address)):
+            port = listener.getsockname()[1]
             context = self._context if address.is_tls else None
             server = await loop.create_server(
                 self._protocol,
@@ -181,15 +185,35 @@ async def _resolve(address: ListenAddress) -> list[tuple[socket.AddressFamily, s
     return list(dict.fromkeys((family, str(sockaddr[0])) for family, _, _, _, sockaddr in found))
 
 
-def _bind(address: ListenAddress, family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+def _bind_all(address: ListenAddress, found: list[tuple[socket.AddressFamily, str]]) -> list[socket.socket]:
+    """A socket for every address of the host that this machine has; all on one port, also when it was 0."""
+    listeners: list[socket.socket] = []
+    port, failure = address.port, "no such address"
+    for family, host in found:
+        try:
+            listeners.append(_bind(family, host, port))
+        except OSError as error:
+            failure = error.strerror or str(error)
+            if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                continue  # `localhost` names ::1 on machines without IPv6 too
+            for listener in listeners:
+                listener.close()
+            raise ListenRefused(f"{address.url(port)}: cannot listen: {failure}") from error
+        port = listeners[-1].getsockname()[1]
+    if not listeners:
+        raise ListenRefused(f"{address.url(port)}: cannot listen: {failure}")
+    return listeners
+
+
+def _bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind((host, port))
-    except OSError as error:
+    except OSError:
         listener.close()
-        raise ListenRefused(f"{address.url(port)}: cannot listen: {error.strerror or error}") from error
+        raise
     listener.setblocking(False)
     return listener

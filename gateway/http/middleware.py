@@ -31,7 +31,6 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
     ),
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
     "Referrer-Policy": "no-referrer",
-    "Server": "rtc-gateway",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
@@ -40,7 +39,8 @@ _log = get_logger()
 
 
 async def add_security_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    """Signal handler: a handler's own header of the same name wins."""
+    """Signal handler: a handler's own header of the same name wins. aiohttp would name its and Python's version."""
+    response.headers["Server"] = "rtc-gateway"
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
 

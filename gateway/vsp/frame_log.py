@@ -23,7 +23,7 @@ _SECRET: Final = frozenset(
         "token",
     }
 )
-_SDP_SECRET: Final = re.compile(r"(a=(?:ice-pwd|crypto):)[^\s\"\\]+")
+_SDP_SECRET: Final = re.compile(r"(a=(?:ice-pwd|crypto):)[^\r\n\"\\]+")
 
 
 def masked_frame(text: str) -> str:

@@ -1,0 +1,107 @@
+"""Who is rung, whose session it is."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.domain.identity import Identity
+from gateway.domain.ids import SessionId
+from gateway.vsp.client import VertoClient
+from gateway.vsp.registry import SessionRegistry
+from tests.unit.vsp.conversation import Conversation
+
+
+def identity(username: str = "alice", connection_id: str = "1") -> Identity:
+    return Identity(connection_id=connection_id, credential_id=None, username=username)
+
+
+def client(session_id: str, username: str = "alice") -> VertoClient:
+    return VertoClient(
+        Conversation().log_in(session_id).call().session,
+        session_id=SessionId(session_id),
+        identity=identity(username),
+        peer="192.0.2.1",
+        user_agent="Web-2.27.10",
+        logged_in_at=datetime(2026, 5, 1, tzinfo=UTC),
+        flush=lambda: None,
+        close=lambda _code, _reason: None,
+    )
+
+
+def test_the_last_session_of_a_user_to_log_in_is_rung() -> None:
+    registry = SessionRegistry()
+    first, second, other = client("s1"), client("s2"), client("s3", "bob")
+    for one in (first, second, other):
+        registry.add(one)
+
+    assert registry.find_by_username("alice") is second
+    assert registry.find_by_username("bob") is other
+    assert registry.find_by_username("carol") is None
+    registry.renew(first, identity())
+    assert registry.find_by_username("alice") is first
+    registry.remove(first)
+    assert registry.find_by_username("alice") is second
+
+
+def test_a_lost_session_is_kept_but_not_rung() -> None:
+    registry = SessionRegistry()
+    one = client("s1")
+    registry.add(one)
+
+    assert registry.disconnect(one)
+
+    assert registry.find_by_username("alice") is None
+    assert registry.find(SessionId("s1")) is None
+    assert [snapshot.is_connected for snapshot in registry.sessions()] == [False]
+    assert registry.owned(SessionId("s1"), identity()) is one
+    registry.forget(SessionId("s1"))
+    assert len(registry) == 0
+
+
+@pytest.mark.parametrize("other", [identity("bob"), identity("alice", "2")])
+def test_v43_a_session_of_somebody_else_is_not_found(other: Identity) -> None:
+    registry = SessionRegistry()
+    registry.add(client("s1"))
+
+    assert registry.owned(SessionId("s1"), other) is None
+    assert registry.owned(SessionId("s2"), identity()) is None
+    assert registry.owned(None, identity()) is None
+
+
+def test_the_end_of_a_replaced_socket_does_not_touch_its_successor() -> None:
+    registry = SessionRegistry()
+    old, new = client("s1"), client("s1")
+    registry.add(old)
+    registry.add(new)
+
+    assert not registry.remove(old)
+    assert not registry.disconnect(old)
+
+    assert registry.find(SessionId("s1")) is new
+    assert len(registry) == 1
+
+
+def test_a_renewed_login_may_change_the_name() -> None:
+    registry = SessionRegistry()
+    one = client("s1")
+    registry.add(one)
+
+    registry.renew(one, identity("gencred42"))
+
+    assert registry.find_by_username("gencred42") is one
+    assert registry.find_by_username("alice") is None
+
+
+def test_a_snapshot_says_what_the_console_shows() -> None:
+    registry = SessionRegistry()
+    registry.add(client("s1"))
+
+    (snapshot,) = registry.sessions()
+
+    assert (snapshot.session_id, snapshot.username, snapshot.connection_id) == ("s1", "alice", "1")
+    assert (snapshot.peer, snapshot.user_agent, snapshot.is_connected, snapshot.calls) == (
+        "192.0.2.1",
+        "Web-2.27.10",
+        True,
+        1,
+    )
