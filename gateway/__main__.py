@@ -1,0 +1,5 @@
+"""`python -m gateway` is `rtc-gateway`."""
+
+from gateway.cli import main
+
+main()

@@ -1,0 +1,134 @@
+"""`rtc-gateway` and its commands that run something: `demo`, `serve`, `check-config`, `doctor`."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli import provisioning
+from gateway.cli.options import ConfigOption, JsonOption, load_config, run
+from gateway.cli.output import FAILED, print_json, print_line, print_table, warn
+
+if TYPE_CHECKING:
+    from gateway.cli.demo import Ready
+    from gateway.config import Config
+
+app = typer.Typer(
+    name="rtc-gateway",
+    help="A self-hosted stand-in for rtc.telnyx.com: official Telnyx voice SDKs on one side, a SIP trunk on the other.",
+    epilog="Example: rtc-gateway demo",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for group, name in (
+    (provisioning.connection, "connection"),
+    (provisioning.credential, "credential"),
+    (provisioning.number, "number"),
+    (provisioning.token, "token"),
+    (provisioning.key, "key"),
+):
+    app.add_typer(group, name=name)
+
+
+@app.command("demo", epilog="Example: rtc-gateway demo --data-dir /tmp/demo")
+def demo(
+    data_dir: Annotated[
+        Path, typer.Option("--data-dir", metavar="FOLDER", help="Where users, keys and calls are kept.")
+    ] = Path("var"),
+    throw_away: Annotated[
+        bool, typer.Option("--throw-away", help="Keep nothing: a temporary folder, removed at the end.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Start on loopback with the lab trunk and the console, and print how to get in."""
+    from gateway.config import DEMO
+
+    with _folder(data_dir, throw_away=throw_away) as folder:
+        config = load_config(None, preset={**DEMO, "data_dir": str(folder.absolute())})
+        raise typer.Exit(run(_demo(config, as_json=as_json)))
+
+
+@app.command("serve", epilog="Example: rtc-gateway serve --config /etc/rtc-gateway.toml")
+def serve(config: ConfigOption = None) -> None:
+    """Start for real use; refuses to start on a wrong setting and names it."""
+    settings = load_config(config)
+
+    async def start() -> int:
+        from gateway.app import run_gateway
+
+        return await run_gateway(settings, on_ready=_say_ready)
+
+    raise typer.Exit(run(start()))
+
+
+@app.command("check-config", epilog="Example: rtc-gateway check-config --config /etc/rtc-gateway.toml")
+def check_config(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Say what would be started, secrets masked. Exit code 1 and the full key on a mistake."""
+    from gateway.config.show import flat, in_force
+
+    shown = in_force(load_config(config))
+    if as_json:
+        print_json(shown)
+    else:
+        print_table(("setting", "value"), flat(shown))
+
+
+@app.command("doctor", epilog="Example: rtc-gateway doctor --config /etc/rtc-gateway.toml")
+def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Check this machine: ports, addresses, certificate, clock, file limit, codecs. Exit code 1 if one fails."""
+    from gateway.doctor import examine
+
+    findings = run(examine(load_config(config)))
+    if as_json:
+        print_json([{"name": f.name, "ok": f.is_ok, "detail": f.detail, "mend": f.mend} for f in findings])
+    else:
+        print_table(("check", "", "found"), [(f.name, "ok" if f.is_ok else "FAILED", f.detail) for f in findings])
+        for finding in findings:
+            if not finding.is_ok:
+                warn(f"{finding.name}: {finding.mend}")
+    if not all(finding.is_ok for finding in findings):
+        raise typer.Exit(FAILED)
+
+
+def main() -> None:
+    """Run the command line; the console script."""
+    try:
+        app()
+    except BrokenPipeError:
+        # Whoever read our output is gone (`| head`). Python would complain again when it closes standard output.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+
+
+async def _demo(config: "Config", *, as_json: bool) -> int:
+    from gateway.app import run_gateway
+    from gateway.cli.demo import show
+    from gateway.demo import prepare
+
+    access = await prepare(config)
+    return await run_gateway(config, on_ready=lambda ready: show(ready, access, as_json=as_json))
+
+
+@contextmanager
+def _folder(data_dir: Path, *, throw_away: bool) -> Iterator[Path]:
+    if not throw_away:
+        yield data_dir
+        return
+    with tempfile.TemporaryDirectory(prefix="rtc-gateway-") as made:
+        yield Path(made)
+
+
+def _say_ready(ready: "Ready") -> None:
+    for url in ready.http:
+        print_line(f"listening on {url}")
+    for listener in ready.sip:
+        print_line(f"listening on {listener}")
+    print_line(f"metrics on {ready.metrics}/metrics")
+    print_line("ready")
