@@ -1,6 +1,7 @@
 """User agents on loopback sockets, and a peer that does exactly what a test says."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -170,38 +171,46 @@ async def connected(caller: Agent, callee: Agent) -> tuple[Outbound, Inbound]:
 
 
 class Peer(asyncio.DatagramProtocol):
-    """A UDP socket that parses what comes and sends what it is told; no transaction, no automatism."""
+    """A UDP socket that parses what comes and sends what it is told; no transaction, no automatism.
+
+    Repeats (the same method or status with the same branch) are counted in `repeats`, not queued, so that a slow
+    machine changes nothing.
+    """
 
     def __init__(self) -> None:
         self.requests: asyncio.Queue[Request] = asyncio.Queue()
         self.responses: asyncio.Queue[Response] = asyncio.Queue()
-        self._transport: asyncio.DatagramTransport | None = None
+        self.repeats: Counter[str] = Counter()
         self.address: tuple[str, int] = ("", 0)
+        self._transport: asyncio.DatagramTransport | None = None
         self._from: tuple[str, int] = ("", 0)
+        self._seen: set[tuple[str, str | None]] = set()
         self._sequence = 0
 
     @classmethod
     @asynccontextmanager
     async def listening(cls) -> AsyncIterator[Self]:
+        """The peer on a free port, until the block ends."""
         loop = asyncio.get_running_loop()
         transport, peer = await loop.create_datagram_endpoint(cls, local_addr=("127.0.0.1", 0))
+        peer._transport, peer.address = transport, transport.get_extra_info("sockname")
         try:
             yield peer
         finally:
             transport.close()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
-        self.address = transport.get_extra_info("sockname")
-
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         self._from = addr
         message = parse(data)
-        if isinstance(message, Request):
+        what = message.method if isinstance(message, Request) else str(message.status)
+        key = (what, message.top_via.branch)
+        if key in self._seen:
+            self.repeats[what] += 1
+        elif isinstance(message, Request):
             self.requests.put_nowait(message)
-        else:
+        elif message.status != 100:
             self.responses.put_nowait(message)
+        self._seen.add(key)
 
     @property
     def uri(self) -> str:
@@ -217,8 +226,7 @@ class Peer(asyncio.DatagramProtocol):
     async def expects_response(self, status: int) -> Response:
         """The next response but 100, which must be of that status."""
         async with asyncio.timeout(PATIENCE):
-            while (response := await self.responses.get()).status == 100:
-                continue
+            response = await self.responses.get()
         assert response.status == status, serialize(response).decode()
         return response
 
@@ -240,6 +248,7 @@ class Peer(asyncio.DatagramProtocol):
         )
 
     def sends(self, message: Request | Response, to: Agent | None = None) -> None:
+        """Send it to that agent, or to the sender of the last datagram."""
         if to is not None:
             listener = to.endpoint.listeners[0]
             self._from = (listener.host, listener.port)
@@ -251,22 +260,24 @@ class Peer(asyncio.DatagramProtocol):
         method: str,
         *,
         cseq: int = 1,
+        from_: str = '"Peer" <sip:+12025550199@127.0.0.1>;tag=peer',
         to: str = "<sip:bob@127.0.0.1>",
+        call_id: str = "peer-call",
         sdp: Sdp | None = None,
-        uri: str = "sip:bob@127.0.0.1",
         branch: str | None = None,
         more: tuple[tuple[str, str], ...] = (),
     ) -> Request:
-        """A request of ours with a new branch, in the one Call-ID that this peer uses."""
+        """A request of ours, with a new branch unless one is given."""
         self._sequence += 1
         host, port = self.address
+        branch = branch or f"z9hG4bKpeer{self._sequence}"
         headers = Headers(
             (
-                ("Via", f"SIP/2.0/UDP {host}:{port};branch={branch or f'z9hG4bKpeer{self._sequence}'};rport"),
+                ("Via", f"SIP/2.0/UDP {host}:{port};branch={branch};rport"),
                 ("Max-Forwards", "70"),
-                ("From", '"Peer" <sip:+12025550199@127.0.0.1>;tag=peer'),
+                ("From", from_),
                 ("To", to),
-                ("Call-ID", "peer-call"),
+                ("Call-ID", call_id),
                 ("CSeq", f"{cseq} {method}"),
                 ("Contact", f"<{self.uri}>"),
                 *more,
@@ -274,4 +285,15 @@ class Peer(asyncio.DatagramProtocol):
         )
         if sdp is not None:
             headers.add("Content-Type", "application/sdp")
-        return Request(method, uri, headers, (sdp or "").encode())
+        return Request(method, "sip:bob@127.0.0.1", headers, (sdp or "").encode())
+
+    def request_as_callee(self, invite: Request, method: str, *, cseq: int = 1, sdp: Sdp | None = None) -> Request:
+        """A request in the dialog that our answers to that INVITE (tag `peer`) have made."""
+        from_, to = f"{invite.headers.get('To')};tag=peer", invite.headers.get("From") or ""
+        return self.request(method, cseq=cseq, from_=from_, to=to, call_id=invite.call_id, sdp=sdp)
+
+    async def calls(self, agent: Agent, sdp: Sdp | None = OFFER) -> tuple[Request, Inbound]:
+        """An INVITE from us, and the call that it becomes there."""
+        invite = self.request("INVITE", sdp=sdp)
+        self.sends(invite, agent)
+        return invite, await agent.gets_call()
