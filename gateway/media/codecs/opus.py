@@ -55,7 +55,8 @@ _BANDWIDTHS: Final = ((8000, 1101), (12000, 1102), (16000, 1103), (24000, 1104))
 """maxplaybackrate up to which a bandwidth is enough."""
 
 
-def _candidates() -> Iterator[str]:
+def candidates() -> Iterator[str]:
+    """Where libopus may be, best first."""
     yield "libopus.so.0"
     yield "libopus.0.dylib"
     spec = find_spec("av")
@@ -81,7 +82,7 @@ def load(names: Iterable[str]) -> tuple[FFI, Any]:  # Any: what a library export
 @cache
 def library() -> tuple[FFI, Any]:
     """libopus, loaded once. Raises CodecUnavailable."""
-    return load(_candidates())
+    return load(candidates())
 
 
 def version() -> str:

@@ -104,6 +104,8 @@ class OutgoingDigits:
         self._spans: deque[tuple[float, float]] = deque()
         self._clock_rate = 8000
         self._position = self._first_offset = 0
+        self._lead = 0.0
+        """Seconds by which the timeline was ahead when the digit began; it stays so, or digits would add up."""
 
     def add(self, digits: str, *, duration: float, gap: float, clock_rate: int, now: float) -> float:
         """Queue digits behind those that are still going out; return when the last packet leaves.
@@ -152,13 +154,15 @@ class OutgoingDigits:
     def _send(self, event: EventPacket, stream: SinkStream, payload_type: int, now: float) -> RtpPacket:
         scale = stream.clock_rate / self._clock_rate
         payload, offset, marker = event.payload, event.timestamp_offset, event.marker
+        lasted = int.from_bytes(payload[2:4], "big")
         if marker:
             stream.catch_up(now)
             self._position, self._first_offset = stream.position, offset
+            self._lead = stream.due - (now - lasted / self._clock_rate)
         position = self._position + round((offset - self._first_offset) * scale)
-        lasted = round(int.from_bytes(payload[2:4], "big") * scale)
-        if not is_end_packet(payload) or stream.position < position + lasted:
-            stream.reached(position + lasted, due=now, ends=now)
+        end = position + round(lasted * scale)
+        if end > stream.position:
+            stream.reached(end, due=now + self._lead, ends=now)
         return _appended(stream, payload_type, payload, position, marker=marker)
 
     def clear(self) -> None:

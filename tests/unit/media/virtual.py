@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import pairwise
 
 from gateway.media.codecs import registry
@@ -74,6 +75,17 @@ def open_run(source: Codec | LegCodec, sink: Codec | LegCodec, *, continuity: bo
     return Run(pipeline, digits=digits)
 
 
+@lru_cache(maxsize=256)
+def tone_payloads(codec: Codec, number: int, frequency: float, ptime: float) -> tuple[bytes, ...]:
+    """A tone, encoded in packets of `ptime`."""
+    rate = native_rate(codec)
+    encoder = registry.make_encoder(codec, rate)
+    pcm = tones.frames(frequency, rate=rate, ptime=ptime)
+    payloads = tuple(encoder.encode(next(pcm)) for _ in range(number))
+    encoder.close()
+    return payloads
+
+
 def talk(
     codec: Codec,
     seconds: float,
@@ -86,20 +98,16 @@ def talk(
     ptime: float = FRAME,
 ) -> Iterator[Arrival]:
     """A tone in packets, one each `ptime`, the first at `start`."""
-    rate = native_rate(codec)
-    encoder = registry.make_encoder(codec, rate)
-    pcm = tones.frames(frequency, rate=rate, ptime=ptime)
-    for index in range(round(seconds / ptime)):
+    for index, payload in enumerate(tone_payloads(codec, round(seconds / ptime), frequency, ptime)):
         packet = RtpPacket(
             payload_type=codec.payload_type,
             sequence=(sequence + index) & 0xFFFF,
             timestamp=(timestamp + round(index * ptime * codec.clock_rate)) & 0xFFFFFFFF,
             ssrc=ssrc,
             marker=index == 0,
-            payload=encoder.encode(next(pcm)),
+            payload=payload,
         )
         yield start + index * ptime, packet
-    encoder.close()
 
 
 def moved(packet: RtpPacket, *, sequence: int = 0, timestamp: int = 0) -> RtpPacket:
