@@ -27,7 +27,7 @@ MAX_HEADER_LINES: Final = 256
 
 _VERSION: Final = re.compile(r"SIP/[0-9]+\.[0-9]+", re.IGNORECASE)
 _STATUS: Final = re.compile(r"[1-6][0-9]{2}")
-_FOLD: Final = re.compile(rb"[ \t]*\r\n[ \t]+")
+_FOLD: Final = re.compile(rb"\r\n[ \t]+")
 _BARE_BREAK: Final = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 _NUMBER: Final = re.compile(r"[0-9]{1,10}")
 _LINE_BREAK: Final = re.compile(r"[\r\n]")
