@@ -77,7 +77,7 @@ class HttpServer:
         addresses = [ListenAddress.parse(url) for url in self._settings.listen]
         if any(address.is_tls for address in addresses):
             self._context = server_context()
-            self._renew()
+            self.renew()
         self._runner = web.AppRunner(
             self._application(),
             access_log=None,
@@ -90,6 +90,29 @@ class HttpServer:
         except BaseException:
             await self.stop()
             raise
+
+    def renew(self) -> None:
+        """Load the certificate, made or renewed if need be; connections that exist keep theirs.
+
+        Happens by itself at the start and twice a day. A certificate that cannot be renewed while we run stays in use.
+        """
+        if self._context is None:
+            return
+        try:
+            certificate = self._load()
+            certificate.load_into(self._context)
+        except CertificateError as error:
+            if self._certificate is None:
+                raise
+            _log.error("certificate_not_renewed", error_code=error.code, detail=str(error))
+        else:
+            if self._certificate is not None and certificate.not_after != self._certificate.not_after:
+                _log.info("certificate_renewed", not_after=certificate.not_after.isoformat())
+            self._certificate = certificate
+        if self._renewal is not None:
+            self._renewal.cancel()
+        loop = asyncio.get_running_loop()
+        self._renewal = loop.call_at(loop.time() + RENEWAL_INTERVAL, self.renew)
 
     async def stop(self) -> None:
         """Close the listeners, let requests finish for `stop_timeout`, close the connections; idempotent."""
@@ -142,23 +165,6 @@ class HttpServer:
             _log.warning("connection_refused", count=len(server.connections))
             return _Refusing()
         return server()
-
-    def _renew(self) -> None:
-        """Load the certificate, new or renewed. One that cannot be renewed while we run stays in use."""
-        try:
-            certificate = self._load()
-            assert self._context is not None
-            certificate.load_into(self._context)
-        except CertificateError as error:
-            if self._certificate is None:
-                raise
-            _log.error("certificate_not_renewed", error_code=error.code, detail=str(error))
-        else:
-            if self._certificate is not None and certificate.not_after != self._certificate.not_after:
-                _log.info("certificate_renewed", not_after=certificate.not_after.isoformat())
-            self._certificate = certificate
-        loop = asyncio.get_running_loop()
-        self._renewal = loop.call_at(loop.time() + RENEWAL_INTERVAL, self._renew)
 
     def _load(self) -> ServerCertificate:
         if isinstance(self._settings.certificate, CertificateFiles):

@@ -115,7 +115,7 @@ class VertoServer:
             timeout=self._settings.close_timeout,
             autoping=False,  # a ping counts against the rate, and as a sign of life
             compress=False,
-            max_msg_size=self._settings.max_message_size,
+            max_msg_size=self._settings.max_message_size + 1,  # aiohttp refuses a message of this size
         )
         await websocket.prepare(request)
         transport = request.transport

@@ -1,0 +1,543 @@
+"""Verto over real sockets."""
+
+import asyncio
+import contextlib
+import json
+import socket
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from gateway.auth.authenticator import Refusal
+from gateway.domain.causes import USER_BUSY
+from gateway.domain.identity import Identity
+from gateway.domain.ids import Sdp, VertoCallId
+from gateway.observability.metrics import REGISTRY
+from gateway.vsp.control import ClientBye, ClientDtmf, ClientSession, Invite
+from gateway.vsp.login import LoginAttempt
+from tests.unit.vsp.conversation import IDS, OFFER, Message, about, invite
+from tests.wire.vsp.harness import Client, check, running
+
+
+def closed_by(reason: str) -> float:
+    return REGISTRY.get_sample_value("gateway_verto_sockets_closed_total", {"reason": reason}) or 0.0
+
+
+# ---- logging in
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/some/path", "/?voice_sdk_id=VSDK1x&canary=true&rtc_ip=1&x=y", "/?voice_sdk_id="]
+)
+@pytest.mark.parametrize("url", [0, 1])
+async def test_v1_v3_v9_a_client_logs_in_over_ws_and_wss_on_any_path(tmp_path: Path, path: str, url: int) -> None:
+    listen = ("http://127.0.0.1:0", "https://127.0.0.1:0")
+    async with running(tmp_path, listen=listen) as server, server.connect(path, url=url) as client:
+        answer = await client.log_in()
+        state = await client.ask("telnyx_rtc.gatewayState")
+
+        assert answer["result"]["message"] == "logged in"
+        assert state["result"]["params"]["state"] == "REGED"
+        assert state["voice_sdk_id"] == answer["voice_sdk_id"]
+        found = server.registry.find_by_username("alice")
+        assert found is not None
+        assert found.session_id == answer["result"]["sessid"] == state["result"]["sessid"]
+
+
+async def test_v2_no_subprotocol_is_selected_and_nothing_is_compressed(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.connect(protocols=("verto",), compress=15) as client:
+        assert client.websocket.protocol is None
+        assert client.websocket.compress == 0
+
+
+async def test_v32_a_token_logs_in(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.connect() as client:
+        answer = await client.ask("login", {"login": None, "passwd": None, "login_token": "jwt-bob"})
+
+        assert answer["result"]["sessid"]
+        assert server.registry.find_by_username("bob") is not None
+
+
+async def test_v34_a_refused_login_leaves_the_socket_open_for_a_better_one(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.connect() as client:
+        refused = await client.log_in(password="wrong")
+        assert refused["error"] == {"code": -32001, "message": "wrong user name or password"}
+        assert len(server.registry) == 0
+
+        assert "result" in await client.log_in()
+
+
+async def test_v12_pings_are_answered_while_a_login_is_checked(tmp_path: Path) -> None:
+    may_go_on = asyncio.Event()
+
+    async def slow(attempt: LoginAttempt) -> Identity | Refusal:
+        await may_go_on.wait()
+        return await check(attempt)
+
+    async with running(tmp_path, authenticate=slow) as server, server.connect() as client:
+        login = await client.say("login", {"login": "alice", "passwd": "right"})
+        assert (await client.ask("telnyx_rtc.ping"))["result"] == {"message": "PONG"}
+
+        may_go_on.set()
+
+        assert (await client.hear())["id"] == login
+
+
+async def test_a_socket_that_goes_while_its_login_is_checked_leaves_nothing(tmp_path: Path) -> None:
+    started, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def endless(_attempt: LoginAttempt) -> Identity | Refusal:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+        raise AssertionError("unreachable")
+
+    async with running(tmp_path, authenticate=endless) as server:
+        async with server.connect() as client:
+            await client.say("login", {"login": "alice", "passwd": "right"})
+            await started.wait()
+        await cancelled.wait()
+        assert len(server.registry) == 0
+
+
+async def crash(_attempt: LoginAttempt) -> Identity | Refusal:
+    raise RuntimeError("the database is on fire")
+
+
+async def hang(_attempt: LoginAttempt) -> Identity | Refusal:
+    await asyncio.Event().wait()
+    raise AssertionError("unreachable")
+
+
+async def busy(_attempt: LoginAttempt) -> Identity | Refusal:
+    return Refusal("busy", "too many logins at once, try again")
+
+
+@pytest.mark.parametrize("authenticate", [crash, hang, busy])
+async def test_a_login_that_cannot_be_checked_is_answered_and_the_client_is_sent_round_again(
+    tmp_path: Path, authenticate: object
+) -> None:
+    async with (
+        running(tmp_path, authenticate=authenticate, authentication_timeout=0.1) as server,  # type: ignore[arg-type]  # one of the three above
+        server.connect() as client,
+    ):
+        answer = await client.log_in()
+
+        assert answer["error"]["code"] == -32001
+        assert await client.closed() == 1013
+
+
+# ---- sessions
+
+
+async def test_v41_v117_a_login_with_the_session_id_of_an_open_socket_takes_it_over(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.connect() as old, server.connect() as new:
+        session_id = (await old.log_in())["result"]["sessid"]
+        await old.say("telnyx_rtc.invite", invite())
+        await server.control.wait_until(lambda: bool(server.control.calls))
+
+        login = await new.say(
+            "login", {"login": "alice", "passwd": "right", "sessid": session_id, "reconnection": True}
+        )
+        answer, bye, ready = [await new.hear() for _ in range(3)]
+
+        assert (answer["id"], answer["result"]["sessid"]) == (login, session_id)
+        assert (bye["method"], bye["params"]["callID"]) == ("telnyx_rtc.bye", "call-1")
+        assert ready["params"] == {"reattached_sessions": []}
+        assert server.control.lost == [session_id]
+        assert (await old.hear())["result"]["message"] == "CALL CREATED"
+        assert (await old.hear())["method"] == "telnyx_rtc.punt"
+        assert await old.closed() == 1000
+        assert len(server.registry) == 1
+        assert "result" in await new.ask("telnyx_rtc.gatewayState")
+    assert server.control.lost == [session_id, session_id]
+
+
+async def test_v43_the_session_of_somebody_else_is_never_taken_over(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.connect() as alice, server.connect() as eve:
+        session_id = (await alice.log_in())["result"]["sessid"]
+
+        answer = await eve.log_in("eve", sessid=session_id, reconnection=True)
+
+        assert answer["result"]["sessid"] != session_id
+        assert "result" in await alice.ask("telnyx_rtc.gatewayState")
+        assert server.control.lost == []
+
+
+async def test_v42_an_unknown_session_id_gets_a_new_session(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.connect() as client:
+        answer = await client.log_in(sessid="made-up-by-flutter", reconnection=True)
+
+        assert answer["result"]["sessid"] not in ("", "made-up-by-flutter")
+
+
+async def test_v44_a_new_token_on_a_live_socket_keeps_the_session(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.connect() as client:
+        first = await client.log_in()
+
+        again = await client.ask("login", {"login_token": "jwt-alice", "sessid": first["result"]["sessid"]})
+        state = await client.ask("telnyx_rtc.gatewayState")
+
+        assert again["result"]["sessid"] == first["result"]["sessid"] == state["result"]["sessid"]
+        assert state["id"] == "c3"  # nothing came in between: no clientReady
+        assert server.control.lost == []
+
+
+async def test_a_login_of_another_connection_on_a_live_socket_is_refused(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.connect() as client:
+        await client.log_in()
+
+        answer = await client.ask("login", {"login": "eve", "passwd": "right"})
+
+        assert answer["error"]["code"] == -32001
+        assert server.registry.find_by_username("alice") is not None
+        assert server.registry.find_by_username("eve") is None
+
+
+async def test_the_end_of_a_socket_ends_its_session_and_call_control_hears_of_it(tmp_path: Path) -> None:
+    async with running(tmp_path) as server:
+        async with server.connect() as client:
+            session_id = (await client.log_in())["result"]["sessid"]
+
+        await server.control.wait_until(lambda: server.control.lost == [session_id])
+
+        assert len(server.registry) == 0
+
+
+async def test_v41_with_a_window_a_session_waits_for_its_client_and_then_ends(tmp_path: Path) -> None:
+    async with running(tmp_path, reattach_window=0.3) as server:
+        async with server.connect() as client:
+            session_id = (await client.log_in())["result"]["sessid"]
+        async with server.connect() as client:
+            again = await client.log_in(sessid=session_id)
+            assert again["result"]["sessid"] == session_id
+            server.control.lost.clear()  # the calls of before have ended
+
+        await server.control.wait_until(lambda: server.control.lost == [session_id])
+
+        assert len(server.registry) == 0
+
+
+# ---- calls
+
+
+async def test_v55_a_call_that_is_refused_at_once_gets_its_result_first(tmp_path: Path) -> None:
+    def refuse(session: ClientSession, call: Invite) -> None:
+        session.send_bye(call.verto_call_id, cause=USER_BUSY, sip_code=486, sip_reason="Busy Here")
+
+    async with running(tmp_path) as server, server.connect() as client:
+        server.control.on_call = refuse
+        await client.log_in()
+
+        created = await client.ask("telnyx_rtc.invite", invite())
+        bye = await client.hear()
+
+        assert created["result"]["message"] == "CALL CREATED"
+        assert (bye["method"], bye["params"]["cause"], bye["params"]["sipCode"]) == ("telnyx_rtc.bye", "USER_BUSY", 486)
+
+
+async def test_a_call_goes_both_ways_through_the_handle_of_the_session(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.connect() as client:
+        session_id = (await client.log_in())["result"]["sessid"]
+        await client.ask("telnyx_rtc.invite", invite())
+        session, _ = server.control.calls[0]
+        call_id = VertoCallId("call-1")
+
+        session.send_ringing(call_id, **IDS)
+        session.send_media(call_id, sdp=Sdp(OFFER))
+        session.send_answer(call_id, sdp=None, **IDS)
+        methods = [(await client.hear())["method"] for _ in range(3)]
+        await client.ask("telnyx_rtc.info", about("call-1", dtmf="5"))
+        await client.ask("telnyx_rtc.bye", about("call-1", cause="NORMAL_CLEARING", causeCode=16))
+
+        assert methods == ["telnyx_rtc.ringing", "telnyx_rtc.media", "telnyx_rtc.answer"]
+        (_, _, digits), (owner, ended, bye) = server.control.messages
+        assert digits == ClientDtmf("5")
+        assert (owner, ended) == (session_id, "call-1")
+        assert isinstance(bye, ClientBye)
+
+
+async def test_a_defect_in_call_control_costs_one_client_and_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_session: ClientSession, _call: Invite) -> None:
+        raise RuntimeError("our bug")
+
+    async with running(tmp_path) as server, server.connect() as one, server.connect() as other:
+        server.control.on_call = fail
+        await one.log_in()
+        await other.log_in("bob")
+
+        await one.say("telnyx_rtc.invite", invite())
+
+        assert await one.closed() == 1011
+        assert "result" in await other.ask("telnyx_rtc.ping")
+
+
+async def test_sending_to_a_client_that_has_gone_does_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path) as server:
+        async with server.connect() as client:
+            await client.log_in()
+            await client.ask("telnyx_rtc.invite", invite())
+        await server.control.wait_until(lambda: bool(server.control.lost))
+        session, call = server.control.calls[0]
+
+        session.send_ringing(call.verto_call_id, **IDS)
+        session.send_answer(call.verto_call_id, sdp=None, **IDS)
+        session.send_bye(call.verto_call_id, cause=USER_BUSY, sip_code=None, sip_reason=None)
+        session.send_invite(
+            VertoCallId("in-1"),
+            sdp=Sdp(OFFER),
+            caller_name="",
+            caller_number="",
+            callee_name="",
+            callee_number="",
+            **IDS,
+        )
+
+
+# ---- bad input
+
+
+async def test_v16_v26_after_garbage_torn_and_misplaced_frames_a_login_and_a_call_work(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.connect() as client:
+        for text in ("garbage", "", "{", "[]", "42", '{"jsonrpc":"2.0","id":"c1","met', "#SPU 9", "[" * 20_000):
+            await client.say_text(text)
+        await client.websocket.send_bytes(b"\x00\xff" * 100)
+        for method in ("telnyx_rtc.answer", "telnyx_rtc.bye", "telnyx_rtc.gatewayState"):
+            assert (await client.ask(method, about("nobody")))["error"]["code"] == -32000
+
+        assert "result" in await client.log_in()
+        assert (await client.ask("telnyx_rtc.nobody"))["error"]["code"] == -32601
+        assert (await client.ask("telnyx_rtc.invite", invite()))["result"]["message"] == "CALL CREATED"
+
+
+async def test_v5_v6_a_mebibyte_and_a_burst_of_a_hundred_pass_after_the_login(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.connect() as client:
+        await client.log_in()
+        padded = json.dumps({"jsonrpc": "2.0", "id": "big", "method": "telnyx_rtc.ping", "params": {}})
+        await client.say_text(padded + " " * (1024 * 1024 - len(padded)))
+        assert (await client.hear())["id"] == "big"
+
+        ids = [await client.say("telnyx_rtc.ping") for _ in range(100)]
+
+        assert [(await client.hear())["id"] for _ in range(100)] == ids
+
+
+@pytest.mark.parametrize("size", [70_000, 3_000_000])
+async def test_an_oversized_frame_before_the_login_closes_that_socket_only(tmp_path: Path, size: int) -> None:
+    before = closed_by("too_large")
+    async with running(tmp_path) as server, server.connect() as bystander:
+        async with server.connect() as client:
+            # The reset of a connection whose bytes nobody reads may overtake the close frame.
+            with contextlib.suppress(ConnectionError):
+                await client.say_text("x" * size)
+            code = await client.closed()
+            assert code in (1009, 1006, None)
+
+        assert "result" in await bystander.log_in()
+    assert closed_by("too_large") == before + 1
+
+
+async def test_a_flood_is_cut_off_and_the_next_connection_works(tmp_path: Path) -> None:
+    async with running(tmp_path, message_rate=10.0, message_burst=20) as server:
+        async with server.connect() as client:
+            for _ in range(40):
+                await client.say("telnyx_rtc.ping")
+            assert await client.closed() == 1008
+        async with server.connect() as client:
+            assert "result" in await client.log_in()
+
+
+async def test_invalid_utf8_ends_that_socket_as_websocket_demands(tmp_path: Path) -> None:
+    before = closed_by("protocol")
+    async with running(tmp_path) as server:
+        async with server.connect() as client:
+            writer = client.websocket._writer
+            await writer.send_frame(b"\xff\xfe", aiohttp.WSMsgType.TEXT)
+            assert await client.closed() == 1007
+        async with server.connect() as client:
+            assert "result" in await client.log_in()
+    assert closed_by("protocol") == before + 1
+
+
+async def test_a_websocket_ping_gets_its_pong(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.connect(autoping=False) as client:
+        await client.websocket.ping(b"flutter")
+
+        message = await client.websocket.receive(timeout=10)
+
+        assert (message.type, bytes(message.data)) == (aiohttp.WSMsgType.PONG, b"flutter")
+
+
+async def test_v128_a_speed_test_answers_both_ways(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.connect() as client:
+        await client.log_in()
+        await client.say_text("#SPU 20480")
+        for _ in range(20):
+            await client.say_text("#SPB " + "." * 1024)
+        await client.say_text("#SPE")
+
+        upload = await client.websocket.receive_str(timeout=10)
+        data = [await client.websocket.receive_str(timeout=10) for _ in range(20)]
+        download = await client.websocket.receive_str(timeout=10)
+
+        assert upload.startswith("#SPU ")
+        assert sum(len(frame) - 5 for frame in data) == 20480
+        assert download.startswith("#SPD ")
+
+
+# ---- time
+
+
+async def test_v11_the_server_pings(tmp_path: Path) -> None:
+    async with running(tmp_path, ping_interval=0.05) as server, server.connect() as client:
+        await client.log_in()
+
+        pings = [await client.hear() for _ in range(2)]
+
+        assert {ping["method"] for ping in pings} == {"telnyx_rtc.ping"}
+
+
+async def test_v15_a_silent_client_is_dropped(tmp_path: Path) -> None:
+    async with running(tmp_path, idle_timeout=0.2) as server, server.connect() as client:
+        session_id = (await client.log_in())["result"]["sessid"]
+
+        assert await client.closed() == 1008
+
+        await server.control.wait_until(lambda: server.control.lost == [session_id])
+
+
+async def test_a_socket_without_a_login_is_dropped(tmp_path: Path) -> None:
+    async with running(tmp_path, login_timeout=0.1) as server, server.connect() as client:
+        assert await client.closed() == 1008
+
+
+async def test_v7_the_close_of_a_client_is_answered_at_once(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.connect() as client:
+        await client.log_in()
+
+        async with asyncio.timeout(1):
+            await client.websocket.close()
+
+        assert client.websocket.close_code is not None
+
+
+# ---- slow, many, and the end
+
+
+def raw_client(url: str) -> socket.socket:
+    """A connection whose window is small, for a client that stops reading."""
+    host, port = url.removeprefix("http://").split(":")
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.setblocking(False)
+    raw_address = (host, int(port))
+    with contextlib.suppress(BlockingIOError):
+        raw.connect(raw_address)
+    return raw
+
+
+@pytest.mark.parametrize(
+    "limits", [{"max_bytes_queued": 500_000}, {"max_frames_queued": 20}, {"send_timeout": 0.2}], ids=str
+)
+async def test_a_client_that_stops_reading_is_dropped(tmp_path: Path, limits: Message) -> None:
+    before = closed_by("slow")
+    async with running(tmp_path, **limits) as server:
+        connector = aiohttp.TCPConnector(socket_factory=lambda _info: raw_client(server.urls[0]))
+        async with aiohttp.ClientSession(connector=connector) as web, web.ws_connect(server.urls[0]) as websocket:
+            client = Client(websocket)
+            await client.log_in()
+            transport = websocket._response.connection.transport  # type: ignore[union-attr]  # there is one
+            transport.pause_reading()  # type: ignore[union-attr]  # there is one
+            session = server.registry.find_by_username("alice")
+            assert session is not None
+            for number in range(60):
+                session.send_invite(
+                    VertoCallId(f"in-{number}"),
+                    sdp=Sdp("v" * 100_000),
+                    caller_name="",
+                    caller_number="",
+                    callee_name="",
+                    callee_number="",
+                    **IDS,
+                )
+
+            await server.control.wait_until(lambda: bool(server.control.lost))
+            transport.abort()  # type: ignore[union-attr]  # there is one
+
+    assert closed_by("slow") == before + 1
+
+
+async def test_sockets_are_bounded_in_total_per_address_and_without_login(tmp_path: Path) -> None:
+    for name in ("max_sockets", "max_sockets_per_address", "max_sockets_without_login"):
+        limits: Message = {name: 2}
+        async with running(tmp_path, **limits) as server, server.connect(), server.connect():
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                async with server.connect():
+                    raise AssertionError("that is one too many")
+            assert refused.value.status == 503
+
+
+async def test_a_logged_in_socket_makes_room_for_one_that_has_not(tmp_path: Path) -> None:
+    async with running(tmp_path, max_sockets_without_login=1) as server, server.connect() as first:
+        await first.log_in()
+
+        async with server.connect() as second:
+            assert "result" in await second.log_in("bob")
+
+
+async def test_100_connections_leave_no_task_socket_or_session(tmp_path: Path) -> None:
+    async with running(tmp_path) as server:
+        for number in range(100):
+            async with server.connect() as client:
+                if number % 3:
+                    await client.log_in()
+                if number % 5 == 0:
+                    client.websocket._response.close()  # the connection is torn
+        await server.control.wait_until(lambda: len(server.control.lost) == 66)
+        async with server.connect() as client:
+            await client.log_in()
+        await server.control.wait_until(lambda: len(server.control.lost) == 67)
+
+        assert len(server.registry) == 0
+    assert server.verto.sockets == 0
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_stopping_closes_every_socket_with_1001_and_refuses_new_ones(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.connect() as client, server.connect() as idle:
+        session_id = (await client.log_in())["result"]["sessid"]
+        async with asyncio.TaskGroup() as group:
+            codes = [group.create_task(one.closed()) for one in (client, idle)]
+            await server.verto.stop()
+
+        assert [code.result() for code in codes] == [1001, 1001]
+        assert server.control.lost == [session_id]
+        assert server.verto.sockets == 0
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            async with server.connect():
+                raise AssertionError("no more")
+
+
+async def test_stopping_ends_the_windows_of_lost_sessions(tmp_path: Path) -> None:
+    async with running(tmp_path, reattach_window=3600.0) as server:
+        async with server.connect() as client:
+            session_id = (await client.log_in())["result"]["sessid"]
+        async with server.connect() as client:
+            await client.log_in("bob")  # by now the first socket has ended
+    assert session_id in server.control.lost
+    assert len(server.registry) == 0
+
+
+async def test_stopping_does_not_wait_for_a_client_that_never_answers_the_close(tmp_path: Path) -> None:
+    async with running(tmp_path, close_timeout=0.2) as server, server.connect(autoclose=False) as client:
+        await client.log_in()
+
+        async with asyncio.timeout(3):
+            await server.verto.stop()
+
+        assert server.verto.sockets == 0
