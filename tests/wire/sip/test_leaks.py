@@ -1,0 +1,100 @@
+"""After many calls of every ending nothing is left: no call, dialog, transaction, task or object."""
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from gateway.sip.call import Answered, Cancelled, Confirmed, Ended, Provisional, Rejected
+from gateway.sip.core.dialog import Dialog
+from gateway.sip.driver import Driver
+from gateway.sip.transport.flow import Transport
+from tests.wire.sip.agents import ANSWER, Agent, connected, pair, settings
+
+CALLS = 50
+
+Ending = Callable[[Agent, Agent], Awaitable[None]]
+
+
+async def caller_hangs_up(caller: Agent, callee: Agent) -> None:
+    out, into = await connected(caller, callee)
+    out.call.hangup()
+    await into.ear.hears(Ended)
+
+
+async def callee_hangs_up(caller: Agent, callee: Agent) -> None:
+    out, into = await connected(caller, callee)
+    into.call.hangup()
+    await out.ear.hears(Ended)
+
+
+async def callee_is_busy(caller: Agent, callee: Agent) -> None:
+    out = caller.dials(callee.uri())
+    (await callee.gets_call()).call.reject(486, "Busy Here")
+    await out.ear.hears(Rejected)
+
+
+async def caller_cancels(caller: Agent, callee: Agent) -> None:
+    out = caller.dials(callee.uri())
+    into = await callee.gets_call()
+    into.call.ring()
+    await out.ear.hears(Provisional)
+    out.call.hangup()
+    await into.ear.hears(Cancelled)
+    await out.ear.hears(Rejected)
+
+
+async def cancel_crosses_200(caller: Agent, callee: Agent) -> None:
+    out = caller.dials(callee.uri())
+    into = await callee.gets_call()
+    into.call.ring()
+    await out.ear.hears(Provisional)
+    into.call.answer(ANSWER)
+    out.call.hangup()
+    await out.ear.hears(Rejected)
+    await into.ear.hears(Confirmed)
+    await into.ear.hears(Ended)
+
+
+async def callee_takes_back_its_answer(caller: Agent, callee: Agent) -> None:
+    out = caller.dials(callee.uri())
+    into = await callee.gets_call()
+    into.call.answer(ANSWER)
+    into.call.hangup()
+    await out.ear.hears(Answered)
+    await out.ear.hears(Ended)
+
+
+ENDINGS: tuple[Ending, ...] = (
+    caller_hangs_up,
+    callee_hangs_up,
+    callee_is_busy,
+    caller_cancels,
+    cancel_crosses_200,
+    callee_takes_back_its_answer,
+)
+
+
+def alive(kind: type) -> int:
+    gc.collect()
+    return sum(isinstance(one, kind) for one in gc.get_objects())
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_nothing_is_left_of_50_calls_of_every_ending(transport: Transport) -> None:
+    before = len(asyncio.all_tasks())
+    async with pair(settings(transport, t1=0.05)) as (caller, callee):
+        idle = len(asyncio.all_tasks())
+        for ending in ENDINGS:
+            for _ in range(CALLS):
+                await ending(caller, callee)
+        await caller.lets_timers_run_out()
+
+        for agent in (caller, callee):
+            agent.assert_idle()
+            assert agent.agent.transactions == 0
+            assert agent.endpoint.connection_count <= 2
+        assert (alive(Driver), alive(Dialog)) == (0, 0)
+        assert len(asyncio.all_tasks()) <= idle + 2  # the readers of the one TCP connection
+    assert len(asyncio.all_tasks()) == before
