@@ -85,6 +85,10 @@ class Browser:
     has_events: bool = True
     certificate: RTCCertificate = field(default_factory=RTCCertificate.generateCertificate)
     ssrc: int = 0x11223344
+    is_mute: bool = False
+    """Whether it never answers in DTLS."""
+    lost_flights: int = 0
+    """How many DTLS datagrams the network loses on their way to it."""
 
     def __post_init__(self) -> None:
         self.tasks = OwnedTasks()
@@ -182,6 +186,8 @@ class Browser:
         if self._path is None:
             self._path = _Path("controlled" if is_dtls_client else "controlling")
         self._path.connection = connection
+        if self.is_mute:
+            return
         self.tasks.start(self._pump(connection))
         if self._dtls is None:
             await self._handshake(self._path)
@@ -201,7 +207,11 @@ class Browser:
         assert self._path is not None
         try:
             while True:
-                await self._path.inbox.put(await connection.recv())
+                data = await connection.recv()
+                if 19 < data[0] < 64 and self.lost_flights > 0:
+                    self.lost_flights -= 1
+                else:
+                    await self._path.inbox.put(data)
         except ConnectionError:
             return
 
