@@ -1,0 +1,275 @@
+"""SIPp, both roles, UDP and TCP, against a bare user agent with a trivial far side."""
+
+import asyncio
+import re
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Final, TypeVar
+
+import pytest
+
+from gateway.domain.ids import Sdp
+from gateway.sip.call import (
+    Answered,
+    Cancelled,
+    Confirmed,
+    Ended,
+    IncomingCall,
+    OutgoingCall,
+    Provisional,
+    Rejected,
+    Reoffered,
+    SipCallEvent,
+    Target,
+)
+from gateway.sip.endpoint import Endpoint
+from gateway.sip.settings import SipSettings, TrunkSettings
+from gateway.sip.ua import UserAgent
+from tests.interop.sipp_runner import Sipp, SippProcess, Transport, loopback_address, sipp
+
+pytestmark = pytest.mark.interop
+
+PATIENCE: Final = 20.0
+TRUNK: Final = TrunkSettings(name="sipp", uri="sip:127.7.0.1", accept_from=(ip_network("127.7.0.0/16"),))
+MIRRORED: Final = {"sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
+
+EventT = TypeVar("EventT", bound=SipCallEvent)
+
+
+class BareAgent:
+    """A user agent without media: its SDP names a socket that takes RTP and throws it away."""
+
+    def __init__(self, agent: UserAgent, endpoint: Endpoint, rtp: socket.socket, host: str) -> None:
+        self.agent, self._endpoint, self._rtp, self._host = agent, endpoint, rtp, host
+        self.calls: asyncio.Queue[IncomingCall] = asyncio.Queue()
+        self.events: asyncio.Queue[SipCallEvent] = asyncio.Queue()
+        agent.on_invite = self._on_invite
+
+    @property
+    def address(self) -> str:
+        return f"{self._host}:{self._endpoint.listeners[0].port}"
+
+    def sdp(self, direction: str = "sendrecv") -> Sdp:
+        lines = ["v=0", f"o=- 1 1 IN IP4 {self._host}", "s=-", f"c=IN IP4 {self._host}", "t=0 0"]
+        lines += [f"m=audio {self._rtp.getsockname()[1]} RTP/AVP 0 101", "a=rtpmap:0 PCMU/8000"]
+        lines += ["a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-15", f"a={direction}", ""]
+        return Sdp("\r\n".join(lines))
+
+    def answer_to(self, offer: Sdp | None) -> Sdp:
+        """RFC 3264 section 6.1, for the direction only."""
+        found = re.search(r"^a=(sendonly|recvonly|inactive)\s*$", offer or "", re.MULTILINE)
+        return self.sdp("sendrecv" if found is None else MIRRORED[found.group(1)])
+
+    def dials(self, uri: str) -> OutgoingCall:
+        target = Target(uri=uri, from_uri=f"sip:gw@{self._host}", username="trunk", password="trunkpass")
+        return self.agent.invite(target, self.sdp(), self.events.put_nowait)
+
+    async def gets_call(self) -> IncomingCall:
+        async with asyncio.timeout(PATIENCE):
+            return await self.calls.get()
+
+    async def hears(self, kind: type[EventT]) -> EventT:
+        async with asyncio.timeout(PATIENCE):
+            event = await self.events.get()
+        assert isinstance(event, kind), event
+        return event
+
+    def _on_invite(self, call: IncomingCall) -> None:
+        call.listen(self.events.put_nowait)
+        self.calls.put_nowait(call)
+
+
+@asynccontextmanager
+async def bare_agent(transport: Transport) -> AsyncIterator[BareAgent]:
+    host = loopback_address()
+    settings = SipSettings(listen=((transport, host, 0),))
+    endpoint = Endpoint(settings)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rtp:
+        rtp.bind((host, 0))
+        bare = BareAgent(UserAgent(endpoint, settings, (TRUNK,)), endpoint, rtp, host)
+        await bare.agent.start()
+        try:
+            yield bare
+        finally:
+            await bare.agent.stop(grace=2.0)
+            assert (bare.agent.calls, bare.agent.dialogs, bare.agent.tasks) == (0, 0, 0)
+
+
+@asynccontextmanager
+async def called(
+    scenario: str, transport: Transport, folder: Path, *, pause_ms: int = 500
+) -> AsyncIterator[tuple[BareAgent, OutgoingCall, SippProcess]]:
+    """We call SIPp."""
+    setup = Sipp(scenario=scenario, host=loopback_address(), transport=transport, pause_ms=pause_ms)
+    async with sipp(setup, folder) as process, bare_agent(transport) as bare:
+        yield bare, bare.dials(setup.uri), process
+
+
+@asynccontextmanager
+async def calling(
+    scenario: str, transport: Transport, folder: Path, *, pause_ms: int = 500
+) -> AsyncIterator[tuple[BareAgent, IncomingCall, SippProcess]]:
+    """SIPp calls us."""
+    async with bare_agent(transport) as bare:
+        setup = Sipp(
+            scenario=scenario, host=loopback_address(), transport=transport, remote=bare.address, pause_ms=pause_ms
+        )
+        async with sipp(setup, folder) as process:
+            yield bare, await bare.gets_call(), process
+
+
+@pytest.fixture(params=["udp", "tcp"])
+def transport(request: pytest.FixtureRequest) -> Transport:
+    value: Transport = request.param
+    return value
+
+
+# SIPp answers
+
+
+async def test_a_call_is_rung_answered_reoffered_and_hung_up(transport: Transport, tmp_path: Path) -> None:
+    async with called("uas_answer_echo", transport, tmp_path) as (bare, call, process):
+        assert (await bare.hears(Provisional)).status == 180
+        assert "m=audio 16000" in ((await bare.hears(Answered)).sdp or "")
+
+        outcome: asyncio.Future[Answered | Rejected] = asyncio.get_running_loop().create_future()
+        call.reinvite(bare.sdp("sendonly"), outcome.set_result)
+        assert isinstance(await outcome, Answered)
+        call.hangup(q850=16)
+
+        await process.succeeds()
+
+
+async def test_early_media_comes_before_the_answer(transport: Transport, tmp_path: Path) -> None:
+    async with called("uas_early_media_183", transport, tmp_path) as (bare, call, process):
+        early = await bare.hears(Provisional)
+        assert early.status == 183
+        assert "m=audio 16000" in (early.sdp or "")
+
+        assert (await bare.hears(Answered)).sdp is not None
+        call.hangup()
+        await process.succeeds()
+
+
+async def test_a_busy_far_end_is_486(transport: Transport, tmp_path: Path) -> None:
+    async with called("uas_busy_486", transport, tmp_path) as (bare, _call, process):
+        await bare.hears(Provisional)
+
+        assert await bare.hears(Rejected) == Rejected(486, "Busy Here")
+        await process.succeeds()
+
+
+async def test_a_declining_far_end_is_603_with_its_cause(transport: Transport, tmp_path: Path) -> None:
+    async with called("uas_reject_603", transport, tmp_path) as (bare, _call, process):
+        assert await bare.hears(Rejected) == Rejected(603, "Decline", 21)
+
+        await process.succeeds()
+
+
+async def test_a_call_that_rings_is_cancelled(transport: Transport, tmp_path: Path) -> None:
+    async with called("uas_noanswer_cancel_487", transport, tmp_path) as (bare, call, process):
+        await bare.hears(Provisional)
+
+        call.hangup()
+
+        assert (await bare.hears(Rejected)).status == 487
+        await process.succeeds()
+
+
+@pytest.mark.parametrize("scenario", ["uas_challenge_401", "uas_challenge_407"])
+async def test_a_challenge_is_answered(scenario: str, transport: Transport, tmp_path: Path) -> None:
+    async with called(scenario, transport, tmp_path) as (bare, call, process):
+        assert (await bare.hears(Provisional)).status == 180
+        await bare.hears(Answered)
+
+        call.hangup()
+
+        await process.succeeds()
+
+
+async def test_the_far_end_holds_and_resumes(transport: Transport, tmp_path: Path) -> None:
+    async with called("uas_reinvite_hold_resume", transport, tmp_path) as (bare, call, process):
+        await bare.hears(Provisional)
+        await bare.hears(Answered)
+
+        for direction in ("sendonly", "sendrecv"):
+            offer = (await bare.hears(Reoffered)).sdp
+            assert f"a={direction}" in (offer or "")
+            call.answer_reoffer(bare.answer_to(offer))
+        call.hangup()
+
+        await process.succeeds()
+
+
+async def test_the_far_end_hangs_up(transport: Transport, tmp_path: Path) -> None:
+    async with called("uas_bye_after", transport, tmp_path) as (bare, _call, process):
+        await bare.hears(Provisional)
+        await bare.hears(Answered)
+
+        assert await bare.hears(Ended) == Ended(16, "bye")
+        await process.succeeds()
+
+
+# SIPp calls
+
+
+@pytest.mark.parametrize("scenario", ["uac_inbound_basic", "uac_inbound_pcmu_dtmf"])
+async def test_a_call_comes_in_and_is_hung_up_by_the_caller(
+    scenario: str, transport: Transport, tmp_path: Path
+) -> None:
+    async with calling(scenario, transport, tmp_path) as (bare, call, process):
+        assert (call.trunk, call.request_user, call.caller_name) == ("sipp", "1000", "Test Caller")
+        call.ring()
+        call.answer(bare.answer_to(call.offer))
+
+        await bare.hears(Confirmed)
+        assert (await bare.hears(Ended)).reason == "bye"
+        await process.succeeds()
+
+
+async def test_a_call_comes_in_with_early_media(transport: Transport, tmp_path: Path) -> None:
+    async with calling("uac_inbound_basic", transport, tmp_path, pause_ms=100) as (bare, call, process):
+        answer = bare.answer_to(call.offer)
+        call.progress(answer)
+        call.answer(answer)
+
+        await bare.hears(Confirmed)
+        await bare.hears(Ended)
+        await process.succeeds()
+
+
+async def test_the_caller_holds_and_resumes(transport: Transport, tmp_path: Path) -> None:
+    async with calling("uac_reinvite", transport, tmp_path) as (bare, call, process):
+        call.answer(bare.answer_to(call.offer))
+        await bare.hears(Confirmed)
+
+        for direction in ("sendonly", "sendrecv"):
+            offer = (await bare.hears(Reoffered)).sdp
+            assert f"a={direction}" in (offer or "")
+            call.answer_reoffer(bare.answer_to(offer))
+
+        await bare.hears(Ended)
+        await process.succeeds()
+
+
+async def test_headers_of_the_caller_arrive(transport: Transport, tmp_path: Path) -> None:
+    async with calling("uac_x_headers", transport, tmp_path) as (bare, call, process):
+        call.answer(bare.answer_to(call.offer))
+
+        names = [name.lower() for name, _ in call.headers]
+        assert names == ["x-tenant", "x-call-ref", "x-note", "x-lower-case", "x-multi", "x-multi"]
+        assert [value for name, value in call.headers if name == "X-Multi"] == ["one", "two"]
+        await bare.hears(Confirmed)
+        await bare.hears(Ended)
+        await process.succeeds()
+
+
+async def test_the_caller_cancels(transport: Transport, tmp_path: Path) -> None:
+    async with calling("uac_cancel", transport, tmp_path) as (bare, call, process):
+        call.ring()
+
+        assert await bare.hears(Cancelled) == Cancelled(None)
+        await process.succeeds()
