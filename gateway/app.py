@@ -52,9 +52,6 @@ LAB_TRUNK: Final = "lab"
 LOOPBACK: Final = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 """With the lab on, a phone or sipp on this machine may call in as well."""
 
-LAB_CODECS: Final = ("opus", "G722", "PCMU", "PCMA")
-"""The lab echoes any of them; what plays tones answers with G.711."""
-
 SIP_STOP_GRACE: Final = 2.0
 """Seconds that trunks have to answer our last BYEs."""
 
@@ -179,7 +176,8 @@ class Gateway:
         """The user agent; it opens its sockets in `_call_control`, once there is a directory to take calls."""
         trunks = list(self.config.trunks)
         if lab is not None:
-            trunks.append(TrunkSettings(name=LAB_TRUNK, uri=lab.address.uri(), codecs=LAB_CODECS, accept_from=LOOPBACK))
+            codecs = self.config.lab.codecs
+            trunks.append(TrunkSettings(name=LAB_TRUNK, uri=lab.address.uri(), codecs=codecs, accept_from=LOOPBACK))
         self.trunks = tuple(trunks)
         self.endpoint = Endpoint(self.config.sip)
         self.agent = UserAgent(self.endpoint, self.config.sip, self.trunks)

@@ -153,6 +153,7 @@ PARSERS: Final[Mapping[str, Parser]] = {
     "trunks.name": _trunk_name,
     "trunks.uri": _trunk_uri,
     "trunks.codecs": _codec,
+    "lab.codecs": _codec,
     "lab.host": _address,
 }
 """Keys whose text has a grammar that the settings class does not check itself; for a list, of each element."""
@@ -171,7 +172,7 @@ def refused_together(section: str, values: Mapping[str, object]) -> list[tuple[s
     return [(f"listen[{index}]", hint) for index in exposed]
 
 
-NOT_EMPTY: Final = frozenset({"http.listen", "sip.listen", "calls.browser_codecs", "trunks.codecs"})
+NOT_EMPTY: Final = frozenset({"http.listen", "sip.listen", "calls.browser_codecs", "trunks.codecs", "lab.codecs"})
 """Lists that make no sense without an element. None of ours may name an element twice."""
 
 _MAY_BE_ZERO: Final = frozenset(

@@ -1,0 +1,104 @@
+"""A whole gateway on free loopback ports, with users, inside the test's own process."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+
+from gateway.app import Gateway
+from gateway.config import load
+
+PASSWORD: Final = "correct horse"
+
+FAST: Final[Mapping[str, Mapping[str, object]]] = {
+    "http": {"listen": ["http://127.0.0.1:0", "https://127.0.0.1:0"]},
+    "metrics": {"listen": "127.0.0.1:0"},
+    "auth": {"password_time_cost": 1, "password_memory_kib": 64},
+    "sip": {"listen": ["udp:127.0.0.1:0", "tcp:127.0.0.1:0"]},
+    "lab": {"enabled": True},
+    "log": {"level": "warning"},
+}
+"""Free ports, cheap password hashes, the lab on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A gateway that takes calls, and how to get in."""
+
+    gateway: Gateway
+    key: str
+    connections: Mapping[str, str]
+    """Connection ids by user name."""
+
+    @property
+    def http(self) -> str:
+        """Its plain HTTP address."""
+        return next(url for url in self.gateway.ready.http if url.startswith("http://"))
+
+    @property
+    def websocket(self) -> str:
+        """The same for WebSockets."""
+        return self.http.replace("http", "ws", 1)
+
+    @property
+    def wss(self) -> str:
+        """The encrypted one, with a certificate of our own authority."""
+        return next(url for url in self.gateway.ready.http if url.startswith("https://")).replace("http", "ws", 1)
+
+    def sip(self, transport: str = "udp") -> str:
+        """Host and port of a SIP listener."""
+        return next(one for one in self.gateway.ready.sip if one.startswith(transport)).partition(":")[2]
+
+    async def get(self, path: str) -> Any:  # Any: JSON of the API
+        """GET with the key."""
+        async with aiohttp.ClientSession() as client, client.get(self.http + path, headers=self._headers) as response:
+            assert response.status == 200, await response.text()
+            return await response.json()
+
+    async def post(self, path: str, body: Mapping[str, object]) -> Any:  # Any: JSON of the API
+        """POST with the key."""
+        async with (
+            aiohttp.ClientSession() as client,
+            client.post(self.http + path, json=body, headers=self._headers) as response,
+        ):
+            assert response.status in (200, 201), await response.text()
+            return await response.json()
+
+    async def metrics(self) -> str:
+        """The metrics page."""
+        url = f"{self.gateway.ready.metrics}/metrics"
+        async with aiohttp.ClientSession() as client, client.get(url) as response:
+            return await response.text()
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+
+def merged(*presets: Mapping[str, object]) -> dict[str, object]:
+    """Sections of settings laid over each other."""
+    result: dict[str, object] = {}
+    for preset in presets:
+        for name, section in preset.items():
+            known = result.get(name)
+            is_both = isinstance(known, dict) and isinstance(section, Mapping)
+            result[name] = {**known, **section} if is_both else section  # type: ignore[dict-item] # is_both says so
+    return result
+
+
+@asynccontextmanager
+async def running(
+    folder: Path, settings: Mapping[str, object] | None = None, *, users: tuple[str, ...] = ("alice", "robert")
+) -> AsyncIterator[Running]:
+    """A gateway with `users` (connections of that user name, all with `PASSWORD`) and a key with every scope."""
+    preset = merged(FAST, {"data_dir": str(folder)}, settings or {})
+    async with Gateway(load(None, environ={}, preset=preset)) as gateway:
+        connections = {}
+        for user in users:
+            made = await gateway.provisioning.add_connection(name=user, user_name=user, password=PASSWORD)
+            connections[user] = made.connection_id
+        key = await gateway.provisioning.create_key()
+        yield Running(gateway, key.text, connections)
