@@ -27,7 +27,7 @@ export class Activity {
     document.querySelectorAll("input[name=which]").forEach((choice) => choice.addEventListener("change", () => this.#render()));
     byId("older").addEventListener("click", () => this.#loadEnded());
     setInterval(() => this.#tick(), 1000);
-    this.#render();
+    this.close();
   }
 
   start(api) {

@@ -36,7 +36,7 @@ function start() {
   byId("login-user").value = known.login ?? "";
   if (known.key) useKey(known.key);
   if (credentials.mayLogIn(known)) signIn();
-  else byId(known.key ? "login-user" : "login-user").focus();
+  else byId("login-user").focus();
 }
 
 function signIn() {
@@ -63,7 +63,6 @@ function showLogin() {
   byId("phone").hidden = true;
   byId("sign-out").hidden = true;
   byId("copy-options").hidden = true;
-  byId("login-key").closest("label").hidden = Boolean(known.key);
 }
 
 function showStatus({ kind, text }) {
@@ -77,7 +76,6 @@ function showLoginKind() {
   const isToken = document.querySelector("input[name=how]:checked").value === "token";
   byId("by-password").hidden = isToken;
   byId("by-token").hidden = !isToken;
-  byId("login-key").closest("label").hidden = Boolean(known.key);
 }
 
 function onLogin(event) {
@@ -96,8 +94,6 @@ function onLogin(event) {
   delete known.token;
   Object.assign(known, given);
   credentials.save(known);
-  const key = byId("login-key").value.trim();
-  if (key) useKey(key);
   byId("login-password").value = "";
   byId("login-token").value = "";
   signIn();

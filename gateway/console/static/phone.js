@@ -12,13 +12,18 @@ class Line {
     this.call = call;
     this.element = element;
     this.id = call.id;
-    this.isInbound = call.direction === "inbound";
     this.state = "new";
     this.startedAt = Date.now();
     this.activeAt = null;
     this.digits = "";
     this.isMuted = false;
     this.wasAnswered = false;
+    this.wasEndedHere = false;
+  }
+
+  /** The SDK sets it after it has told of the call for the first time. */
+  get isInbound() {
+    return this.call.direction === "inbound";
   }
 
   get number() {
@@ -122,6 +127,7 @@ export class Phone extends EventTarget {
   }
 
   hangup(line) {
+    line.wasEndedHere = true;
     line.call.hangup(line.isRinging ? { cause: "USER_BUSY", causeCode: 17 } : {});
   }
 

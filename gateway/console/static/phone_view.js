@@ -105,7 +105,7 @@ export class PhoneView {
     setText(byId("call-peer"), line.name ? `${line.name} · ${line.number}` : line.number || "unknown");
     const state = this.#stateOf(line);
     setText(byId("call-state"), state);
-    byId("call-state").dataset.state = line.state;
+    byId("call-state").dataset.state = state === "ringing" ? "ringing" : line.state;
     setText(byId("call-digits"), line.digits);
     byId("mute").setAttribute("aria-pressed", String(line.isMuted));
     byId("hold").setAttribute("aria-pressed", String(line.state === "held"));
@@ -197,21 +197,27 @@ export class PhoneView {
   }
 
   #renderKeys(line, waiting) {
-    setText(byId("enter-does"), waiting.length ? "answer" : line ? "—" : "call");
-    setText(byId("escape-does"), waiting.length ? "decline" : line ? "hang up" : "clear");
-    setText(byId("more-keys"), line?.isTalking ? " · M mute · H hold · digits are sent" : "");
+    let keys = [["Enter", "call"], ["Esc", "clear"]];
+    if (waiting.length) keys = [["Enter", "answer"], ["Esc", "decline"]];
+    else if (line?.isTalking) keys = [["Esc", "hang up"], ["M", "mute"], ["H", "hold"], ["0–9", "tones"]];
+    else if (line) keys = [["Esc", "hang up"]];
+    const text = keys.map(([key, does]) => `${key} ${does}`).join(" · ");
+    if (byId("keys").dataset.shown === text) return;
+    byId("keys").dataset.shown = text;
+    byId("keys").replaceChildren(...keys.flatMap(([key, does], index) => [index ? " · " : "", element("kbd", {}, key), ` ${does}`]));
   }
 
   #showOutcome(line) {
     if (this.#currentId === line.id) this.#currentId = null;
     const { cause, causeCode, sipCode, sipReason } = line.call;
+    const words = wordsFor(line, cause);
     const sip = sipCode ? ` · SIP ${sipCode}${sipReason ? ` ${sipReason}` : ""}` : "";
     const length = line.activeAt ? ` after ${duration(line.seconds)}` : "";
     byId("outcome-title").textContent = `${line.number}: ended${length}`;
-    byId("outcome-words").textContent = `${causeInWords(cause)} ${cause ?? "no cause"}${causeCode ? ` (${causeCode})` : ""}${sip}`.trim();
-    byId("outcome").dataset.kind = line.activeAt || cause === "NORMAL_CLEARING" ? "good" : "bad";
+    byId("outcome-words").textContent = `${words} ${cause ?? "no cause"}${causeCode ? ` (${causeCode})` : ""}${sip}`.trim();
+    byId("outcome").dataset.kind = line.wasEndedHere || cause === "NORMAL_CLEARING" ? "good" : "bad";
     byId("outcome").hidden = false;
-    this.#announce(`Call ended. ${causeInWords(cause)}`);
+    this.#announce(`Call ended. ${words}`);
     this.render();
     if (!this.current && document.activeElement === document.body) byId("destination").focus();
   }
@@ -333,6 +339,11 @@ export class PhoneView {
     key?.animate([{ background: "var(--accent)", color: "#fff" }, {}], 250);
     this.#press(digit);
   }
+}
+
+function wordsFor(line, cause) {
+  if (line.wasEndedHere) return line.activeAt ? "You hung up." : line.isInbound ? "You declined." : "You cancelled.";
+  return cause === "NORMAL_CLEARING" ? "The other side hung up." : causeInWords(cause);
 }
 
 /** `opus ⇄ PCMU` when the gateway transcodes, one name when it does not. */

@@ -23,14 +23,14 @@ export function meter(stream, bar) {
     // -60 dBFS is empty, 0 is full; it rises at once and falls slowly, as the eye likes it.
     const level = Math.min(1, Math.max(0, (decibels + 60) / 60));
     shown = Math.max(level, shown - 0.03);
-    bar.style.transform = `scaleX(${shown.toFixed(3)})`;
+    bar.style.clipPath = `inset(0 ${((1 - shown) * 100).toFixed(1)}% 0 0)`;
     frame = requestAnimationFrame(draw);
   }
 
   return () => {
     cancelAnimationFrame(frame);
     source.disconnect();
-    bar.style.transform = "scaleX(0)";
+    bar.style.clipPath = "";
   };
 }
 

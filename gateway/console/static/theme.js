@@ -17,7 +17,7 @@
     root.dataset.theme = theme;
     const button = document.getElementById("theme");
     if (!button) return;
-    button.textContent = theme[0].toUpperCase() + theme.slice(1);
+    button.textContent = `◐ ${theme[0].toUpperCase()}${theme.slice(1)}`;
     button.title = theme === "auto" ? "Colours: as the system" : `Colours: ${theme}`;
   }
 

@@ -1,0 +1,295 @@
+"""The console in a browser, on a whole gateway: what a user does with it, and what it may never do."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, cast
+from urllib.parse import quote, urlsplit
+
+import pytest
+from playwright.async_api import Browser, Page, ViewportSize, expect
+
+from tests.harness.gateway import PASSWORD, Running, running
+from tests.interop.browser.chromium import chromium
+from tests.interop.browser.sound import write_tone
+
+pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("browser")]
+
+ECHO, BUSY, TONE = "+12025550100", "+12025550102", "+12025550101"
+DESKTOP: ViewportSize = {"width": 1366, "height": 860}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+
+
+@dataclass
+class Console:
+    """An open console. What no page of ours may do is collected while it runs."""
+
+    page: Page
+    gateway: Running
+    problems: list[str] = field(default_factory=list)
+
+    async def sign_in(self, *, with_key: bool = True, password: str = PASSWORD) -> None:
+        """Open the link that `rtc-gateway demo` prints."""
+        key = f"key={quote(self.gateway.key)}&" if with_key else ""
+        await self.page.goto(f"{self.gateway.http}/#{key}login=alice&password={quote(password)}")
+
+    async def sign_in_ready(self, *, with_key: bool = True) -> None:
+        await self.sign_in(with_key=with_key)
+        await expect(self.page.locator("#status-text")).to_have_text("ready as alice")
+
+    async def is_in_call(self) -> None:
+        await expect(self.page.locator("#call-state")).to_have_text("in call", timeout=10_000)
+
+    async def hears_the_far_end(self) -> None:
+        """Wait until the level meter of the far end shows more than a third."""
+        async with asyncio.timeout(5.0):
+            await self.page.evaluate(IS_LOUD)
+
+    def watch(self) -> None:
+        page = self.page
+        page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
+        page.on("console", lambda entry: self.problems.append(entry.text) if entry.type == "error" else None)
+        page.on("request", lambda request: self._check_host(request.url))
+
+    def _check_host(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("data", "blob") and parts.netloc != urlsplit(self.gateway.http).netloc:
+            self.problems.append(f"foreign host: {url}")
+
+
+@asynccontextmanager
+async def console(browser: Browser, gateway: Running) -> AsyncIterator[Console]:
+    context = await browser.new_context(viewport=DESKTOP)
+    try:
+        opened = Console(await context.new_page(), gateway)
+        opened.watch()
+        yield opened
+        assert opened.problems == []
+    finally:
+        await context.close()
+
+
+async def test_link_signs_in_and_leaves_no_secret_in_the_address(tmp_path: Path) -> None:
+    async with running(tmp_path) as gateway, chromium() as browser, console(browser, gateway) as opened:
+        await opened.sign_in_ready()
+
+        assert opened.page.url == f"{gateway.http}/"
+        assert await opened.page.evaluate("history.length") <= 2
+        await opened.page.reload()
+        await expect(opened.page.locator("#status-text")).to_have_text("ready as alice")
+        await expect(opened.page.locator("#sessions tr .party")).to_have_text("alice")
+
+
+async def test_call_by_keyboard_alone_is_heard_and_stands_in_the_list_with_its_end(tmp_path: Path) -> None:
+    microphone = write_tone(tmp_path / "microphone.wav", 620)
+    async with running(tmp_path) as gateway, chromium(microphone) as browser, console(browser, gateway) as opened:
+        page = opened.page
+        await opened.sign_in_ready()
+        await page.locator("#destination").press_sequentially(ECHO)
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#call-state")).to_have_text("ringing")
+        await opened.is_in_call()
+        await opened.hears_the_far_end()
+        await page.keyboard.press("m")
+        await expect(page.locator("#call-state")).to_have_text("in call, muted")
+        await page.keyboard.press("m")
+        await page.keyboard.press("5")
+        await expect(page.locator("#call-digits")).to_have_text("5")
+        await page.keyboard.press("h")
+        await expect(page.locator("#call-state")).to_have_text("on hold")
+        await page.keyboard.press("h")
+        await opened.is_in_call()
+        await page.keyboard.press("Escape")
+
+        await expect(page.locator("#outcome-words")).to_have_text("You hung up. NORMAL_CLEARING (16)")
+        row = page.locator("#calls tr").first
+        await expect(row).to_contain_text("NORMAL_CLEARING")
+        await expect(row).to_contain_text("ended")
+        await expect(row.locator("td").nth(4)).not_to_be_empty()
+        await row.locator(".more").press("Enter")
+        await expect(page.locator(".facts")).to_contain_text("SIP Call-ID")
+
+
+async def test_busy_number_is_explained_with_cause_and_sip_status(tmp_path: Path) -> None:
+    async with running(tmp_path) as gateway, chromium() as browser, console(browser, gateway) as opened:
+        await opened.sign_in_ready()
+        await opened.page.get_by_title(f"Dial {BUSY}").click()
+
+        await expect(opened.page.locator("#outcome-words")).to_contain_text("busy")
+        await expect(opened.page.locator("#outcome-words")).to_contain_text("USER_BUSY (17) · SIP 486")
+        await expect(opened.page.locator("#calls tr").first).to_contain_text("USER_BUSY SIP 486")
+
+
+async def test_incoming_call_is_answered_with_enter_while_another_one_waits_on_hold(tmp_path: Path) -> None:
+    async with running(tmp_path) as gateway, chromium() as browser, console(browser, gateway) as opened:
+        page = opened.page
+        await opened.sign_in_ready()
+        await page.get_by_title(f"Dial {ECHO}").click()
+        await opened.is_in_call()
+        await gateway.post("/_lab/calls", {"to": "alice", "from": "+12025550177", "scenario": "tone"})
+        await expect(page.get_by_role("alertdialog")).to_contain_text("+12025550177")
+        await page.locator("#call").focus()
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#call-peer")).to_have_text("+12025550177")
+        await opened.is_in_call()
+        await opened.hears_the_far_end()
+
+        held = page.locator("#lines button", has_text=ECHO)
+        await expect(held).to_contain_text("on hold")
+        await page.keyboard.press("Escape")
+        await expect(page.locator("#call-peer")).to_have_text(ECHO)
+        await page.locator("#calls tr", has_text=ECHO).get_by_role("button", name="End the call").click()
+        await expect(page.locator("#outcome-title")).to_contain_text(ECHO)
+        await expect(page.locator("#destination")).to_be_visible()
+
+
+async def test_declined_call_ends_for_the_caller_too(tmp_path: Path) -> None:
+    async with running(tmp_path) as gateway, chromium() as browser, console(browser, gateway) as opened:
+        await opened.sign_in_ready()
+        await gateway.post("/_lab/calls", {"to": "alice", "from": "+12025550177", "scenario": "tone"})
+        await expect(opened.page.get_by_role("alertdialog")).to_be_visible()
+        await opened.page.keyboard.press("Escape")
+
+        await expect(opened.page.get_by_role("alertdialog")).to_have_count(0)
+        await expect(opened.page.locator("#calls tr").first).to_contain_text("USER_BUSY")
+
+
+async def test_wrong_password_is_said_in_words_and_can_be_corrected(tmp_path: Path) -> None:
+    async with running(tmp_path) as gateway, chromium() as browser, console(browser, gateway) as opened:
+        page = opened.page
+        await opened.sign_in(password="wrong")
+        await expect(page.locator(".notice")).to_contain_text("Sign-in refused")
+        await expect(page.locator("#login-user")).to_have_value("alice")
+
+        await page.locator("#login-password").fill(PASSWORD)
+        await page.keyboard.press("Enter")
+
+        await expect(page.locator("#status-text")).to_have_text("ready as alice")
+        await expect(page.locator(".notice")).to_have_count(0)
+        opened.problems.clear()  # the SDK writes its own line about the refusal
+
+
+async def test_token_signs_in_as_well(tmp_path: Path) -> None:
+    async with running(tmp_path) as gateway, chromium() as browser, console(browser, gateway) as opened:
+        store = gateway.gateway.provisioning
+        made = await store.add_credential(gateway.connections["alice"])
+        token = await store.create_token(made.credential.credential_id, ttl=600)
+        await opened.page.goto(f"{gateway.http}/#token={token}")
+
+        await expect(opened.page.locator("#status-text")).to_have_text("ready")
+
+
+async def test_phone_works_without_a_key_and_the_lists_come_with_one(tmp_path: Path) -> None:
+    async with running(tmp_path) as gateway, chromium() as browser, console(browser, gateway) as opened:
+        page = opened.page
+        await opened.sign_in_ready(with_key=False)
+        await expect(page.locator("#calls-list")).to_be_hidden()
+        await page.locator("#key").fill(gateway.key)
+        await page.keyboard.press("Enter")
+
+        await expect(page.locator("#feed-text")).to_have_text("live")
+        await expect(page.locator("#sessions tr .party")).to_have_text("alice")
+        await expect(page.get_by_title(f"Dial {ECHO}")).to_be_visible()
+
+
+async def test_filter_and_choice_narrow_the_calls_down(tmp_path: Path) -> None:
+    async with running(tmp_path) as gateway, chromium() as browser, console(browser, gateway) as opened:
+        page = opened.page
+        await opened.sign_in_ready()
+        await page.get_by_title(f"Dial {BUSY}").click()
+        await expect(page.locator("#outcome")).to_be_visible()
+        await page.get_by_title(f"Dial {TONE}").click()
+        await opened.is_in_call()
+        rows = page.locator("#calls tr")
+        await expect(rows).to_have_count(2)
+
+        await page.locator("#filter").fill("user_busy 0102")
+        await expect(rows).to_have_count(1)
+        await page.locator("#filter").fill("")
+        await page.locator("input[name=which][value=live]").check()
+        await expect(rows).to_have_count(1)
+        await expect(rows.first).to_contain_text(TONE)
+        await page.locator("body").press("Escape")
+        await expect(page.locator("#no-calls")).to_be_visible()
+
+
+async def test_lost_gateway_is_said_and_found_again_by_nobody(tmp_path: Path) -> None:
+    async with chromium() as browser:
+        async with running(tmp_path) as gateway:
+            context = await browser.new_context()
+            opened = Console(await context.new_page(), gateway)
+            await opened.sign_in_ready()
+
+        await expect(opened.page.locator("#status-text")).to_have_text("connection lost, reconnecting …")
+        await expect(opened.page.locator("#feed-text")).to_have_text("reconnecting …")
+        await context.close()
+
+
+async def test_page_fits_its_window_and_every_text_can_be_read(tmp_path: Path) -> None:
+    async with running(tmp_path) as gateway, chromium() as browser, console(browser, gateway) as opened:
+        page = opened.page
+        await opened.sign_in_ready()
+        await page.get_by_title(f"Dial {ECHO}").click()
+        await opened.is_in_call()
+        await page.locator("#calls .more").first.click()
+        await expect(page.locator(".facts")).to_be_visible()
+
+        for viewport in (DESKTOP, PHONE):
+            await page.set_viewport_size(viewport)
+            assert await page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+        assert await faint_texts(page, "light") == []
+        assert await faint_texts(page, "dark") == []
+
+
+async def faint_texts(page: Page, scheme: Literal["light", "dark"]) -> list[str]:
+    """Texts with too little contrast in that colour scheme."""
+    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    return cast("list[str]", await page.evaluate(FAINT_TEXTS))
+
+
+# Not `wait_for_function`: it would need `eval` in the page, which the console's own policy forbids.
+IS_LOUD = """() => new Promise((resolve) => {
+  const bar = document.getElementById("meter-far");
+  const look = () => {
+    const hidden = parseFloat(bar.style.clipPath.split(" ")[1] ?? "100");
+    if (hidden < 66) resolve();
+    else requestAnimationFrame(look);
+  };
+  look();
+})"""
+
+FAINT_TEXTS = """() => {
+  // WCAG 2.2, 1.4.3: text needs a contrast of 4.5 to what is behind it.
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgba = (color) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = color;
+    canvas.fillRect(0, 0, 1, 1);
+    return canvas.getImageData(0, 0, 1, 1).data;
+  };
+  const light = ([r, g, b]) => {
+    const linear = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    const [x, y, z] = [r, g, b].map((v) => linear(v / 255));
+    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+  };
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const color = rgba(getComputedStyle(at).backgroundColor);
+      if (color[3] === 255) return color;
+    }
+    return [255, 255, 255, 255];
+  };
+  const faint = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    const box = element.getBoundingClientRect();
+    if (!own || box.width < 2 || element.closest(".unseen, :disabled") || !element.checkVisibility()) continue;
+    const [one, other] = [light(rgba(getComputedStyle(element).color)), light(behind(element))];
+    const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+    const text = element.textContent.trim().slice(0, 30);
+    if (contrast < 4.5) faint.push(`${element.tagName}.${element.className} "${text}" ${contrast.toFixed(2)}`);
+  }
+  return faint;
+}"""
