@@ -1,7 +1,7 @@
 """The engine: SQLite (aiosqlite, a thread a connection) or PostgreSQL (asyncpg). Nothing here blocks the loop."""
 
 import asyncio
-import os
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,13 +17,11 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from gateway.store import migrate
 from gateway.store.errors import Duplicate, MissingParent, StoreError, StoreUnavailable
+from gateway.store.files import FILE_MODE, new_file
 from gateway.store.schema import METADATA
 from gateway.store.settings import StoreSettings
 
 _WRITES: Final = "gateway_writes"
-
-_FILE_MODE: Final = 0o600
-_FOLDER_MODE: Final = 0o700
 
 
 class Database:
@@ -170,7 +168,17 @@ def _sqlite_engine(url: URL, settings: StoreSettings) -> AsyncEngine:
 
 
 def _prepare_file(path: Path) -> None:
-    """SQLite gives its log files the mode of the database file, so it is made before SQLite would make it."""
-    path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, _FILE_MODE))
-    path.chmod(_FILE_MODE)
+    """Make the file ourselves, before SQLite would: with our mode (its log files get the same), and with WAL on.
+
+    Switching to WAL needs the file alone and does not wait for others, so two programs that start at once would
+    disturb each other. An existing file is never opened here: closing a second descriptor of it would take away
+    the locks that this process holds through the first (fcntl(2)).
+    """
+    if not path.exists():
+        with new_file(path) as draft:
+            connection = sqlite3.connect(draft)
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+            finally:
+                connection.close()
+    path.chmod(FILE_MODE)

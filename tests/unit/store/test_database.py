@@ -33,6 +33,22 @@ async def test_database_file_and_its_logs_are_for_the_owner_only(tmp_path: Path)
     await database.close()
 
 
+async def test_opening_a_second_time_does_not_take_away_the_locks_of_the_first(
+    database: Database, tmp_path: Path
+) -> None:
+    """Without its locks, the next program to leave would take itself for the last and delete the log in use."""
+    await Connections(database).add(connection(1))
+    await Database.look(settings(tmp_path))
+
+    program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM calls'); c.close()"
+    path = str(tmp_path / "gateway.db")
+    await asyncio.to_thread(subprocess.run, [sys.executable, "-c", program, path], check=True)
+
+    assert (tmp_path / "gateway.db-wal").exists()
+    await Connections(database).add(connection(2))
+    assert len(await Connections(database).all()) == 2
+
+
 async def test_file_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
     (tmp_path / "gateway.db").touch(mode=0o644)
 
