@@ -70,7 +70,7 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """The ACK for our 2xx came. `sdp` is the answer when we made the offer."""
+    """The ACK for our 2xx came; for a re-INVITE only when we made the offer. `sdp` is the answer to our offer."""
 
     sdp: Sdp | None
 
@@ -96,7 +96,7 @@ class Ended:
 
     q850: int | None
     reason: str
-    """`bye`, `no_ack`, `dialog_lost`."""
+    """`bye`, `no_ack`, `no_answer` (we offered, and the ACK or 2xx brought no answer), `dialog_lost`."""
 
 
 SipCallEvent = Provisional | Answered | Rejected | Cancelled | Confirmed | Reoffered | InfoDtmf | Ended

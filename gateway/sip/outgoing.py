@@ -9,7 +9,7 @@ from gateway.domain.ids import Sdp, SipCallId
 from gateway.sip.call import Answered, OnSipCallEvent, Rejected, Target
 from gateway.sip.core.accepted import Timers
 from gateway.sip.core.authentication import Authentication
-from gateway.sip.core.capabilities import ALLOW, SDP, SUPPORTED
+from gateway.sip.core.capabilities import ALLOW, SDP
 from gateway.sip.core.context import Context
 from gateway.sip.core.dialog import MAX_FORWARDS
 from gateway.sip.core.errors import SipError
@@ -130,17 +130,17 @@ class Outgoing:
             self._fail(self._refusal)
             return
         try:
-            target = SipUri.parse(self._target.uri)
-            destination = await self._services.endpoint.resolve(self._target.uri)
+            target, caller = SipUri.parse(self._target.uri), SipUri.parse(self._target.from_uri)
+            self._start(target, caller, await self._services.endpoint.resolve(self._target.uri))
         except SipError as exc:
             self._fail(Rejected(exc.sip_status, reason_phrase(exc.sip_status)))
-            return
-        self._start(target, destination)
+        except Exception:  # a defect of ours: the call must not stay, the loop reports it
+            self._fail(Rejected(500, "Server Internal Error"))
+            raise
 
-    def _start(self, target: SipUri, destination: Destination) -> None:
+    def _start(self, target: SipUri, caller: SipUri, destination: Destination) -> None:
         services = self._services
-        user = _user_of(self._target.from_uri)
-        context = services.context(services.endpoint.contact_uri(user, destination))
+        context = services.context(services.endpoint.contact_uri(caller.user or "", destination))
         authentication = None
         if self._target.username is not None and self._target.password is not None:
             authentication = Authentication(
@@ -178,7 +178,6 @@ class Outgoing:
                 ("CSeq", "1 INVITE"),
                 ("Contact", context.contact),
                 ALLOW,
-                SUPPORTED,
                 ("User-Agent", context.user_agent),
                 *self._headers,
                 ("Content-Type", SDP),
@@ -203,10 +202,3 @@ def _address_of_record(uri: str) -> str:
     parsed = SipUri.parse(uri)
     params = tuple((name, value) for name, value in parsed.params if name.lower() == "user")
     return str(replace(parsed, port=None, params=params, headers=()))
-
-
-def _user_of(uri: str) -> str:
-    try:
-        return SipUri.parse(uri).user or ""
-    except SipError:
-        return ""

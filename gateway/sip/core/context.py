@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.sip.core.accepted import Timers
-from gateway.sip.core.capabilities import ALLOW, SUPPORTED
+from gateway.sip.core.capabilities import ALLOW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,4 +25,4 @@ class Context:
     @property
     def invite_headers(self) -> tuple[tuple[str, str], ...]:
         """For an INVITE of ours and for a 2xx to one of theirs."""
-        return (("Contact", self.contact), ALLOW, SUPPORTED)
+        return (("Contact", self.contact), ALLOW)

@@ -10,7 +10,7 @@ from gateway.sip.call import Answered, Cancelled, Confirmed, Ended, Provisional,
 from gateway.sip.core.dialog import Dialog
 from gateway.sip.driver import Driver
 from gateway.sip.transport.flow import Transport
-from tests.wire.sip.agents import ANSWER, Agent, connected, pair, settings
+from tests.wire.sip.agents import ANSWER, Agent, Peer, connected, pair, settings
 
 CALLS = 50
 
@@ -98,3 +98,29 @@ async def test_nothing_is_left_of_50_calls_of_every_ending(transport: Transport)
         assert (alive(Driver), alive(Dialog)) == (0, 0)
         assert len(asyncio.all_tasks()) <= idle + 2  # the readers of the one TCP connection
     assert len(asyncio.all_tasks()) == before
+
+
+async def no_word_and_no_ack(caller: Agent, callee: Agent, silent: Peer) -> None:
+    """Timer B on our side of the one half, the missing ACK on the far side of the other."""
+    unheard = [caller.dials(silent.uri) for _ in range(CALLS)]
+    unacknowledged = [caller.dials(callee.uri()) for _ in range(CALLS)]
+    for _ in range(CALLS):
+        (await callee.gets_call()).call.answer(ANSWER)
+    for out in unheard:
+        assert (await out.ear.hears(Rejected)).status == 408
+    for out in unacknowledged:
+        await out.ear.hears(Answered)
+        await out.ear.hears(Ended)
+
+
+async def test_nothing_is_left_of_50_calls_that_end_by_their_timers() -> None:
+    async with pair(settings(t1=0.03)) as (caller, callee), Peer.listening() as silent:
+        caller.endpoint.acks_to_lose = 10**6
+
+        await no_word_and_no_ack(caller, callee, silent)
+        await caller.lets_timers_run_out()
+
+        for agent in (caller, callee):
+            agent.assert_idle()
+            assert agent.agent.transactions == 0
+        assert (alive(Driver), alive(Dialog)) == (0, 0)
