@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -170,7 +171,9 @@ class HttpServer:
         if isinstance(self._settings.certificate, CertificateFiles):
             return from_files(self._settings.certificate, now=self._clock())
         hosts = [ListenAddress.parse(url).host for url in self._settings.listen]
-        return from_own_authority(self._settings.data_dir, [*hosts, *self._settings.names], now=self._clock())
+        public = urlsplit(self._settings.public_url).hostname or ""
+        names = [*hosts, public, *self._settings.names]
+        return from_own_authority(self._settings.data_dir, names, now=self._clock())
 
 
 class _Refusing(asyncio.Protocol):

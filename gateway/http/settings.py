@@ -33,7 +33,7 @@ class HttpSettings:
     """Where `auto` keeps `ca.pem` (to be trusted by browsers) and the keys."""
 
     names: tuple[str, ...] = ()
-    """More host names or addresses that the `auto` certificate is good for, such as the one of the public URL."""
+    """Host names or addresses that the `auto` certificate is good for, beside loopback, listeners and `public_url`."""
 
     public_url: str = ""
     """Address under which people reach us, as the console shows it; empty: that of the first listener."""

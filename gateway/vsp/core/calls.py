@@ -13,7 +13,6 @@ from gateway.vsp.control import (
     ClientAnswer,
     ClientBye,
     ClientCandidate,
-    ClientDtmf,
     ClientHold,
     ClientMessage,
     ClientRinging,
@@ -181,7 +180,7 @@ class CallTable:
                 self._outgoing.result(ref, self._bye_result(request.verto_call_id, cause))
             case ClientCandidate() | RingingAck():
                 self._outgoing.result(ref, self._call_result(request.verto_call_id))
-            case ClientAnswer() | ClientDtmf() | TextMessage() | HoldAction() | UpdateMedia():
+            case _:
                 self._outgoing.error(ref, CALL_ERROR, "no such call", {"callID": request.verto_call_id})
 
     def _defer(

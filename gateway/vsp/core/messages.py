@@ -130,20 +130,12 @@ class Unknown:
     """A method of nobody."""
 
 
-Body = (
-    Login
-    | AnonymousLogin
-    | Ping
-    | GatewayState
-    | Invite
-    | CallRequest
-    | Subscribe
-    | Broadcast
-    | AttachCalls
-    | NotSupported
-    | Unknown
-    | BadParams
+ReadyBody = (
+    GatewayState | Invite | CallRequest | Subscribe | Broadcast | AttachCalls | NotSupported | Unknown | BadParams
 )
+"""What only a session that is logged in may ask."""
+
+Body = Login | AnonymousLogin | Ping | ReadyBody
 
 
 def parse(request: Request) -> Body:
@@ -337,6 +329,7 @@ __all__ = [
     "Login",
     "NotSupported",
     "Ping",
+    "ReadyBody",
     "RingingAck",
     "Subscribe",
     "TextMessage",

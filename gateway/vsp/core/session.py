@@ -26,7 +26,6 @@ from gateway.vsp.core.jsonrpc import (
     DebugReport,
     Frame,
     Outgoing,
-    Refused,
     Request,
     RequestRef,
     SpeedTestFrame,
@@ -35,13 +34,13 @@ from gateway.vsp.core.jsonrpc import (
 from gateway.vsp.core.messages import (
     AnonymousLogin,
     AttachCalls,
-    Body,
     Broadcast,
     CallRequest,
     GatewayState,
     Login,
     NotSupported,
     Ping,
+    ReadyBody,
     Subscribe,
     Unknown,
     parse,
@@ -303,7 +302,7 @@ class VertoSession:
                 return self._receive_debug_report(RequestRef(request_id, "debug_report"), kind)
             case SpeedTestFrame() as speed_test:
                 return self._receive_speed_test(speed_test, now)
-            case Refused() as refused:
+            case refused:
                 if refused.code is not None:
                     self._outgoing.refuse(refused.request_id, refused.code, refused.message)
                 return [FrameRefused(refused.reason, refused.message)]
@@ -339,7 +338,7 @@ class VertoSession:
             self.state = State.AUTHENTICATING
         return [LoginRequested(login)] if len(self._logins) == 1 else []
 
-    def _receive_ready(self, ref: RequestRef, body: Body, now: float) -> list[Event]:
+    def _receive_ready(self, ref: RequestRef, body: ReadyBody, now: float) -> list[Event]:
         match body:
             case Invite() as invite:
                 return self._receive_invite(ref, invite, now)
@@ -354,10 +353,8 @@ class VertoSession:
                 self._outgoing.error(ref, None, "no call waits for this device")
             case Unknown():
                 self._outgoing.error(ref, METHOD_NOT_FOUND, "no such method")
-            case GatewayState() | Subscribe() | Broadcast():
-                self._outgoing.result(ref, {**self._state_result(body), "sessid": self.session_id})
-            case _:
-                raise AssertionError(f"{body} belongs to no logged-in session")
+            case question:
+                self._outgoing.result(ref, {**self._state_result(question), "sessid": self.session_id})
         return []
 
     def _receive_invite(self, ref: RequestRef, invite: Invite, now: float) -> list[Event]:
@@ -381,7 +378,7 @@ class VertoSession:
                 return {"subscribedChannels": [], "alreadySubscribedChannels": [], "unauthorizedChannels": refused}
             case Subscribe(channels):
                 return {"unsubscribedChannels": [], "notSubscribedChannels": list(channels)}
-            case Broadcast():
+            case _:
                 return {"message": "no subscribers"}
 
     def _receive_debug_report(self, ref: RequestRef, kind: str) -> list[Event]:

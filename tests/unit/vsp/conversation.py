@@ -13,7 +13,10 @@ Message = dict[str, Any]
 
 OFFER = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"
 ANSWER = OFFER.replace("o=- 1", "o=- 9")
-IDS: Message = {"telnyx_session_id": "6f1d7d1e-0000-4000-8000-000000000001", "telnyx_leg_id": "6f1d7d1e-0000-4000-8000-2"}
+IDS: Message = {
+    "telnyx_session_id": "6f1d7d1e-0000-4000-8000-000000000001",
+    "telnyx_leg_id": "6f1d7d1e-0000-4000-8000-000000000002",
+}
 
 
 class Conversation:

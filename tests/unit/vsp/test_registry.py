@@ -43,6 +43,18 @@ def test_the_last_session_of_a_user_to_log_in_is_rung() -> None:
     assert registry.find_by_username("alice") is second
 
 
+def test_a_number_rings_whoever_of_its_connection_logged_in_last() -> None:
+    registry = SessionRegistry()
+    first, second = client("s1"), client("s2", "bob")
+    for one in (first, second):
+        registry.add(one)
+
+    assert registry.find_by_connection("1") is second
+    registry.disconnect(second)
+    assert registry.find_by_connection("1") is first
+    assert registry.find_by_connection("2") is None
+
+
 def test_a_lost_session_is_kept_but_not_rung() -> None:
     registry = SessionRegistry()
     one = client("s1")

@@ -115,6 +115,15 @@ async def test_every_listener_serves_everything_and_reports_its_real_port(tmp_pa
                     assert await socket_.receive_str() == "hello 127.0.0.1"
 
 
+async def test_the_certificate_is_good_for_the_host_of_the_public_url(tmp_path: Path) -> None:
+    listen = ("https://127.0.0.1:0",)
+    async with served(tmp_path, listen=listen, public_url="https://gw.example:8443", names=("also.example",)) as one:
+        trust = ssl.create_default_context(cafile=str(one.server.authority))
+        for host in ("gw.example", "also.example"):
+            async with one.web.get(one.urls[0], ssl=trust, server_hostname=host) as response:
+                assert response.status == 200
+
+
 async def test_the_certificate_is_good_for_a_client_that_trusts_our_authority_alone(tmp_path: Path) -> None:
     async with served(tmp_path, listen=("https://127.0.0.1:0",)) as one:
         with pytest.raises(aiohttp.ClientConnectorCertificateError):

@@ -3,21 +3,26 @@
 import asyncio
 import contextlib
 import json
+import logging
 import socket
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
 import pytest
+import structlog
 
 from gateway.auth.authenticator import Refusal
 from gateway.domain.causes import USER_BUSY
 from gateway.domain.identity import Identity
 from gateway.domain.ids import Sdp, VertoCallId
+from gateway.observability.clock import utc_now
 from gateway.observability.metrics import REGISTRY
-from gateway.vsp.control import ClientBye, ClientDtmf, ClientSession, Invite
+from gateway.vsp.client import VertoClient
+from gateway.vsp.control import ClientBye, ClientDtmf, ClientHold, ClientSession, ClientUpdateMedia, Invite
 from gateway.vsp.login import LoginAttempt
 from tests.unit.vsp.conversation import IDS, OFFER, Message, about, invite
-from tests.wire.vsp.harness import Client, check, running
+from tests.wire.vsp.harness import Client, Running, check, running
 
 
 def closed_by(reason: str) -> float:
@@ -128,6 +133,30 @@ async def test_a_login_that_cannot_be_checked_is_answered_and_the_client_is_sent
 
         assert answer["error"]["code"] == -32001
         assert await client.closed() == 1013
+
+
+async def test_a_client_whose_token_has_expired_is_sent_to_log_in_before_its_next_call(tmp_path: Path) -> None:
+    expires_at = [utc_now().timestamp() - 1.0, utc_now().timestamp() + 3600.0]
+
+    async def by_token(_attempt: LoginAttempt) -> Identity | Refusal:
+        return Identity(connection_id="1", credential_id="c", username="alice", token_expires_at=expires_at.pop(0))
+
+    async with running(tmp_path, authenticate=by_token) as server, server.connect() as client:
+        await client.log_in()
+        assert (await client.ask("telnyx_rtc.invite", invite()))["error"]["code"] == -32000
+
+        assert "result" in await client.ask("login", {"login_token": "fresh"})
+
+        assert (await client.ask("telnyx_rtc.invite", invite()))["result"]["message"] == "CALL CREATED"
+
+
+async def test_a_visitor_is_refused_and_may_stay(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.connect() as client:
+        answer = await client.ask("anonymous_login", {"target_type": "ai_assistant", "target_id": "assistant-1"})
+
+        assert answer["error"]["code"] == -32001
+        assert "result" in await client.ask("telnyx_rtc.ping")
+        assert len(server.registry) == 0
 
 
 # ---- sessions
@@ -441,35 +470,115 @@ def raw_client(url: str) -> socket.socket:
     return raw
 
 
-@pytest.mark.parametrize(
-    "limits", [{"max_bytes_queued": 500_000}, {"max_frames_queued": 20}, {"send_timeout": 0.2}], ids=str
-)
-async def test_a_client_that_stops_reading_is_dropped(tmp_path: Path, limits: Message) -> None:
-    before = closed_by("slow")
-    async with running(tmp_path, **limits) as server:
-        connector = aiohttp.TCPConnector(socket_factory=lambda _info: raw_client(server.urls[0]))
-        async with aiohttp.ClientSession(connector=connector) as web, web.ws_connect(server.urls[0]) as websocket:
-            client = Client(websocket)
-            await client.log_in()
-            transport = websocket._response.connection.transport  # type: ignore[union-attr]  # there is one
-            transport.pause_reading()  # type: ignore[union-attr]  # there is one
-            session = server.registry.find_by_username("alice")
-            assert session is not None
-            for number in range(60):
-                session.send_invite(
-                    VertoCallId(f"in-{number}"),
-                    sdp=Sdp("v" * 100_000),
-                    caller_name="",
-                    caller_number="",
-                    callee_name="",
-                    callee_number="",
-                    **IDS,
-                )
+def ring_60_times(session: ClientSession) -> None:
+    """Six megabytes in sixty frames."""
+    for number in range(60):
+        session.send_invite(
+            VertoCallId(f"in-{number}"),
+            sdp=Sdp("v" * 100_000),
+            caller_name="",
+            caller_number="",
+            callee_name="",
+            callee_number="",
+            **IDS,
+        )
 
-            await server.control.wait_until(lambda: bool(server.control.lost))
-            transport.abort()  # type: ignore[union-attr]  # there is one
+
+@contextlib.asynccontextmanager
+async def deaf_client(server: Running) -> AsyncIterator[VertoClient]:
+    """A client that logs in and then reads nothing; gives the server's handle of it."""
+    connector = aiohttp.TCPConnector(socket_factory=lambda _info: raw_client(server.urls[0]))
+    async with aiohttp.ClientSession(connector=connector) as web, web.ws_connect(server.urls[0]) as websocket:
+        await Client(websocket).log_in()
+        transport = websocket._response.connection.transport  # type: ignore[union-attr]  # there is one
+        transport.pause_reading()  # type: ignore[union-attr]  # there is one
+        session = server.registry.find_by_username("alice")
+        assert session is not None
+        yield session
+        transport.abort()  # type: ignore[union-attr]  # there is one
+
+
+ROOMY: Message = {"max_bytes_queued": 100_000_000, "max_frames_queued": 1000, "send_timeout": 30.0}
+
+
+@pytest.mark.parametrize(
+    "limit", [{"max_bytes_queued": 500_000}, {"max_frames_queued": 20}, {"send_timeout": 0.2}], ids=str
+)
+async def test_a_client_that_stops_reading_is_dropped(tmp_path: Path, limit: Message) -> None:
+    before = closed_by("slow")
+    async with running(tmp_path, **{**ROOMY, **limit}) as server, deaf_client(server) as session:
+        ring_60_times(session)
+
+        await server.control.wait_until(lambda: bool(server.control.lost))
 
     assert closed_by("slow") == before + 1
+
+
+async def test_stopping_does_not_wait_for_a_client_that_stopped_reading(tmp_path: Path) -> None:
+    async with running(tmp_path, **ROOMY, close_timeout=0.1) as server, deaf_client(server) as session:
+        ring_60_times(session)
+
+        async with asyncio.timeout(5):
+            await server.verto.stop()
+
+        assert server.control.lost == [session.session_id]
+
+
+async def test_a_hold_and_a_media_update_are_answered_through_the_handle(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.connect() as client:
+        await client.log_in()
+        await client.ask("telnyx_rtc.invite", invite())
+        session, call = server.control.calls[0]
+        for members in ({"action": "hold"}, {"action": "updateMedia", "sdp": OFFER}, {"action": "unhold"}):
+            await client.say("telnyx_rtc.modify", about("call-1", **members))
+        await server.control.wait_until(lambda: len(server.control.messages) == 3)
+        (_, _, hold), (_, _, update), (_, _, unhold) = server.control.messages
+        assert isinstance(hold, ClientHold)
+        assert isinstance(update, ClientUpdateMedia)
+        assert isinstance(unhold, ClientHold)
+
+        session.reply_hold(hold.request_id, call.verto_call_id, action="hold", is_held=True)
+        session.reply_update_media(update.request_id, call.verto_call_id, sdp=Sdp(OFFER))
+        session.reply_error(unhold.request_id, code=-32002, message="not now")
+
+        assert (await client.hear())["result"]["holdState"] == "held"
+        assert (await client.hear())["result"]["sdp"] == OFFER
+        assert (await client.hear())["error"]["message"] == "not now"
+
+
+async def test_v59_no_secret_of_a_frame_reaches_the_log_even_at_debug_level(tmp_path: Path) -> None:
+    level = logging.getLogger("gateway.vsp.websocket")
+    level.setLevel(logging.DEBUG)
+    try:
+        with structlog.testing.capture_logs() as lines:
+            async with running(tmp_path) as server, server.connect() as client:
+                await client.say_text('{"jsonrpc":"2.0","id":"1","method":"login","params":{"passwd":"hunter2"')
+                await client.log_in(password="hunter2")
+                await client.ask("login", {"login_token": "jwt-alice"})
+                await client.ask("telnyx_rtc.invite", invite())
+                await client.ask("telnyx_rtc.info", about("call-1", dtmf="998877"))
+    finally:
+        level.setLevel(logging.NOTSET)
+
+    text = repr(lines)
+    assert sum(line["event"] == "verto_frame_received" for line in lines) == 5
+    assert any(line["event"] == "verto_frame_sent" for line in lines)
+    for secret in ("hunter2", "jwt-alice", "998877", "top-secret"):
+        assert secret not in text
+
+
+async def test_bad_frames_cost_two_log_lines_however_many_they_are(tmp_path: Path) -> None:
+    with structlog.testing.capture_logs() as lines:
+        async with running(tmp_path) as server:
+            async with server.connect() as client:
+                for _ in range(50):
+                    await client.say_text("garbage")
+                await client.ask("telnyx_rtc.ping")
+            async with server.connect() as client:
+                await client.log_in()
+
+    events = [line["event"] for line in lines]
+    assert (events.count("frame_refused"), events.count("frames_refused")) == (1, 1)
 
 
 async def test_sockets_are_bounded_in_total_per_address_and_without_login(tmp_path: Path) -> None:
