@@ -1,0 +1,1 @@
+"""The whole gateway over real sockets, without a browser."""

@@ -1,0 +1,117 @@
+"""A softphone without a browser: a Verto client with a browser's media."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from gateway.domain.ids import Sdp
+from gateway.media.core.rtp import RtpPacket
+from tests.harness.gateway import PASSWORD, Running
+from tests.harness.verto_client import VertoClient, connected
+from tests.wire.media import sound
+from tests.wire.media.browser import CODEC_LINES, Browser
+
+
+class Phone:
+    """One logged-in client; each call has a `Browser` of its own."""
+
+    def __init__(self, verto: VertoClient, codecs: Sequence[str]) -> None:
+        self.verto, self.codecs = verto, codecs
+        self.media: dict[str, Browser] = {}
+
+    async def call(self, destination: str) -> str:
+        """Call and return the call id once the server has created the call."""
+        browser = Browser(codecs=self.codecs)
+        offer = await browser.offer()
+        call_id = await self.verto.invite(destination, offer)
+        self.media[call_id] = browser
+        return call_id
+
+    async def until_answered(self, call_id: str) -> None:
+        """Take the description, early or not; return when the call is answered and DTLS is through."""
+        answer = await self.verto.wait_for("telnyx_rtc.answer", call_id=call_id)
+        sdp = answer["params"].get("sdp")
+        if sdp is not None:
+            await self.media[call_id].accept(Sdp(sdp))
+        async with asyncio.timeout(10):
+            await self.media[call_id].connected.wait()
+
+    async def take_early_media(self, call_id: str) -> None:
+        """The same for early media."""
+        media = await self.verto.wait_for("telnyx_rtc.media", call_id=call_id)
+        await self.media[call_id].accept(Sdp(media["params"]["sdp"]))
+        async with asyncio.timeout(10):
+            await self.media[call_id].connected.wait()
+
+    async def until_rung(self, count: int = 1) -> str:
+        """The id of the inbound call number `count`."""
+        invite = await self.verto.wait_for("telnyx_rtc.invite", count=count)
+        call_id: str = invite["params"]["callID"]
+        return call_id
+
+    async def answer(self, call_id: str) -> None:
+        """Answer an inbound call."""
+        invites = [
+            message["params"]
+            for message in self.verto.messages
+            if message["method"] == "telnyx_rtc.invite" and message["params"]["callID"] == call_id
+        ]
+        browser = Browser(codecs=self.codecs)
+        self.media[call_id] = browser
+        await self.verto.answer(call_id, await browser.answer(Sdp(invites[0]["sdp"])))
+        async with asyncio.timeout(10):
+            await browser.connected.wait()
+
+    async def until_over(self, call_id: str) -> tuple[str, int | None]:
+        """The cause and SIP code with which the server ended the call."""
+        bye = (await self.verto.wait_for("telnyx_rtc.bye", call_id=call_id))["params"]
+        await self.media[call_id].close()
+        return bye["cause"], bye.get("sipCode")
+
+    async def hang_up(self, call_id: str) -> None:
+        """Hang up from this side."""
+        await self.verto.bye(call_id)
+        await self.media[call_id].close()
+
+    async def say(self, call_id: str, frequency: float, *, codec: str, frames: int) -> None:
+        """A tone in one frame every 20 ms; returns when the last has left."""
+        browser = self.media[call_id]
+        stream = sound.packets(
+            codec,
+            sound.payloads(codec, frequency, frames),
+            payload_type=CODEC_LINES[codec][0],
+            ssrc=browser.ssrc,
+        )
+        await sound.play(browser.send, stream)
+
+    async def listen(self, call_id: str, *, codec: str, frames: int) -> list[RtpPacket]:
+        """The next frames of audio."""
+        async with asyncio.timeout(10):
+            return await sound.collect(self.media[call_id].received, frames, payload_type=CODEC_LINES[codec][0])
+
+    async def hears(self, call_id: str, frequency: float, *, codec: str, patience: int = 10) -> bool:
+        """Whether half a second of that tone comes within `patience` half seconds."""
+        for _ in range(patience):
+            frames = await self.listen(call_id, codec=codec, frames=25)
+            if sound.is_tone(sound.heard(codec, frames), frequency, rate=sound.RATES[codec]):
+                return True
+        return False
+
+    async def close(self) -> None:
+        """Let go of the media of every call."""
+        for browser in self.media.values():
+            await browser.close()
+
+
+@asynccontextmanager
+async def phone(
+    gateway: Running, user: str = "alice", *, codecs: Sequence[str] = ("opus", "PCMU", "PCMA")
+) -> AsyncIterator[Phone]:
+    """A phone that is registered."""
+    async with connected(gateway.websocket) as verto:
+        await verto.login(user, PASSWORD)
+        one = Phone(verto, codecs)
+        try:
+            yield one
+        finally:
+            await one.close()
