@@ -15,6 +15,7 @@ from gateway.auth.provisioning import Provisioning
 from gateway.auth.settings import AuthSettings
 from gateway.store.database import Database
 from gateway.store.settings import StoreSettings
+from tests.fakes.database import fresh
 
 CHEAP = AuthSettings(password_time_cost=1, password_memory_kib=8, password_parallelism=1)
 KEY = b"k" * 64
@@ -56,9 +57,14 @@ def passwords() -> Iterator[Passwords]:
     made.close()
 
 
+@pytest.fixture
+def fresh_store(tmp_path: Path) -> StoreSettings:
+    return fresh(tmp_path)
+
+
 @pytest_asyncio.fixture
-async def house(tmp_path: Path, passwords: Passwords, clock: Clock) -> AsyncIterator[House]:
-    database = await Database.open(StoreSettings(url=f"sqlite+aiosqlite:///{tmp_path}/gateway.db"))
+async def house(fresh_store: StoreSettings, passwords: Passwords, clock: Clock) -> AsyncIterator[House]:
+    database = await Database.open(fresh_store)
     tokens = Tokens(KEY, clock_skew=5)
     provisioning = Provisioning(database, passwords=passwords, tokens=tokens, clock=clock)
     authenticator = Authenticator(

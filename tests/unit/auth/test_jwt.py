@@ -8,7 +8,7 @@ import uuid
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.auth.errors import ExpiredToken, InvalidToken
@@ -187,6 +187,7 @@ def test_token_with_any_character_changed_is_invalid(data: st.DataObject) -> Non
         TOKENS.verify(token[:at] + new + token[at + 1 :], now=NOW)
 
 
+@settings(max_examples=50)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(), lambda c: st.lists(c) | st.dictionaries(st.text(), c)
