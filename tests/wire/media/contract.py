@@ -358,7 +358,9 @@ class MediaEngineContract(ABC):
                 await trunk.packet()
                 delays.append(loop.time() - sent)
 
-            assert sorted(delays)[25] < 0.002
+            # A jitter buffer would add 20 ms to each; the machine may be busy for some
+            assert min(delays) < 0.002
+            assert sorted(delays)[25] < 0.010
 
     async def test_closing_twice_is_as_good_as_once(self, engine: MediaEngine, browser: Browser, trunk: Trunk) -> None:
         async with calling(engine, WEBRTC, RTP) as call:

@@ -30,6 +30,14 @@ async def begin(call: Call, browser: Browser, trunk: Trunk, offer: Sdp) -> None:
     await browser.accept(await call.session.answer(A))
 
 
+async def elapsed(seconds: float) -> None:
+    """Wait for something that happens without a sign."""
+    loop = asyncio.get_running_loop()
+    over = loop.create_future()
+    loop.call_later(seconds, over.set_result, None)
+    await over
+
+
 async def assert_heard(browser: Browser, trunk: Trunk, *, first: int = 1) -> None:
     """The trunk hears the browser."""
     payload = bytes([first & 0xFF]) * 160
@@ -165,10 +173,7 @@ async def test_media_stays_on_the_old_path_until_a_restart_has_found_a_new_one(
         await call.session.take_offer(A, await browser.offer(restart=True))
         await call.session.answer(A)  # the browser never gets it
 
-        loop = asyncio.get_running_loop()
-        expired = loop.create_future()
-        loop.call_later(0.4, expired.set_result, None)
-        await expired
+        await elapsed(0.4)
 
         await assert_heard(browser, trunk)
         assert call.events.empty()
@@ -266,6 +271,40 @@ async def test_browser_that_answers_no_consent_check_is_lost(
         await connect_outbound(call, browser, trunk)
 
         await browser.ice.close()
+
+        assert await call.failure() == MediaFailed(A, "consent_lost")
+
+
+async def test_restart_saves_a_call_whose_old_path_is_dead(
+    make_engine: MakeEngine, add_browser: AddBrowser, add_trunk: AddTrunk
+) -> None:
+    engine = await make_engine(consent_interval=0.05, consent_timeout=0.2)
+    browser, trunk = add_browser(), await add_trunk()
+    async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",)) as call:
+        await connect_outbound(call, browser, trunk)
+        await browser.ice.close()
+        browser.connected.clear()
+        await call.session.take_offer(A, await browser.offer(restart=True, candidates=lambda lines: []))
+        answer = await call.session.answer(A)
+        await elapsed(0.4)  # consent to use the old path is lost now
+
+        await browser.accept(answer)
+        await browser.connected.wait()
+
+        assert call.events.empty()
+        await assert_heard(browser, trunk)
+
+
+async def test_restart_that_finds_nothing_after_the_old_path_died_fails_the_leg(
+    make_engine: MakeEngine, add_browser: AddBrowser, add_trunk: AddTrunk
+) -> None:
+    engine = await make_engine(consent_interval=0.05, consent_timeout=0.2, ice_timeout=0.5)
+    browser, trunk = add_browser(), await add_trunk()
+    async with calling(engine, WEBRTC, RTP) as call:
+        await connect_outbound(call, browser, trunk)
+        await browser.ice.close()
+        await call.session.take_offer(A, await browser.offer(restart=True, candidates=lambda lines: []))
+        await call.session.answer(A)
 
         assert await call.failure() == MediaFailed(A, "consent_lost")
 
