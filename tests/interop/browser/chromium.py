@@ -1,7 +1,7 @@
 """Starts Debian's Chromium through Playwright, without anything that would talk to the outside."""
 
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -28,23 +28,23 @@ _FLAGS = (
 
 
 @asynccontextmanager
-async def chromium(microphone: Path | None = None) -> AsyncIterator[Browser]:
+async def chromium(microphone: Path | None = None, *, flags: Sequence[str] = ()) -> AsyncIterator[Browser]:
     """A browser with a profile of its own. `microphone` is a WAV file that its fake microphone repeats.
 
     It gathers ICE candidates as it does for a user. Only on a machine that has no address but loopback it is told to
     take those too, because otherwise it has none.
     """
-    flags = list(_FLAGS)
+    arguments = [*_FLAGS, *flags]
     if microphone is not None:
-        flags.append(f"--use-file-for-fake-audio-capture={microphone}")
+        arguments.append(f"--use-file-for-fake-audio-capture={microphone}")
     if not has_address():
-        flags.append("--allow-loopback-in-peer-connection")
+        arguments.append("--allow-loopback-in-peer-connection")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=EXECUTABLE,
             headless=True,
             chromium_sandbox=False,  # it does not run as root otherwise
-            args=flags,
+            args=arguments,
             timeout=START_TIMEOUT * 1000,
         )
         try:

@@ -145,6 +145,13 @@ class Softphone:
         """
         return cast("float", await self._do("untilTone", frequency, {"timeout": timeout, "share": share}))
 
+    async def until_tone_when_active(
+        self, frequency: float, *, after: Happened | None = None, timeout: float = 10.0
+    ) -> None:
+        """Wait for the call to be answered, then for that tone."""
+        await self.until("call.active", after=after, timeout=timeout)
+        await self.until_tone(frequency, timeout=timeout)
+
     async def until_silence(self, *, timeout: float = 10.0) -> float:
         """Wait until 100 ms in a row are silent."""
         return cast("float", await self._do("untilSilence", {"timeout": timeout}))
