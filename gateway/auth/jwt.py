@@ -89,8 +89,6 @@ class Tokens:
             )
         except jwt.PyJWTError as error:
             raise InvalidToken(str(error)) from error
-        except RecursionError as error:  # a header of brackets within brackets; it is read before the signature
-            raise InvalidToken("nested too deep") from error
         if claims["typ"] != TYPE:
             raise InvalidToken("not an access token")
         not_before, expires_at = _seconds(claims, "nbf"), _seconds(claims, "exp")

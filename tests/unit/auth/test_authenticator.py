@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.auth.authenticator import Authenticator, Refusal
 from gateway.auth.jwt import Tokens
-from gateway.auth.passwords import Passwords
+from gateway.auth.passwords import Passwords, Verdict
 from gateway.auth.settings import AuthSettings
 from gateway.domain.identity import Identity
 from gateway.observability.metrics import REGISTRY
@@ -194,6 +194,22 @@ async def test_removed_connection_takes_its_logins_along(house: House) -> None:
 
     assert _code(await _login(house, "alice", "s3cret")) == "bad_credentials"
     assert _code(await _login(house, token=alice.token)) == "token_invalid"
+
+
+async def test_connection_that_is_removed_while_its_password_is_checked_does_not_log_in(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = await _provision(house)
+    verify = house.passwords.verify
+
+    async def slow(password: str, password_hash: str | None) -> Verdict:
+        verdict = await verify(password, password_hash)
+        await house.provisioning.connections.remove(alice.connection_id)
+        return verdict
+
+    monkeypatch.setattr(house.passwords, "verify", slow)
+
+    assert _code(await _login(house, alice.sip_username, alice.sip_password)) == "bad_credentials"
 
 
 async def test_outdated_hash_is_renewed_by_a_login_and_not_by_a_failed_one(house: House) -> None:
