@@ -3,9 +3,11 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from enum import Enum
 from functools import partial
 from typing import Protocol
 
+from gateway.observability.logging import get_logger
 from gateway.sip.call import SipCallEvent
 from gateway.sip.core.actions import (
     Action,
@@ -26,7 +28,19 @@ from gateway.sip.endpoint import ClientTransaction, Destination, Endpoint
 from gateway.sip.tasks import TaskOwner
 from gateway.sip.transport.flow import Flow
 
+_log = get_logger()
+
 WithDestination = Callable[[Destination], None]
+
+
+class Phase(Enum):
+    """How much a driver still does."""
+
+    LIVE = "live"
+    OVER = "over"
+    """The call has ended; late 2xx are still acknowledged."""
+    ABORTED = "aborted"
+    """Nothing more: the user agent has stopped."""
 
 
 class Usage(Protocol):
@@ -78,7 +92,8 @@ class Driver:
         self._unsent: deque[tuple[str, WithDestination, Callable[[], None]]] = deque()
         self._sender: asyncio.Task[None] | None = None
         self._news: deque[Notify | Report] = deque()
-        self._is_delivering = self._is_over = False
+        self._phase = Phase.LIVE
+        self._is_delivering = False
 
     def now(self) -> float:
         """The loop's clock."""
@@ -90,18 +105,20 @@ class Driver:
 
     def run(self, actions: list[Action]) -> None:
         """Perform actions in order; events go out last, when everything else has happened."""
+        if self._phase is Phase.ABORTED:
+            return
         for action in actions:
             self._perform(action)
         self._rearm()
-        if self.usage.is_over and not self._is_over:
-            self._is_over = True
+        if self.usage.is_over and self._phase is Phase.LIVE:
+            self._phase = Phase.OVER
             self._abandon_invites()
             self._on_over()
         self._deliver_news()
 
     def abort(self) -> None:
         """Let everything go at once; nothing is sent and nothing is told any more."""
-        self._is_over = True
+        self._phase = Phase.ABORTED
         self._unsent.clear()
         self._news.clear()
         self._abandon_invites()
@@ -115,7 +132,8 @@ class Driver:
                 failed = partial(self._on_failure, client_request, "transport")
                 self._with_destination(client_request.next_hop, partial(self._send, client_request), failed)
             case SendAck(request=request, next_hop=next_hop):
-                self._with_destination(next_hop, partial(self._endpoint.send_stateless, request), lambda: None)
+                lost = partial(_log.warning, "sip_ack_unsent", sip_call_id=request.call_id)
+                self._with_destination(next_hop, partial(self._endpoint.send_stateless, request), lost)
             case Cancel(client_request=client_request, headers=headers):
                 if (transaction := self._open.get(client_request)) is not None:
                     transaction.cancel(headers)

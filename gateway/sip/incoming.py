@@ -14,6 +14,7 @@ from gateway.sip.core.message import Request
 from gateway.sip.driver import Driver
 from gateway.sip.endpoint import ServerTransaction
 from gateway.sip.outgoing import Services
+from gateway.sip.settings import TrunkSettings
 
 MAX_UNHEARD: Final = 64
 """Events kept before `listen`; of more than these the oldest go, the last word of a call is the newest."""
@@ -31,13 +32,13 @@ class Incoming:
         transaction: ServerTransaction,
         invite: Request,
         *,
-        trunk: str,
+        trunk: TrunkSettings,
         services: Services,
         on_over: Callable[["Incoming"], None],
     ) -> None:
         self.sip_call_id = SipCallId(invite.call_id)
         self.local_tag = transaction.to_tag
-        self.trunk = trunk
+        self.trunk = trunk.name
         self.request_user, self.request_host = _user_and_host(invite.uri)
         caller: NameAddr = invite.from_
         self.caller_number, self.caller_name = _user_and_host(caller.uri)[0], caller.display_name
@@ -52,6 +53,9 @@ class Incoming:
             transaction,
             local_tag=self.local_tag,
             context=services.context(contact_uri),
+            authentication=services.authentication(
+                trunk.username, trunk.password, hosts=(transaction.source.host, _user_and_host(trunk.uri)[1])
+            ),
             now=services.now(),
         )
         self.driver = Driver(

@@ -46,6 +46,14 @@ class Services:
         """The running loop's clock."""
         return asyncio.get_running_loop().time()
 
+    def authentication(
+        self, username: str | None, password: str | None, *, hosts: tuple[str, ...]
+    ) -> Authentication | None:
+        """What answers challenges from these hosts; None without user name or password."""
+        if username is None or password is None:
+            return None
+        return Authentication(username, password, hosts=hosts, new_cnonce=self.tokens)
+
     def context(self, contact_uri: str) -> Context:
         """The context of a call's core."""
         return Context(contact=f"<{contact_uri}>", user_agent=self.user_agent, timers=self.timers, random=self.random)
@@ -141,19 +149,13 @@ class Outgoing:
     def _start(self, target: SipUri, caller: SipUri, destination: Destination) -> None:
         services = self._services
         context = services.context(services.endpoint.contact_uri(caller.user or "", destination))
-        authentication = None
-        if self._target.username is not None and self._target.password is not None:
-            authentication = Authentication(
-                self._target.username,
-                self._target.password,
-                hosts=(target.host, destination.host),
-                new_cnonce=services.tokens,
-            )
         core = InviteClient(
             self._invite(context),
             next_hop=self._target.uri,
             context=context,
-            authentication=authentication,
+            authentication=services.authentication(
+                self._target.username, self._target.password, hosts=(target.host, destination.host)
+            ),
             now=services.now(),
         )
         self._driver = Driver(

@@ -192,7 +192,7 @@ class UserAgent:
         call = Incoming(
             transaction,
             invite,
-            trunk=trunk.name,
+            trunk=trunk,
             services=self._services,
             on_over=lambda call: self._forget_incoming(call, merge_key),
         )

@@ -6,6 +6,7 @@ from typing import Final
 from gateway.domain.ids import Sdp
 from gateway.sip.call import Cancelled
 from gateway.sip.core.actions import Action, ClientRequest, Failure, Notify, Respond, Responder
+from gateway.sip.core.authentication import Authentication
 from gateway.sip.core.capabilities import SDP, sdp_of
 from gateway.sip.core.context import Context
 from gateway.sip.core.dialog import Dialog
@@ -38,17 +39,29 @@ class InviteServer:
     Args:
         invite: one that `capabilities.find_refusal` let pass.
         local_tag: the To tag of all our responses.
+        authentication: for a far end that challenges our BYE or re-INVITE; None when we have no credentials there.
     """
 
-    def __init__(self, invite: Request, responder: Responder, *, local_tag: str, context: Context, now: float) -> None:
+    def __init__(
+        self,
+        invite: Request,
+        responder: Responder,
+        *,
+        local_tag: str,
+        context: Context,
+        authentication: Authentication | None = None,
+        now: float,
+    ) -> None:
         self.state = State.PROCEEDING
         self.session: Session | None = None
         self.offer: Sdp | None = sdp_of(invite)
         self._invite, self._responder, self._context = invite, responder, context
+        self._authentication = authentication
         self._dialog = Dialog.from_invite(invite, local_tag=local_tag)
         self._last_provisional: Response | None = None
         self._refresh_at: float | None = None
-        self._give_up_at = now + RING_LIMIT
+        self._expires = _expires(invite)
+        self._give_up_at = now + (RING_LIMIT if self._expires is None else self._expires)
 
     @property
     def is_over(self) -> bool:
@@ -80,6 +93,7 @@ class InviteServer:
             context=self._context,
             exchange=OfferAnswer(Turn.IDLE if self.offer is None else Turn.THEIRS_PENDING),
             is_call_id_owner=False,
+            authentication=self._authentication,
         )
         return self.session.accept(self._invite, self._responder, sdp, now, is_first=True)
 
@@ -152,6 +166,8 @@ class InviteServer:
         if self.state is State.ENDED:
             return []
         if now >= self._give_up_at:
+            if self._expires is not None:  # section 13.3.1: it is no longer wanted
+                return self._terminate(None)
             return [*self.reject(480, "Temporarily Unavailable", None), Notify(Cancelled(None))]
         if self._refresh_at is None or self._last_provisional is None or now < self._refresh_at:
             return []
@@ -186,3 +202,11 @@ class InviteServer:
         if self.state is not State.PROCEEDING:
             return []
         return [*self.reject(487, "Request Terminated", None), Notify(Cancelled(q850))]
+
+
+def _expires(invite: Request) -> float | None:
+    """Seconds after which the caller does not want the call any more, when it says so and before our own limit."""
+    value = invite.headers.get("Expires") or ""
+    if not (value.isascii() and value.isdigit() and len(value) < 10):
+        return None
+    return float(value) if int(value) < RING_LIMIT else None

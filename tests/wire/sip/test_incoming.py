@@ -1,6 +1,7 @@
 """Calls that come to us from a peer that loses, repeats, crosses and cheats."""
 
 import asyncio
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
@@ -412,6 +413,33 @@ async def test_a_call_of_which_the_connection_breaks_is_still_ended() -> None:
         out.call.hangup()
         await caller.lets_timers_run_out()
         caller.assert_idle()
+
+
+async def test_a_trunk_that_challenges_our_bye_gets_its_digest() -> None:
+    trunk = replace(LOOPBACK, username="acme", password="s3cret")
+    async with running(trunks=(trunk,)) as agent, Peer.listening() as peer:
+        into, _ = await answered(peer, agent)
+
+        into.call.hangup()
+        challenge = (("Proxy-Authenticate", 'Digest realm="r", nonce="n", qop="auth"'),)
+        peer.answers(await peer.expects("BYE"), 407, more=challenge)
+        again = await peer.expects("BYE")
+        peer.answers(again, 200)
+
+        assert 'username="acme"' in (again.headers.get("Proxy-Authorization") or "")
+
+
+async def test_a_call_that_the_stop_gave_up_does_nothing_any_more() -> None:
+    async with running() as agent, Peer.listening() as peer:
+        into, _ = await answered(peer, agent)
+        await agent.agent.stop(grace=0)
+        outcome = Outcome()
+
+        into.call.reinvite(OTHER, outcome)
+        into.call.hangup()
+
+        agent.assert_idle()
+        assert into.ear.events.empty()
 
 
 async def test_a_reoffer_that_the_caller_refuses_reaches_us() -> None:

@@ -204,6 +204,18 @@ def test_an_invite_that_nobody_answers_is_given_up() -> None:
     assert call.state is State.ENDED
 
 
+@pytest.mark.parametrize(
+    ("expires", "limit", "expected"),
+    [("60", 60.0, "487"), ("3600", RING_LIMIT, "480"), ("soon", RING_LIMIT, "480"), ("0", 0.0, "487")],
+)
+def test_an_invite_that_expires_is_terminated(expires: str, limit: float, expected: str) -> None:
+    invite = request("INVITE", sdp=OFFER, more=(("Expires", expires),))
+    call = InviteServer(invite, SEAT, local_tag="ours", context=CONTEXT, now=NOW)
+
+    assert call.next_deadline() == NOW + limit
+    assert kinds(call.handle_timeout(NOW + limit)) == [expected, "Cancelled"]
+
+
 @pytest.mark.parametrize(("method", "expected"), [("INVITE", 500), ("OPTIONS", 200), ("INFO", 200)])
 def test_requests_in_the_early_dialog_are_answered(method: str, expected: int) -> None:
     assert status(server().receive(in_dialog(method), SEAT, "theirs", NOW)) == expected
