@@ -7,21 +7,26 @@ with JSON). What it heard is measured by the lab's own spectrum.
 import asyncio
 import json
 import math
+import random
 import socket
 import wave
 from array import array
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from gateway.lab.hearing import Sound, measure
+from gateway.sip.tasks import TaskOwner
 
 HOST: Final = "127.0.0.1"
 MODULES: Final = Path("/usr/lib/baresip/modules")
 _DEADLINE_S: Final = 20.0
 _SAMPLE_RATE: Final = 8000
+_START_TRIES: Final = 5
+_CONTROL_OFFSET: Final = 2
+_KINDS: Final = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
 _RTP_PORTS: Final = "30000-32000"
 """Below the ephemeral ports; several phones may share them, each takes what is free."""
 _SAY_S: Final = 20
@@ -84,7 +89,9 @@ class Baresip:
     def __init__(self, folder: Path, phone: Phone, sip_port: int, process: asyncio.subprocess.Process) -> None:
         self.folder, self.phone, self.sip_port = folder, phone, sip_port
         self._process = process
-        self._ready = asyncio.Event()
+        self._has_begun = asyncio.Event()
+        """It is ready, or it has ended."""
+        self._is_ready = False
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
         self.events: asyncio.Queue[dict[str, Any]] = asyncio.Queue(maxsize=1000)
@@ -154,13 +161,17 @@ class Baresip:
             while line := await self._process.stdout.readline():
                 log.write(line)
                 if b"baresip is ready" in line:
-                    self._ready.set()
+                    self._is_ready = True
+                    self._has_begun.set()
+        self._has_begun.set()
 
-    async def connect(self, control_port: int) -> None:
-        """Open the control connection, once the phone is ready."""
+    async def has_started(self, control_port: int) -> bool:
+        """Open the control connection once the phone is ready; False when it has ended instead."""
         async with asyncio.timeout(_DEADLINE_S):
-            await self._ready.wait()
-            self._reader, self._writer = await asyncio.open_connection(HOST, control_port)
+            await self._has_begun.wait()
+            if self._is_ready:
+                self._reader, self._writer = await asyncio.open_connection(HOST, control_port)
+        return self._is_ready
 
     async def pump(self) -> None:
         """Sort what comes over the control connection, until it is closed."""
@@ -191,27 +202,39 @@ class Baresip:
 @asynccontextmanager
 async def baresip(folder: Path, phone: Phone | None = None) -> AsyncIterator[Baresip]:
     """Start a phone with its files in that folder; end it on the way out."""
-    phone = phone if phone is not None else Phone()
-    sip_port, control_port = _free_port(), _free_port()
-    _write_files(folder, phone, sip_port, control_port)
-    process = await asyncio.create_subprocess_exec(
-        "baresip",
-        "-f",
-        str(folder),
-        "-4",
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    running = Baresip(folder, phone, sip_port, process)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(running.copy_log())
-        try:
-            await running.connect(control_port)
-            tasks.create_task(running.pump())
-            yield running
-        finally:
-            await running.quit()
+    tasks = TaskOwner()
+    running = await _start(folder, phone if phone is not None else Phone(), tasks)
+    try:
+        yield running
+    finally:
+        await running.quit()
+        await tasks.close()
+
+
+async def _start(folder: Path, phone: Phone, tasks: TaskOwner) -> Baresip:
+    """Start it, again with other ports if somebody took one between our look and its bind."""
+    for _ in range(_START_TRIES):
+        sip_port = _free_ports()
+        control_port = sip_port + _CONTROL_OFFSET
+        _write_files(folder, phone, sip_port, control_port)
+        process = await asyncio.create_subprocess_exec(
+            "baresip",
+            "-f",
+            str(folder),
+            "-4",
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        running = Baresip(folder, phone, sip_port, process)
+        tasks.start(running.copy_log())
+        if await running.has_started(control_port):
+            tasks.start(running.pump())
+            return running
+        await running.quit()
+        if "Address already in use" not in running.log():
+            break
+    raise AssertionError(f"baresip did not start; its log:\n{running.log()}")
 
 
 def _write_files(folder: Path, phone: Phone, sip_port: int, control_port: int) -> None:
@@ -244,17 +267,18 @@ def _read_wav(path: Path) -> Sequence[int]:
         return array("h", file.readframes(file.getnframes()))
 
 
-def _free_port() -> int:
-    """A port of loopback that is free for UDP and TCP at this moment."""
+def _free_ports() -> int:
+    """The first of three ports of loopback that are free at this moment: SIP, SIP over TLS (the next), control.
+
+    Outside of the range from which clients' own ports are taken, so that nobody gets them by chance.
+    """
     while True:
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram,
-        ):
-            stream.bind((HOST, 0))
-            port: int = stream.getsockname()[1]
+        first = random.randrange(10_000, 19_990, 4)
+        wanted = [(kind, first + offset) for kind in _KINDS for offset in range(_CONTROL_OFFSET + 1)]
+        with ExitStack() as stack:
             try:
-                datagram.bind((HOST, port))
+                for kind, port in wanted:
+                    stack.enter_context(socket.socket(socket.AF_INET, kind)).bind((HOST, port))
             except OSError:
                 continue
-            return port
+            return first

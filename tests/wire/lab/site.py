@@ -1,7 +1,6 @@
 """The lab trunk on loopback, and a user agent that plays the gateway."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
@@ -100,19 +99,19 @@ class Caller:
 class Site:
     """The lab trunk and the gateway's side of it."""
 
-    def __init__(self, *, time_scale: float, transport: Transport, lab_port: int = 0) -> None:
-        port = _free_port()
+    def __init__(self, *, time_scale: float, transport: Transport) -> None:
         self._transport = transport
-        self.lab = LabTrunk(
-            LabSettings(time_scale=time_scale, port=lab_port),
-            gateway_uri=lambda: f"sip:{HOST}:{port};transport={transport}",
-        )
-        settings = SipSettings(listen=(("udp", HOST, port), ("tcp", HOST, port)))
+        self.lab = LabTrunk(LabSettings(time_scale=time_scale), gateway_uri=self._gateway_uri)
+        settings = SipSettings(listen=((transport, HOST, 0),))
+        self._endpoint = Endpoint(settings)
         trunk = TrunkSettings(name="lab", uri=f"sip:{HOST}", accept_from=(ip_network(f"{HOST}/32"),))
-        self.gateway = UserAgent(Endpoint(settings), settings, (trunk,))
+        self.gateway = UserAgent(self._endpoint, settings, (trunk,))
         self.gateway.on_invite = self._on_invite
         self.callers: list[Caller] = []
         self.received: asyncio.Queue[IncomingCall] = asyncio.Queue(maxsize=100)
+
+    def _gateway_uri(self) -> str:
+        return f"sip:{HOST}:{self._endpoint.listeners[0].port};transport={self._transport}"
 
     async def start(self) -> None:
         await self.lab.start()
@@ -160,18 +159,3 @@ async def site(*, time_scale: float = 0.1, transport: Transport = "udp") -> Asyn
 def sdp_offer_of(call: IncomingCall) -> Sdp:
     assert call.offer is not None
     return call.offer
-
-
-def _free_port() -> int:
-    while True:
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram,
-        ):
-            stream.bind((HOST, 0))
-            port: int = stream.getsockname()[1]
-            try:
-                datagram.bind((HOST, port))
-            except OSError:
-                continue
-            return port
