@@ -95,7 +95,7 @@ class TcpConnections:
             _log.info("sip_connection_failed", peer=str(remote), error=str(exc) or type(exc).__name__)
         finally:
             if not is_connected:
-                connection.fail()
+                connection.abort()
 
     def _may_stay(self, connection: TcpConnection) -> bool:
         if connection.role is Role.OPENED:

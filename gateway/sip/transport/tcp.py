@@ -52,7 +52,7 @@ class ConnectionEvents:
     Attributes:
         on_open: answers whether it may stay.
         on_closed: nothing can be sent this way any more; once.
-        on_released: its socket is gone; once, the last event.
+        on_released: it holds no socket any more; may be told twice.
     """
 
     on_open: Callable[["TcpConnection"], bool]
@@ -124,16 +124,14 @@ class TcpConnection(asyncio.Protocol):
         self._end()
 
     def abort(self) -> None:
-        """Close it at once; idempotent."""
+        """Close it at once, or give up opening it; idempotent."""
+        self._disarm()
         if self._transport is not None:
             self._transport.abort()
-        self._disarm()
-        self._end()
-
-    def fail(self) -> None:
-        """It could not be opened."""
-        self._end()
-        self._events.on_released(self)
+            self._end()
+        else:
+            self._end()
+            self._events.on_released(self)
 
     def _end(self) -> None:
         if self.state is not State.CLOSED:

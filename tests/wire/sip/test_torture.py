@@ -5,12 +5,11 @@ import random
 import tomllib
 from pathlib import Path
 
-import pytest
 from structlog.testing import capture_logs
 
 from gateway.sip.endpoint import Destination
 from tests.unit.sip.core.messages import request
-from tests.wire.sip.wire import HOST, PATIENT, Site, site, soon, tcp_peer, udp_peer
+from tests.wire.sip.wire import PATIENT, Site, site, soon, tcp_peer, udp_peer
 
 FOLDER = Path(__file__).parents[2] / "data" / "sip" / "torture"
 OUTCOMES = tomllib.loads((FOLDER / "outcomes.toml").read_text())
@@ -44,14 +43,14 @@ async def test_udp_listener_survives_garbage_of_every_size() -> None:
         await arrives(gateway, "after")
 
 
-@pytest.mark.parametrize("name", REFUSED)
-async def test_broken_request_is_answered_and_never_reaches_the_user_agent(name: str) -> None:
+async def test_broken_requests_are_answered_and_never_reach_the_user_agent() -> None:
     async with site(PATIENT) as gateway, udp_peer() as peer:
-        peer.send(MESSAGES[name].replace(b"192.0.2.9", HOST.encode()), gateway.at("udp"))
+        for name in REFUSED:
+            peer.send(MESSAGES[name], gateway.at("udp"))
 
-        answer = await soon(peer.datagrams)
+            answer = await soon(peer.datagrams)
 
-        assert answer.startswith(f"SIP/2.0 {OUTCOMES[name]['status']} ".encode())
+            assert answer.startswith(f"SIP/2.0 {OUTCOMES[name]['status']} ".encode()), name
         assert gateway.requests.empty()
 
 

@@ -10,7 +10,7 @@ from gateway.sip.core.message import Request, Response, parse, serialize
 from gateway.sip.core.transaction.matching import ClientKey, ServerKey
 from gateway.sip.endpoint import ClientTransaction, Destination, Endpoint, ServerTransaction
 from gateway.sip.settings import SipSettings
-from gateway.sip.transport.flow import Transport
+from gateway.sip.transport.flow import Flow, Transport
 
 HOST = "127.0.0.1"
 WAIT = 5.0
@@ -37,7 +37,7 @@ async def soon(queue: "asyncio.Queue[T]") -> T:
 
 
 class WatchedEndpoint(Endpoint):
-    """Tells when the last transaction is gone."""
+    """Tells when transactions and connections are gone."""
 
     def __init__(self, settings: SipSettings) -> None:
         super().__init__(settings)
@@ -48,6 +48,17 @@ class WatchedEndpoint(Endpoint):
             while self.transaction_count:
                 self._changed.clear()
                 await self._changed.wait()
+
+    async def connections_are(self, count: int) -> None:
+        async with asyncio.timeout(WAIT):
+            while self.connection_count != count:
+                self._changed.clear()
+                await self._changed.wait()
+
+    def _on_flow_closed(self, flow: Flow) -> None:
+        super()._on_flow_closed(flow)
+        # The socket itself goes in a callback that is scheduled already.
+        asyncio.get_running_loop().call_soon(self._changed.set)
 
     def _forget_client(self, key: ClientKey) -> None:
         super()._forget_client(key)

@@ -83,7 +83,7 @@ def test_escape_that_is_no_utf8_becomes_the_replacement_character() -> None:
         *("sip:a@h:", "sip:a@h@i", "sip:a b@h", "sip:<a@h>", 'sip:"a"@h', "sip:a@h\r\n", "sip:a@h\x00", "sip:a@h;"),
         *("sip:a@h;=1", "sip:a@-h", "sip:a@h..i", "sip:a@1.2.3", "sip:a@1.2.3.400", "sip:a@[::1", "sip:a@[::g]"),
         *("sip:a@[fe80::1%eth0]", "sip:a@[::1]x", "sip:a%4@h", "sip:a%zz@h", "tel:", "tel:+", "tel:abc xyz", "tel:()"),
-        *("sip:a@" + "h" * 300, "sip:a@hö"),
+        *("sip:a@" + "h" * 300, "sip:a@hö", "sip:a@h;x=b@c", "sip:a@\u00a0h"),
     ],
 )
 def test_broken_uri_is_refused(text: str) -> None:

@@ -29,7 +29,7 @@ def test_via_is_read_and_written(text: str, via: Via) -> None:
     [
         *("", "SIP/2.0/UDP", "SIP/2.0 h", "SIP/1.0/UDP h", "SIP/2.0/UDP h:0", "SIP/2.0/UDP h:99999"),
         *("SIP/2.0/UDP h:123456", "SIP/2.0/UDP h:-1", "SIP/2.0/UDP h x", "SIP/2.0/UDP ;branch=1", "HTTP/2.0/UDP h"),
-        *("SIP/2.0/UDP h:²", "SIP/2.0/U DP h", "SIP/2.0/UDP h;branch=1;branch=2"),
+        *("SIP/2.0/UDP [fe80::1%eth0]", "SIP/2.0/UDP h:²", "SIP/2.0/U DP h", "SIP/2.0/UDP h;branch=1;branch=2"),
     ],
 )
 def test_broken_via_is_refused(text: str) -> None:
