@@ -39,21 +39,24 @@ _SECRET_KEYS: Final = frozenset(
 
 _SECRET_TEXT: Final = re.compile(
     r"""(?ix)
-    ( ^a=(?:crypto|ice-pwd):\s*                       # SDP keys and ICE passwords
-    | \b(?:proxy-)?authorization\s*:\s*               # SIP and HTTP credentials
-    | "(?:passwd|password|login_token|credential|dtmf)"\s*:\s*"
+    (?P<name>
+      \ba=(?:crypto|ice-pwd):\s*                      # SDP keys and ICE passwords, also inside a JSON string
+    | \b(?:proxy-)?authorization\s*:\s*              # SIP and HTTP credentials
     | \bbearer\s+
     )
-    [^"\r\n]+
-    """,
-    re.MULTILINE,
+    (?: (?!\\[rn]) [^"\r\n] )+
+    """
+)
+_SECRET_MEMBER: Final = re.compile(
+    r'''(?i)(?P<name>"(?:passwd|password|login_token|credential|dtmf|digits)"\s*:\s*)"(?:[^"\\]|\\.)*"'''
 )
 _JWT: Final = re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}")
 
 
 def mask_text(text: str) -> str:
     """The text without passwords, tokens, SDP keys and digits; for SIP messages and Verto frames in debug lines."""
-    return _JWT.sub(MASK, _SECRET_TEXT.sub(lambda match: match.group(1) + MASK, text))
+    text = _SECRET_MEMBER.sub(lambda match: f'{match["name"]}"{MASK}"', text)
+    return _JWT.sub(MASK, _SECRET_TEXT.sub(lambda match: match["name"] + MASK, text))
 
 
 def _mask(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

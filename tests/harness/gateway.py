@@ -10,6 +10,7 @@ import aiohttp
 
 from gateway.app import Gateway
 from gateway.config import load
+from gateway.observability import logging as logs
 
 PASSWORD: Final = "correct horse"
 
@@ -19,7 +20,6 @@ FAST: Final[Mapping[str, Mapping[str, object]]] = {
     "auth": {"password_time_cost": 1, "password_memory_kib": 64},
     "sip": {"listen": ["udp:127.0.0.1:0", "tcp:127.0.0.1:0"]},
     "lab": {"enabled": True},
-    "log": {"level": "warning"},
 }
 """Free ports, cheap password hashes, the lab on."""
 
@@ -94,6 +94,7 @@ async def running(
     folder: Path, settings: Mapping[str, object] | None = None, *, users: tuple[str, ...] = ("alice", "robert")
 ) -> AsyncIterator[Running]:
     """A gateway with `users` (connections of that user name, all with `PASSWORD`) and a key with every scope."""
+    logs.configure(level="warning", format="json")
     preset = merged(FAST, {"data_dir": str(folder)}, settings or {})
     async with Gateway(load(None, environ={}, preset=preset)) as gateway:
         connections = {}

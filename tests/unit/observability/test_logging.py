@@ -40,6 +40,8 @@ def stderr(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
         ("v=0\r\na=ice-pwd:verysecretpwd\r\n", "verysecretpwd"),
         ("v=0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:KEYKEY\r\n", "KEYKEY"),
         ("Authorization: Bearer KEY0123", "KEY0123"),
+        ('{"sdp":"v=0\\r\\na=ice-pwd:verysecretpwd\\r\\na=mid:0\\r\\n"}', "verysecretpwd"),
+        ('{"passwd":"quote\\"tail"}', "tail"),
         ("token " + JWT + " seen", JWT),
     ],
 )
@@ -47,6 +49,10 @@ def test_secret_in_a_frame_or_message_is_masked(text: str, secret: str) -> None:
     assert secret in text
     assert secret not in mask_text(text)
     assert MASK in mask_text(text)
+
+
+def test_lines_behind_a_masked_one_stay_readable() -> None:
+    assert mask_text('{"sdp":"a=ice-pwd:x\\r\\na=mid:0"}') == '{"sdp":"a=ice-pwd:***\\r\\na=mid:0"}'
 
 
 def test_text_without_secret_is_left_as_it_is() -> None:

@@ -37,11 +37,9 @@ class Phone:
             await self.media[call_id].connected.wait()
 
     async def take_early_media(self, call_id: str) -> None:
-        """The same for early media."""
+        """Take the description of early media; ICE and DTLS go on behind it."""
         media = await self.verto.wait_for("telnyx_rtc.media", call_id=call_id)
         await self.media[call_id].accept(Sdp(media["params"]["sdp"]))
-        async with asyncio.timeout(10):
-            await self.media[call_id].connected.wait()
 
     async def until_rung(self, count: int = 1) -> str:
         """The id of the inbound call number `count`."""

@@ -49,11 +49,12 @@ async def test_browser_with_opus_only_is_transcoded_to_the_trunk(gateway: Runnin
         await alice.hang_up(call)
 
 
-async def test_early_media_is_heard_before_the_answer(gateway: Running) -> None:
-    async with phone(gateway, codecs=["PCMU"]) as alice:
+async def test_early_media_is_heard_before_the_busy_answer(tmp_path: Path) -> None:
+    async with running(tmp_path) as gateway, phone(gateway, codecs=["PCMU"]) as alice:
         call = await alice.call("+12025550107")
         await alice.take_early_media(call)
 
+        assert await alice.hears(call, 425.0, codec="PCMU")
         assert await alice.until_over(call) == ("USER_BUSY", 486)
 
 

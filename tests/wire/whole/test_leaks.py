@@ -1,0 +1,166 @@
+"""After many calls of every ending nothing is left: no task, socket, port, dialog, transaction or file."""
+
+import asyncio
+import gc
+import os
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from gateway.domain.facts import CallEnded, Fact
+from gateway.observability.metrics import REGISTRY
+from tests.harness.gateway import Running, running
+from tests.harness.verto_client import RequestFailed
+from tests.wire.whole.phone import Phone, phone
+
+ROUNDS: Final = 16
+"""Times that each of the thirteen endings happens: 208 calls."""
+
+SETTINGS: Final = {
+    "lab": {"time_scale": 0.1},
+    "calls": {"ring_timeout": 2.0, "stop_grace": 0.0},
+    "sip": {"t1": 0.05, "t4": 0.5},
+    "media": {"port_quarantine": 0.1},
+}
+
+
+async def answered(alice: Phone, number: str = "+12025550100") -> str:
+    call = await alice.call(number)
+    await alice.until_answered(call)
+    return call
+
+
+async def hang_up(alice: Phone, _robert: Phone) -> None:
+    await alice.hang_up(await answered(alice))
+
+
+async def far_end_hangs_up(alice: Phone, _robert: Phone) -> None:
+    await alice.until_over(await answered(alice, "+12025550108"))
+
+
+async def cancel_while_ringing(alice: Phone, _robert: Phone) -> None:
+    call = await alice.call("+12025550104")
+    await alice.verto.wait_for("telnyx_rtc.ringing", call_id=call)
+    await alice.hang_up(call)
+
+
+async def ring_timeout(alice: Phone, _robert: Phone) -> None:
+    assert (await alice.until_over(await alice.call("+12025550104")))[0] == "NO_ANSWER"
+
+
+async def lost_media(alice: Phone, _robert: Phone) -> None:
+    call = await answered(alice)
+    await alice.media[call].close_dtls()
+    assert (await alice.until_over(call))[0] == "MEDIA_TIMEOUT"
+
+
+async def bad_offer(alice: Phone, _robert: Phone) -> None:
+    call = await alice.verto.invite("+12025550100", "v=0\r\nthis is no SDP\r\n")
+    assert (await alice.verto.wait_for("telnyx_rtc.bye", call_id=call))["params"]["cause"] == "INCOMPATIBLE_DESTINATION"
+
+
+async def early_media_then_busy(alice: Phone, _robert: Phone) -> None:
+    call = await alice.call("+12025550107")
+    await alice.take_early_media(call)
+    assert (await alice.until_over(call))[0] == "USER_BUSY"
+
+
+async def rejected_by_browser(alice: Phone, robert: Phone) -> None:
+    before = len([one for one in robert.verto.messages if one["method"] == "telnyx_rtc.invite"])
+    call = await alice.call("robert")
+    theirs = await robert.until_rung(before + 1)
+    try:
+        await robert.verto.bye(theirs, cause="USER_BUSY", code=17)
+    except RequestFailed as error:  # a bye is always answered with a result (V-89)
+        pytest.fail(str(error))
+    await alice.until_over(call)
+
+
+def refused(number: str) -> Callable[[Phone, Phone], Coroutine[None, None, None]]:
+    async def ending(alice: Phone, _robert: Phone) -> None:
+        await alice.until_over(await alice.call(number))
+
+    return ending
+
+
+ENDINGS: Final = (
+    hang_up,
+    far_end_hangs_up,
+    cancel_while_ringing,
+    ring_timeout,
+    lost_media,
+    bad_offer,
+    early_media_then_busy,
+    refused("+12025550102"),
+    refused("+12025550103"),
+    refused("+12025550105"),
+    refused("nobody@sip.telnyx.com"),
+)
+"""Those that may overlap on one phone; the browser that rejects and the lost socket come one by one."""
+
+
+def open_files() -> Counter[str]:
+    """What every descriptor of this process is open on; numbers of sockets left out."""
+    found: Counter[str] = Counter()
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found[os.readlink(f"/proc/self/fd/{name}").partition(":[")[0]] += 1
+        except FileNotFoundError:  # the descriptor of this listing itself
+            continue
+    return found
+
+
+async def lose_the_socket(gateway: Running) -> None:
+    async with phone(gateway) as carol:
+        await answered(carol)
+
+
+@pytest.mark.timeout(150)
+async def test_after_200_calls_of_every_ending_nothing_is_left(tmp_path: Path) -> None:
+    tasks_before, files_before = len(asyncio.all_tasks()), open_files()
+    ports_before = REGISTRY.get_sample_value("gateway_rtp_ports_in_use")
+    ended, all_ended, expected = 0, asyncio.Event(), ROUNDS * (len(ENDINGS) + 2)
+
+    def count(fact: Fact) -> None:
+        nonlocal ended
+        ended += isinstance(fact, CallEnded)
+        if ended == expected:
+            all_ended.set()
+
+    async with running(tmp_path, SETTINGS) as gateway:
+        program = gateway.gateway
+        program.directory.subscribe(count)
+        async with phone(gateway) as alice, phone(gateway, "robert") as robert:
+            idle_tasks = len(asyncio.all_tasks())
+            for _ in range(ROUNDS):
+                async with asyncio.TaskGroup() as group:
+                    for ending in ENDINGS:
+                        group.create_task(ending(alice, robert))
+                    group.create_task(lose_the_socket(gateway))
+                await rejected_by_browser(alice, robert)
+            async with asyncio.timeout(20):
+                await all_ended.wait()
+                await until(lambda: len(asyncio.all_tasks()) <= idle_tasks)
+                await until(lambda: program.agent.transactions == 0)
+            assert program.directory.live() == []
+            assert (program.agent.calls, program.agent.dialogs) == (0, 0)
+            assert REGISTRY.get_sample_value("gateway_rtp_ports_in_use") == ports_before
+            assert program.lab is not None
+            assert program.lab.user_agent is not None
+            assert (program.lab.user_agent.calls, program.lab.user_agent.dialogs) == (0, 0)
+    gc.collect()
+
+    assert len(asyncio.all_tasks()) == tasks_before
+    assert open_files() - files_before == Counter()
+
+
+async def until(is_true: Callable[[], bool]) -> None:
+    """Let the loop turn until it is true; the caller has a deadline."""
+    loop = asyncio.get_running_loop()
+    while not is_true():
+        turn = loop.create_future()
+        loop.call_at(loop.time() + 0.01, turn.set_result, None)
+        await turn
