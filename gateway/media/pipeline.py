@@ -81,7 +81,7 @@ class Pipeline:
         self._events = self._make_events(source, sink)
         self._outgoing = OutgoingDigits()
         self._is_muted = self._is_closed = False
-        self._silence_sent = self._packets_unknown = 0
+        self._packets_unknown = 0
         self._packets_late = self._frames_concealed = 0
         """Of the stages before this one."""
 
@@ -121,7 +121,7 @@ class Pipeline:
         return PipelineCounters(
             packets_sent=self._stream.packets_sent,
             bytes_sent=self._stream.bytes_sent,
-            silence_sent=self._silence_sent,
+            silence_sent=self._stream.silence_sent,
             packets_late=self._packets_late + stage.packets_late,
             packets_unknown=self._packets_unknown,
             frames_concealed=self._frames_concealed + concealed,
@@ -180,18 +180,15 @@ class Pipeline:
             stream.catch_up(now)
         while stream.due <= now:
             out.append(self._stage.silence())
-            self._silence_sent += 1
         return out
 
     def _silence_deadline(self) -> float | None:
         """When silence takes the place of a source that is late."""
         if not (self._needs_continuity or self._is_muted):
             return None
-        if self._events is not None and self._events.is_relaying and not self._is_muted:
-            return None
         stream = self._stream
         is_paced = self._is_muted or stream.is_filling or stream.packets_sent == 0
-        return self._outgoing.postponed(stream.due if is_paced else stream.ends + GRACE)
+        return self._outgoing.postponed(stream.due if is_paced else max(stream.due, stream.ends + GRACE))
 
     def next_deadline(self) -> float | None:
         """When `handle_timeout` wants to be called; None: not before the next packet."""

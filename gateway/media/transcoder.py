@@ -8,7 +8,7 @@ from gateway.media.core.codec import Codec
 from gateway.media.core.jitter import Item, JitterBuffer, Lost
 from gateway.media.core.resample import Downsampler, Upsampler
 from gateway.media.core.rtp import RtpPacket
-from gateway.media.core.stream import FRAME, SinkStream, SourceClock
+from gateway.media.core.stream import EVENT_INTERVAL, FRAME, SinkStream, SourceClock
 
 _MAX_CONCEALED: Final = 5
 """Packets lost in a row that are made up; the rest of a longer hole is silence."""
@@ -219,7 +219,7 @@ class Transcoder:
         packets = self.skip(packet, now)
         packets.append(stream.packet(out[0], stream.sequence, position, packet.marker, out[1]))
         stream.sequence = (stream.sequence + 1) & 0xFFFF
-        stream.reached(stream.position, due=now + FRAME, ends=now + FRAME)
+        stream.reached(stream.position, due=now, ends=now + EVENT_INTERVAL)
         return packets
 
     def silence(self) -> RtpPacket:

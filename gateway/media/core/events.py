@@ -19,6 +19,8 @@ from gateway.media.core.stream import SinkStream
 
 MAX_DIGITS: Final = 256
 """That may wait to be sent."""
+MAX_SECONDS: Final = 120.0
+"""That they may take."""
 
 
 class EventRelay:
@@ -111,11 +113,13 @@ class OutgoingDigits:
         """Queue digits behind those that are still going out; return when the last packet leaves.
 
         Raises:
-            ValueError: something that is no digit, a wrong duration, or more than `MAX_DIGITS` waiting.
+            ValueError: something that is no digit, a wrong duration, or more waiting than `MAX_DIGITS`, `MAX_SECONDS`.
         """
         if len(self._spans) + len(digits) > MAX_DIGITS:
             raise ValueError(f"more than {MAX_DIGITS} digits waiting")
         start = max(now, self._spans[-1][1] + gap) if self._spans else now
+        if start - now + len(digits) * (duration + gap) > MAX_SECONDS:
+            raise ValueError(f"digits that take more than {MAX_SECONDS} s waiting")
         sender = EventSender(digits, duration=duration, gap=gap, clock_rate=clock_rate, now=start)
         self._senders.append(sender)
         self._spans.extend(sender.spans)

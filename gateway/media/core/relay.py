@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.media.core.codec import Codec, payload_ticks
 from gateway.media.core.rtp import MAX_DROPOUT, MAX_MISORDER, RtpPacket, sequence_delta
-from gateway.media.core.stream import FRAME, SinkStream, SourceClock
+from gateway.media.core.stream import EVENT_INTERVAL, SinkStream, SourceClock
 
 _WINDOW: Final = 64
 """Packets behind the newest that are still forwarded; SRTP would refuse to send one of them twice."""
@@ -24,6 +24,7 @@ class _Order(Enum):
     LATE = auto()
     """Seen before, or from before a splice."""
     RESTART = auto()
+    """Of another source, or too far away: everything before it is forgotten."""
 
 
 class Relay:
@@ -71,7 +72,7 @@ class Relay:
         ticks = payload_ticks(self._source, packet.payload)
         out: list[RtpPacket] = []
         marker = packet.marker
-        if order is _Order.RESTART or not clock.follows(packet, now):
+        if not clock.follows(packet, now):
             stream.catch_up(now)
             clock.start(packet, stream.position, now)
             self._rebase_sequence(packet)
@@ -80,6 +81,7 @@ class Relay:
             out = self._close_hole(stream.position - clock.ideal(packet))
             if not clock.resume(packet, stream.position, now):
                 self.packets_late += 1
+                self._seen = _ALL_SEEN  # what it overtook would get a number that the silence has used
                 return out
             self._rebase_sequence(packet)
             marker = True
@@ -94,7 +96,9 @@ class Relay:
     def _order(self, packet: RtpPacket) -> _Order:
         ahead = sequence_delta(packet.sequence, self._highest)
         if packet.ssrc != self._ssrc or not -MAX_MISORDER <= ahead <= MAX_DROPOUT:
-            self._ssrc, self._highest = packet.ssrc, packet.sequence
+            self._ssrc, self._highest, self._seen = packet.ssrc, packet.sequence, _ALL_SEEN
+            self._left_sequence = None
+            self._clock.forget()
             return _Order.RESTART
         if ahead > 0:
             self._highest = packet.sequence
@@ -134,9 +138,7 @@ class Relay:
 
     def skip(self, packet: RtpPacket, now: float) -> list[RtpPacket]:
         """See `Stage`. The packets after it move up by one."""
-        if self._order(packet) is _Order.RESTART:
-            self._clock.forget()
-        elif packet.sequence == self._highest:
+        if self._order(packet) is _Order.NEWEST:
             self._sequence_offset -= 1
             self._seen = _ALL_SEEN
         return []
@@ -156,14 +158,14 @@ class Relay:
         if order is _Order.LATE:
             self.packets_late += 1
             return []
-        if order is _Order.RESTART or (order is _Order.NEWEST and stream.sequence != self._left_sequence):
-            if order is _Order.RESTART or not self._clock.follows(packet, now):
+        if order is not _Order.OLDER and stream.sequence != self._left_sequence:
+            if not self._clock.follows(packet, now):
                 self._clock.start(packet, position, now)
             self._rebase_sequence(packet)
         sequence = (packet.sequence + self._sequence_offset) & 0xFFFF
         if order is not _Order.OLDER:
             self._left_sequence = stream.sequence = (sequence + 1) & 0xFFFF
-        stream.reached(stream.position, due=now + FRAME, ends=now + FRAME)
+        stream.reached(stream.position, due=now, ends=now + EVENT_INTERVAL)
         return [stream.packet(out[0], sequence, position, packet.marker, out[1])]
 
     def silence(self) -> RtpPacket:

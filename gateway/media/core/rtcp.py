@@ -191,7 +191,7 @@ def _serialize_one(packet: RtcpPacket) -> bytes:
         case SourceDescription():
             item = _SSRC.pack(packet.ssrc) + bytes((_CNAME,)) + _counted(packet.cname)
             return _framed(_SDES, 1, item + bytes(4 - len(item) % 4))
-        case Bye():
+        case _:  # Bye
             body = struct.pack(f"!{len(packet.ssrcs)}I", *packet.ssrcs)
             reason = _counted(packet.reason) if packet.reason else b""
             return _framed(_BYE, len(packet.ssrcs), body + reason + bytes(-len(reason) % 4))

@@ -12,6 +12,8 @@ FRAME: Final = 0.020
 """Seconds of a frame of silence."""
 GRACE: Final = 0.040
 """Seconds that the next packet may be late before something else takes its place."""
+EVENT_INTERVAL: Final = 0.050
+"""Seconds between the packets of a telephone-event at most (RFC 4733 section 2.5.1.2)."""
 _STALL: Final = 0.200
 """Seconds behind which frames are left out instead of sent at once: the process itself stood still, or nobody asked
 for this stream to go on."""
@@ -37,7 +39,7 @@ class SinkStream:
         """When the sound at hand is over that came last: without a lead of the timeline, and with what is pending."""
         self.is_filling = False
         """Whether the last packet was silence of ours."""
-        self.packets_sent = 0
+        self.packets_sent = self.silence_sent = 0
         self.bytes_sent = 0
         self._first_timestamp = first_timestamp
         self.payload_type = codec.payload_type
@@ -82,6 +84,7 @@ class SinkStream:
         """A frame of silence at its due time, so that timestamps keep step with the clock for ever."""
         self.due = self.ends = self.due + FRAME
         self.is_filling = True
+        self.silence_sent += 1
         return self.append(payload, self.frame_ticks)
 
     def catch_up(self, now: float) -> None:

@@ -7,7 +7,6 @@ import math
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import count
 from typing import Final
 
 ROWS: Final = (697.0, 770.0, 852.0, 941.0)
@@ -74,8 +73,10 @@ def frames(*frequencies: float, rate: int = 8000, level: float = -10.0, ptime: f
     """An endless tone in frames of `ptime` seconds, without a jump of phase between them."""
     size = round(ptime * rate)
     if any(frequency != int(frequency) for frequency in frequencies):
-        for index in count(0, size):
+        index = 0
+        while True:
             yield _samples(frequencies, index, size, rate, level)
+            index += size
     second = _samples(frequencies, 0, rate, rate, level)  # whole cycles of each whole frequency
     buffer = second * (2 + 2 * size // len(second))
     position = 0
@@ -91,8 +92,11 @@ def call_progress_frames(
     quiet = silence(ptime, rate=rate)
     on = max(1, round(progress.on / ptime))
     period = on + round(progress.off / ptime)
-    for index, frame in enumerate(frames(*progress.frequencies, rate=rate, level=level, ptime=ptime)):
-        yield frame if index % period < on else quiet
+    sound = frames(*progress.frequencies, rate=rate, level=level, ptime=ptime)
+    index = 0
+    while True:
+        yield next(sound) if index % period < on else quiet
+        index += 1
 
 
 def power(pcm: bytes, frequency: float, *, rate: int = 8000) -> float:

@@ -1,6 +1,7 @@
 """One direction of a call, in virtual time: every pair of codecs, loss, disorder, pauses, hold, renegotiation."""
 
 import itertools
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -164,14 +165,17 @@ def test_silence_towards_a_browser_is_silent_in_every_codec(source: Codec, sink:
     assert_continuous(run)
 
 
-@pytest.mark.parametrize(("source", "sink"), BOTH)
-def test_ten_minutes_of_speech_with_pauses_leave_no_drift(source: Codec, sink: Codec) -> None:
+@pytest.mark.parametrize(
+    ("source", "sink", "minutes"),
+    [pytest.param(OPUS, OPUS, 10, id="relay"), pytest.param(PCMU, G722, 3, id="transcoder")],
+)
+def test_ten_minutes_of_speech_with_pauses_leave_no_drift(source: Codec, sink: Codec, minutes: int) -> None:
     """Talkspurts of odd lengths, pauses that are no multiple of a frame, jitter: timestamps stay with the clock."""
     packet = next(iter(talk(source, FRAME)))[1]
     tick = source.clock_rate / 1000
     run = open_run(source, sink, continuity=True)
     begin_ms, sequence, offsets = 3, 0, []
-    while begin_ms < 600_000:
+    while begin_ms < minutes * 60_000:
         for index in range(20 + sequence % 17):
             at_ms = begin_ms + 20 * index
             jitter_ms = (sequence * 7) % 11
@@ -396,6 +400,15 @@ def test_what_is_held_is_bounded() -> None:
     assert len(run.packets) >= len(arrivals) - 70
 
 
+def test_a_source_whose_timestamps_stand_still_is_heard_nevertheless() -> None:
+    arrivals = [(at, replace(packet, timestamp=1000)) for at, packet in talk(PCMU, 2.0)]
+
+    run = open_run(PCMU, OPUS, continuity=True).feed(arrivals)
+
+    assert {step for step, _ in steps(run.packets)} == {1}
+    assert tones.loudness(sound(run.packets, OPUS)[96000:]) > -20
+
+
 def test_a_closed_pipeline_is_silent_and_may_be_closed_again() -> None:
     run = open_run(PCMU, OPUS, continuity=True).feed(talk(PCMU, 0.1))
     sent = len(run.packets)
@@ -407,6 +420,30 @@ def test_a_closed_pipeline_is_silent_and_may_be_closed_again() -> None:
 
     assert len(run.packets) == sent
     assert run.pipeline.next_deadline() is None
+    assert run.pipeline.handle_timeout(2.0) == []
+    run.pipeline.set_codecs(LegCodec(PCMA), LegCodec(PCMA), 2.0)
+
+
+def test_minutes_of_a_bad_network_leave_nothing_behind() -> None:
+    """Memory after 20 s is memory after 120 s: loss, disorder, pauses and digits included."""
+    packet = next(iter(talk(PCMU, FRAME)))[1]
+    run = open_run(LegCodec(PCMU, (101, 8000)), LegCodec(OPUS, (126, 48000)), continuity=True)
+    sizes = []
+    tracemalloc.start()
+    for index in range(6000):
+        if index % 13 and index % 500 < 400:
+            swapped = index ^ 1 if index % 7 == 0 else index
+            arrival = moved(packet, sequence=swapped, timestamp=160 * swapped)
+            if index % 100 < 5:
+                payload = bytes((index // 100 % 10, 10)) + (160 * (index % 100 + 1)).to_bytes(2, "big")
+                arrival = replace(arrival, payload_type=101, timestamp=index // 100 * 16000, payload=payload)
+            run.feed([(0.02 * index, arrival)])
+        run.sent.clear()
+        if index % 1000 == 999:
+            sizes.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+
+    assert max(sizes[1:]) - sizes[0] < 30_000
 
 
 def test_sender_reports_describe_the_stream() -> None:

@@ -233,12 +233,23 @@ def test_more_digits_wait_for_those_that_are_going_out() -> None:
     assert far_end_hears(run) == [("1", 0.1), ("2", 0.1)]
 
 
+def test_digits_go_to_a_sink_whose_source_has_no_telephone_event() -> None:
+    run = open_run(LegCodec(PCMU), TRUNK)
+
+    run.pipeline.send_digits("1", 0.1, 0.1, 0.0)
+    run.until(1.0)
+
+    assert far_end_hears(run) == [("1", 0.1)]
+
+
 def test_digits_are_refused_without_telephone_event_or_when_too_many_wait() -> None:
     with pytest.raises(NoTelephoneEvent):
         open_run(TRUNK, LegCodec(PCMA)).pipeline.send_digits("1", 0.1, 0.1, 0.0)
     run = open_run(BROWSER, TRUNK)
     with pytest.raises(ValueError, match="waiting"):
         run.pipeline.send_digits("1" * (MAX_DIGITS + 1), 0.1, 0.1, 0.0)
+    with pytest.raises(ValueError, match="120"):
+        run.pipeline.send_digits("1" * 50, 2.0, 0.5, 0.0)
     with pytest.raises(ValueError, match="not a string"):
         run.pipeline.send_digits("1x", 0.1, 0.1, 0.0)
     assert run.pipeline.next_deadline() is None
