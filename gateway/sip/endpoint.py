@@ -183,7 +183,7 @@ class Endpoint:
         try:
             message = parse(data)
         except SipParseError as error:
-            self._refusals.refuse_broken(error, flow, self._now())
+            self._refuse_broken(error, flow)
             return
         if isinstance(message, Response):
             self._receive_response(message, flow)
@@ -191,7 +191,10 @@ class Endpoint:
             self._receive_request(message, flow)
 
     def _on_broken(self, frame: Broken, flow: Flow) -> None:
-        self._refusals.refuse_broken(salvage(frame.head, frame.error), flow, self._now())
+        self._refuse_broken(salvage(frame.head, frame.error), flow)
+
+    def _refuse_broken(self, error: SipParseError, flow: Flow) -> None:
+        self._refusals.refuse_broken(error, flow, self._now(), is_stranger=not self.accept(flow.remote))
 
     def _on_flow_closed(self, flow: Flow) -> None:
         for client in [client for client in self._clients.values() if client.flow is flow]:

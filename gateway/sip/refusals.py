@@ -40,14 +40,17 @@ class Refusals:
         self._broken_lines = TokenBucket(rate=LINES_PER_SECOND, burst=BURST_SECONDS)
         self._stranger_lines = TokenBucket(rate=LINES_PER_SECOND, burst=BURST_SECONDS)
 
-    def refuse_broken(self, error: SipParseError, flow: Flow, now: float) -> None:
-        """Count, log and, where the request and its Via are good enough, answer what could not be parsed."""
+    def refuse_broken(self, error: SipParseError, flow: Flow, now: float, *, is_stranger: bool) -> None:
+        """Count, log and, where the request and its Via are good enough, answer what could not be parsed.
+
+        Strangers hear nothing: they are not to learn from their mistakes what would be taken.
+        """
         SIP_MESSAGES_REFUSED.labels(_reason_of(error)).inc()
         if self._broken_lines.take(now):
             held_back = self._broken_lines.held_back()
             _log.warning("sip_message_refused", peer=str(flow.remote), error=str(error), not_logged=held_back)
         request = error.salvaged
-        if request is not None and request.method != "ACK":
+        if request is not None and request.method != "ACK" and not is_stranger:
             stamp_via(request, flow)
             self._reply(request, error.status, flow, now)
 

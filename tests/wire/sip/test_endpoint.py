@@ -442,6 +442,23 @@ async def test_stranger_gets_403_for_an_invite_and_silence_for_the_rest() -> Non
         assert metric("gateway_sip_messages_refused_total", reason="source") == refused + 4
 
 
+async def test_stranger_hears_nothing_about_a_broken_request() -> None:
+    async with site(PATIENT) as gateway, udp_peer() as peer:
+        gateway.endpoint.accept = lambda _source: False
+        peer.send(request("INVITE", to="nonsense"), gateway.at("udp"))
+        peer.send(request("INVITE"), gateway.at("udp"))
+
+        assert (await peer.response()).status == 403
+
+
+async def test_broken_ack_is_never_answered() -> None:
+    async with site(PATIENT) as gateway, udp_peer() as peer:
+        peer.send(request("ACK", to="nonsense"), gateway.at("udp"))
+        peer.send(request("CANCEL"), gateway.at("udp"))
+
+        assert (await peer.response()).status == 481
+
+
 async def test_repeat_of_a_strangers_invite_gets_the_same_tag() -> None:
     async with site(PATIENT) as gateway, udp_peer() as peer:
         gateway.endpoint.accept = lambda _source: False
