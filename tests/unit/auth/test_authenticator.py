@@ -299,7 +299,7 @@ async def test_logins_are_counted_by_kind_and_result(house: House) -> None:
     assert [b - a for a, b in zip(before, after, strict=True)] == [1, 1, 1, 1]
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(username=st.none() | st.text(), password=st.none() | st.text(), token=st.none() | st.text())
 async def test_any_login_of_any_text_is_refused_and_nothing_worse(
     house: House, username: str | None, password: str | None, token: str | None

@@ -160,15 +160,19 @@ def test_token_without_a_claim_is_invalid(claim: str) -> None:
         "a.b.c",
         "\ud800.b.c",
         "é.è.à",
-        _made() + ".x",
         _b64(b"[" * 5000) + ".e30.e30",
         "a" * (MAX_LENGTH + 1),
-        _made()[:-1],
     ],
 )
 def test_text_that_is_no_token_is_invalid(token: str) -> None:
     with pytest.raises(InvalidToken):
         TOKENS.verify(token, now=NOW)
+
+
+@pytest.mark.parametrize("end", ["x", ".x", "="])
+def test_token_with_something_behind_it_is_invalid(end: str) -> None:
+    with pytest.raises(InvalidToken):
+        TOKENS.verify(_made() + end, now=NOW)
 
 
 @given(st.text(max_size=200) | st.text(alphabet="eyJabc.-_=", max_size=300))

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.auth.errors import InvalidValue
-from gateway.auth.keys import KeyChecker, new_key
+from gateway.auth.keys import KeyChecker
 from tests.unit.auth.conftest import House
 
 
@@ -29,7 +29,7 @@ async def test_key_has_prefix_and_256_bits_and_only_its_hash_is_kept(house: Hous
     assert kept.last4 == made.text[-4:]
 
 
-@pytest.mark.parametrize("key", ["", "KEY", "KEY\ud800", "KEY" + "x" * 300, "bearer", new_key()])
+@pytest.mark.parametrize("key", ["", "KEY", "KEY\ud800", "KEY" + "x" * 300, "bearer", "KEY" + 43 * "A"])
 async def test_unknown_key_grants_nothing(house: House, key: str) -> None:
     await house.provisioning.create_key()
 

@@ -408,7 +408,7 @@ def test_problem_without_a_place_is_only_key_and_message() -> None:
     assert str(Problem("sip.t1", "expected a number")) == "sip.t1: expected a number"
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(content=st.binary(max_size=200) | st.text(alphabet="[]a=.\"'{}\n #1,-sip", max_size=120).map(str.encode))
 def test_any_file_loads_or_is_refused_with_a_problem(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.toml").write_bytes(content)
@@ -419,7 +419,7 @@ def test_any_file_loads_or_is_refused_with_a_problem(tmp_path: Path, content: by
         assert error.problems
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     name=st.sampled_from(
         [
