@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import typer.main
@@ -60,7 +61,7 @@ def test_demo_prints_everything_that_gets_one_in(run: Run, gateway: _Gateway) ->
     values = dict(line.strip().split("  ", 1) for line in block if line)
 
     assert values["console"].startswith("http://127.0.0.1:8080/#key=KEY")
-    assert values["console"].endswith(values["API key"])
+    assert values["console"].endswith(f"{values['API key']}&login=demo&password={values['password']}")
     assert values["WebSocket"] == "wss://127.0.0.1:8443  ws://127.0.0.1:8080"
     assert (values["SIP user"], values["number"], values["CA"]) == ("demo", "+12025550199", "/var/ca.pem")
     assert values["token"].count(".") == 2
@@ -80,7 +81,8 @@ def test_demo_for_scripts_is_one_line_of_json(run: Run, gateway: _Gateway) -> No
     assert record["websocket_url"] == "ws://127.0.0.1:8080"
     assert record["sip_user"] == "demo"
     assert record["sip_listeners"] == ["udp:127.0.0.1:5060"]
-    assert str(record["console_url"]).endswith(f"#key={record['api_key']}")
+    login = {"key": record["api_key"], "login": record["sip_user"], "password": record["sip_password"]}
+    assert parse_qs(urlsplit(str(record["console_url"])).fragment) == {name: [value] for name, value in login.items()}
 
 
 def test_second_demo_finds_what_the_first_made(run: Run, gateway: _Gateway, tmp_path: Path) -> None:
