@@ -87,6 +87,20 @@ class IceTransport:
         )
         return self._next
 
+    def resume(self, remote: IceCredentials) -> bool:
+        """Whether the far end's offer, with these credentials, goes on with a generation that is there: no restart.
+
+        A restart of ours that was offered and not answered is dropped then: both offered at once, theirs counts.
+        """
+        if self._next is not None and self._next.remote == remote:
+            return True
+        if self._current is None or self._current.remote != remote:
+            return False
+        if self._next is not None:
+            self._tasks.start(self._next.close())
+            self._next = None
+        return True
+
     def abandon(self) -> None:
         """Another peer connection takes over: leave the path of the old one, if the new one has a generation."""
         if self._next is not None and self._current is not None:

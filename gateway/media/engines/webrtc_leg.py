@@ -133,8 +133,7 @@ class WebRtcLeg(Leg):
         self._ice.open()
         audio = description.audio
         assert audio.ice is not None
-        latest = self._ice.latest
-        if latest is None or latest.remote != audio.ice:
+        if not self._ice.resume(audio.ice):
             # RFC 8839 section 4.4.1.1.1: other credentials are a restart. Its offerer controls, unless it is lite.
             self._ice.begin(is_controlling=description.is_ice_lite).set_remote(audio.ice)
         await self._ice.add_candidates(audio.ice, audio.candidates)

@@ -9,7 +9,6 @@ from gateway.media.core.rtp import RtpPacket
 from gateway.media.engine import BadSdp, MediaFailed, NoFreePort, Profile
 from gateway.media.engines.leg import UnsupportedMedia
 
-from . import sound
 from .browser import read
 from .call import A, B, calling, connect_inbound, connect_outbound
 from .conftest import AddBrowser, AddTrunk, MakeEngine
@@ -163,20 +162,29 @@ async def test_silent_trunk_fails_after_the_timeout(
     make_engine: MakeEngine, add_browser: AddBrowser, add_trunk: AddTrunk
 ) -> None:
     engine, browser, trunk = await make_engine(rtp_timeout=0.2), add_browser(), await add_trunk()
+    loop = asyncio.get_running_loop()
     async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",)) as call:
-        await connect_outbound(call, browser, trunk)
+        await call.session.take_offer(A, await browser.offer())
+        trunk.use(await call.session.offer(B))
+        await call.session.accept(B, trunk.describe())
+        spoke = loop.time()
         trunk.send(RtpPacket(0, 1, 160, trunk.ssrc, False, b"\x22" * 160))
 
         assert await call.failure() == MediaFailed(B, "rtp_timeout")
+        assert loop.time() - spoke >= 0.2
 
 
 async def test_held_trunk_may_be_silent(make_engine: MakeEngine, add_browser: AddBrowser, add_trunk: AddTrunk) -> None:
     engine, browser, trunk = await make_engine(rtp_timeout=0.15), add_browser(), await add_trunk()
     async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",)) as call:
-        await connect_outbound(call, browser, trunk)
+        await call.session.take_offer(A, await browser.offer())
+        trunk.use(await call.session.offer(B))
+        await call.session.accept(B, trunk.describe())
         call.session.set_hold(B, True)
+        await call.ready(B)
 
-        await sound.play(browser.send, sound.packets("PCMU", [b"\x11" * 160] * 15, payload_type=0, ssrc=1))
+        for _ in range(20):
+            await trunk.packet()  # paced silence: 0.4 s
 
         assert call.events.empty()
         call.session.set_hold(B, False)
@@ -202,7 +210,7 @@ async def test_reports_go_both_ways_and_give_the_round_trip(
         assert source[1] % 2 == 1
         round_trip = call.session.stats()[B].round_trip
         assert round_trip is not None
-        assert 0 <= round_trip < 1
+        assert 0 <= round_trip < 10
 
 
 async def test_no_port_left_is_said_and_leaves_nothing_open(
