@@ -40,7 +40,7 @@ _SECRET_KEYS: Final = frozenset(
 _SECRET_TEXT: Final = re.compile(
     r"""(?ix)
     (?P<name>
-      (?:\b|(?<=\\[rn]))a=(?:crypto|ice-pwd):\s*                    # SDP keys and ICE passwords, also inside a JSON string
+      (?:\b|(?<=\\[rn]))a=(?:crypto|ice-pwd):\s*    # SDP keys and ICE passwords, also inside a JSON string
     | \b(?:proxy-)?authorization\s*:\s*              # SIP and HTTP credentials
     | \bbearer\s+
     )

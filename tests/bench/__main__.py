@@ -1,0 +1,94 @@
+"""`make bench`: delay, load and call set-up, as tables. `ARGS="--only delay"` runs a part."""
+
+import argparse
+import asyncio
+import dataclasses
+import json
+import statistics
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from gateway.observability import logging as logs
+from tests.bench import delay, load
+from tests.bench.calls import client, place
+from tests.bench.process import gateway_process
+from tests.bench.trunk import BenchTrunk
+
+PARTS = ("delay", "load", "setup")
+
+
+async def call_setup(count: int) -> dict[str, float]:
+    """Calls one after the other to a trunk that answers at once."""
+    async with (
+        BenchTrunk().running() as trunk,
+        gateway_process(trunk.address, prefer="passthrough") as gateway,
+        client(gateway) as verto,
+    ):
+        for warm in (True, False):
+            answered, connected, cpu = [], [], gateway.cpu_seconds
+            for _ in range(5 if warm else count):
+                call = await place(verto, trunk, ["opus", "PCMU"])
+                answered.append(call.answered_after * 1000.0)
+                connected.append(call.connected_after * 1000.0)
+                await verto.bye(call.call_id)
+                await call.browser.close()
+        return {
+            "calls": count,
+            "invite_to_answer_median_ms": statistics.median(answered),
+            "invite_to_answer_max_ms": max(answered),
+            "invite_to_dtls_median_ms": statistics.median(connected),
+            "gateway_cpu_ms_per_call": (gateway.cpu_seconds - cpu) * 1000.0 / count,
+        }
+
+
+def table(title: str, rows: list[dict[str, object]]) -> Table:
+    """A line a figure, a column a row: figures have long names."""
+    made = Table("figure", *(str(number + 1) for number in range(len(rows))), title=title)
+    for name in rows[0]:
+        values = (row[name] for row in rows)
+        made.add_row(name, *(f"{value:.2f}" if isinstance(value, float) else str(value) for value in values))
+    return made
+
+
+async def run(arguments: argparse.Namespace) -> dict[str, list[dict[str, object]]]:
+    """The parts that were asked for, one after the other."""
+    console, results = Console(stderr=True), {}
+    for part in PARTS:
+        if part not in arguments.only:
+            continue
+        console.print(f"measuring {part} ...")
+        if part == "delay":
+            results[part] = [dataclasses.asdict(one) for one in await delay.measure(arguments.delay_seconds)]
+        elif part == "load":
+            kinds = (("transcoding", "quality", "opus"), ("pass-through", "passthrough", "PCMU"))
+            results[part] = [
+                {"kind": kind, **dataclasses.asdict(await load.measure(
+                    arguments.calls, arguments.load_seconds, prefer=prefer, codec=codec))}
+                for kind, prefer, codec in kinds
+            ]  # fmt: skip
+        else:
+            results[part] = [dict(await call_setup(arguments.setups))]
+        console.print(table(part, results[part]))
+    return results
+
+
+def main() -> None:
+    """Parse, measure, print."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="parts to run")
+    parser.add_argument("--delay-seconds", type=float, default=20.0, help="of each of the two delay calls")
+    parser.add_argument("--calls", type=int, default=20, help="calls at once under load")
+    parser.add_argument("--load-seconds", type=float, default=60.0, help="how long they talk")
+    parser.add_argument("--setups", type=int, default=50, help="calls for the set-up figures")
+    parser.add_argument("--json", type=Path, help="write the figures to this file as well")
+    arguments = parser.parse_args()
+    logs.configure(level="warning")
+    results = asyncio.run(run(arguments))
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
