@@ -1,6 +1,7 @@
 """The media of one call as its runner drives it: one piece of work after the other, results back as events."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Final
 
@@ -39,6 +40,9 @@ DIGIT_DURATION: Final = 0.1
 
 DIGIT_GAP: Final = 0.06
 """Seconds between two digits."""
+
+_DIGITS: Final = re.compile(r"[0-9*#A-D]{1,64}")
+"""What RFC 4733 section 3.2 can carry; an SDK passes on whatever the application gave it."""
 
 CLOSE_TIMEOUT: Final = 5.0
 """Seconds that media may take to close."""
@@ -143,6 +147,9 @@ class MediaWorker:
 
     def send_digits(self, leg: LegName, digits: str) -> None:
         """Queue digits towards a leg's far end. They are counted in logs, never written."""
+        if not _DIGITS.fullmatch(digits):
+            self._log.warning("digits_refused", leg=leg.value, count=len(digits))
+            return
         try:
             self._digits.put_nowait((leg, digits))
         except asyncio.QueueFull:

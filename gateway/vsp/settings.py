@@ -52,8 +52,9 @@ class VspSettings:
     message_burst: int = 300
     """Messages that a socket may send at once: a page with several calls trickles some 40 candidates for each."""
 
-    max_calls_per_session: int = 50
-    """Live calls of one session. The SDK's network check alone makes six at a time."""
+    max_live_calls: int = 100
+    """Live calls of one session, a bound on memory: one more is an error of the request. `[calls]
+    max_calls_per_session` is lower and refuses with a cause that the application sees."""
 
     speed_test_max_bytes: int = 10 * 1024 * 1024
     """Largest speed test in bytes, each way. 0 switches it off."""

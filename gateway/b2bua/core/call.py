@@ -60,6 +60,13 @@ SETUP_TIMEOUT: Final = 10.0
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds from B's answer to A's description: our own work as well."""
 
+BYE_GRACE: Final = 1.0
+"""Seconds that a leg whose media was closed by its far end has to say why. A browser closes its peer connection around
+its `bye`, and UDP may win."""
+
+CLOSED_BY_FAR_END: Final = "dtls_closed"
+"""The reason of a `MediaDown` that the far end meant."""
+
 
 class State(Enum):
     """Where a call stands, in the order in which a good one passes through."""
@@ -110,6 +117,7 @@ class Call:
         self._target = 0
         self._has_described = False
         self._is_described_early = False
+        self._is_media_gone = False
         self._live = {LegName.A}
         self._held: set[LegName] = set()
         self._renegotiating: set[LegName] = set()
@@ -128,6 +136,8 @@ class Call:
         self._now = now
         if self.state is State.ENDED or self.deadline is None or now < self.deadline:
             return []
+        if self._is_media_gone:
+            return self._end(Ending(MEDIA_TIMEOUT, None))
         cause = NO_ANSWER if self.state in PROCEEDING else RECOVERY_ON_TIMER_EXPIRE
         return self._end(Ending(cause, None))
 
@@ -143,8 +153,8 @@ class Call:
                 return self._end(Ending(cause, None))
             case MediaRefused(cause=cause):
                 return self._end(Ending(cause, None, cause.sip_status, cause.sip_reason))
-            case MediaDown():
-                return self._end(Ending(MEDIA_TIMEOUT, None))
+            case MediaDown(reason=reason):
+                return self._media_down(reason)
         if self.state in (State.NEW, State.ROUTING, State.PREPARING):
             return self._handle_before_dialing(event)
         if self.state is State.ACTIVE:
@@ -255,6 +265,14 @@ class Call:
             return [RejectReoffer(leg, 491)]
         self._renegotiating.add(leg)
         return [Renegotiate(leg, sdp)]
+
+    def _media_down(self, reason: str) -> list[Action]:
+        if reason != CLOSED_BY_FAR_END:
+            return self._end(Ending(MEDIA_TIMEOUT, None))
+        grace = self._now + BYE_GRACE
+        self.deadline = grace if self.deadline is None else min(self.deadline, grace)
+        self._is_media_gone = True
+        return []
 
     def _leg_ended(self, event: LegEnded) -> list[Action]:
         self._live.discard(event.leg)

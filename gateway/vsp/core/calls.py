@@ -77,7 +77,7 @@ class Limits(Protocol):
     """What of the settings counts here."""
 
     @property
-    def max_calls_per_session(self) -> int: ...
+    def max_live_calls(self) -> int: ...
     @property
     def request_timeout(self) -> float: ...
 
@@ -133,7 +133,7 @@ class CallTable:
         if key in self._live or self._has_call(invite.verto_call_id):
             self._outgoing.error(ref, CALL_ERROR, "callID is in use by a live call")
             return []
-        if len(self._live) >= self._limits.max_calls_per_session:
+        if len(self._live) >= self._limits.max_live_calls:
             self._outgoing.error(ref, CALL_ERROR, "too many calls in this session")
             return []
         caller, callee = (invite.caller_name, invite.caller_number), ("Outbound Call", invite.destination)

@@ -22,7 +22,7 @@ from gateway.b2bua.core.actions import (
     SendEarlyMedia,
     SetHold,
 )
-from gateway.b2bua.core.call import CONNECT_TIMEOUT, SETUP_TIMEOUT, Call, State
+from gateway.b2bua.core.call import BYE_GRACE, CONNECT_TIMEOUT, SETUP_TIMEOUT, Call, State
 from gateway.b2bua.core.events import (
     CandidateTrickled,
     DescriptionReady,
@@ -220,6 +220,17 @@ def test_media_that_dies_ends_both_legs() -> None:
     assert actions == [Hangup(A, MEDIA_TIMEOUT), Hangup(B, MEDIA_TIMEOUT), CloseMedia()]
 
 
+def test_browser_that_closes_its_media_has_a_second_to_say_bye() -> None:
+    call = active()
+    assert call.handle(MediaDown(A, "dtls_closed"), 9.0) == []
+    assert call.handle(LegEnded(A, NORMAL_CLEARING), 9.5) == [Hangup(B, NORMAL_CLEARING), CloseMedia()]
+
+    call = active()
+    call.handle(MediaDown(A, "dtls_closed"), 9.0)
+    assert call.deadline == 9.0 + BYE_GRACE
+    assert call.handle_timeout(9.0 + BYE_GRACE) == [Hangup(A, MEDIA_TIMEOUT), Hangup(B, MEDIA_TIMEOUT), CloseMedia()]
+
+
 def test_dead_trunk_is_left_for_the_next_one_until_none_is_left() -> None:
     call = dialing(targets=2)
 
@@ -311,7 +322,7 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.sampled_from([LegConfirmed(None), LegConfirmed(ANSWER)]),
     st.builds(MediaRefused, LEGS, st.just(INCOMPATIBLE_DESTINATION), st.just("bad_sdp")),
     st.builds(MediaUp, LEGS),
-    st.builds(MediaDown, LEGS, st.just("rtp_timeout")),
+    st.builds(MediaDown, LEGS, st.sampled_from(["rtp_timeout", "dtls_closed"])),
     st.builds(LegEnded, LEGS, st.just(USER_BUSY), st.just(486), st.just("Busy"), st.booleans()),
     st.builds(LegReoffered, LEGS, st.just(Sdp("again"))),
     st.builds(ReofferAnswered, LEGS, st.just(Sdp("again"))),

@@ -280,6 +280,18 @@ async def test_hold_reinvite_and_digits_reach_media_and_are_confirmed(house: Hou
     assert media.digits == [(LegName.B, "12#")]
 
 
+async def test_what_is_no_digit_is_refused_and_harms_nothing(house: House) -> None:
+    await answered(house)
+    for text in ("", "1 2", "x", "5" * 65):
+        house.alice_says(ClientDtmf(text))
+    house.alice_says(ClientDtmf("A"))
+    media = house.engine.sessions[0]
+    await media.digits_sent.wait()
+
+    assert media.digits == [(LegName.B, "A")]
+    assert [snapshot.state for snapshot in house.directory.live()] == ["active"]
+
+
 async def test_update_that_waits_gets_an_error_when_the_call_ends(house: House) -> None:
     house.dial("+4930123456")
     call = await house.agent.wait_for_call()

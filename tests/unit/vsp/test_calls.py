@@ -157,7 +157,7 @@ def test_v59_unknown_dialog_params_are_ignored() -> None:
 
 
 def test_v76_six_calls_at_once_are_fine_and_the_number_has_an_end() -> None:
-    talk = Conversation(max_calls_per_session=6).log_in()
+    talk = Conversation(max_live_calls=6).log_in()
     for number in range(6):
         talk.call(f"call-{number}")
 
