@@ -74,9 +74,14 @@ def _facts(ready: Ready, access: "DemoAccess") -> dict[str, object]:
         "number": access.number,
         "token": access.token,
         "api_key": access.api_key,
-        "sdk": f'new TelnyxRTC({{ login: "{access.user_name}", password: "{access.password}", '
-        f'host: "{_websocket(plain)}" }})',
+        "sdk": _sdk_options(access, _websocket(plain)),
     }
+
+
+def _sdk_options(access: "DemoAccess", host: str) -> str:
+    """The line to paste. Why `iceServers: []`: the SDK would wait for public STUN servers, which CI cannot reach."""
+    options = f'host: "{host}", login: "{access.user_name}", password: "{access.password}", iceServers: []'
+    return f"new TelnyxRTC({{ {options} }})"
 
 
 def _console_login(access: "DemoAccess") -> str:

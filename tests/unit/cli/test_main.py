@@ -66,7 +66,8 @@ def test_demo_prints_everything_that_gets_one_in(run: Run, gateway: _Gateway) ->
     assert (values["SIP user"], values["number"], values["CA"]) == ("demo", "+12025550199", "/var/ca.pem")
     assert values["token"].count(".") == 2
     assert values["paste"] == (
-        f'new TelnyxRTC({{ login: "demo", password: "{values["password"]}", host: "ws://127.0.0.1:8080" }})'
+        f'new TelnyxRTC({{ host: "ws://127.0.0.1:8080", login: "demo", password: "{values["password"]}", '
+        "iceServers: [] })"
     )
     for number in MAGIC_NUMBERS:
         assert (number.number in out) == number.is_available
