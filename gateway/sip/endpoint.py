@@ -8,12 +8,11 @@ from typing import Final
 
 from gateway.observability.logging import get_logger
 from gateway.observability.metrics import SIP_MESSAGES_REFUSED, SIP_REQUESTS, SIP_RESPONSES, closed
-from gateway.sip.core.errors import SipParseError
 from gateway.sip.core.framing import Broken
 from gateway.sip.core.headers.params import Params
 from gateway.sip.core.headers.uri import SipUri
 from gateway.sip.core.headers.via import MAGIC_COOKIE, Via
-from gateway.sip.core.message import Request, Response, parse, response_to, salvage, serialize
+from gateway.sip.core.message import BrokenMessage, Request, Response, parse, response_to, salvage, serialize
 from gateway.sip.core.transaction.invite_client import InviteClient, cancel_of
 from gateway.sip.core.transaction.invite_server import InviteServer
 from gateway.sip.core.transaction.machine import TimerValues
@@ -182,7 +181,7 @@ class Endpoint:
             return
         try:
             message = parse(data)
-        except SipParseError as error:
+        except BrokenMessage as error:
             self._refuse_broken(error, flow)
             return
         if isinstance(message, Response):
@@ -193,7 +192,7 @@ class Endpoint:
     def _on_broken(self, frame: Broken, flow: Flow) -> None:
         self._refuse_broken(salvage(frame.head, frame.error), flow)
 
-    def _refuse_broken(self, error: SipParseError, flow: Flow) -> None:
+    def _refuse_broken(self, error: BrokenMessage, flow: Flow) -> None:
         self._refusals.refuse_broken(error, flow, self._now(), is_stranger=not self.accept(flow.remote))
 
     def _on_flow_closed(self, flow: Flow) -> None:

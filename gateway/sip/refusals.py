@@ -8,9 +8,8 @@ from typing import Final
 
 from gateway.observability.logging import get_logger
 from gateway.observability.metrics import SIP_MESSAGES_REFUSED
-from gateway.sip.core.errors import SipParseError
 from gateway.sip.core.headers.via import stamp
-from gateway.sip.core.message import Request, response_to, serialize
+from gateway.sip.core.message import BrokenMessage, Request, response_to, serialize
 from gateway.sip.core.rate import TokenBucket
 from gateway.sip.transport.flow import Flow
 from gateway.sip.transport.locate import DEFAULT_PORT
@@ -40,7 +39,7 @@ class Refusals:
         self._broken_lines = TokenBucket(rate=LINES_PER_SECOND, burst=BURST_SECONDS)
         self._stranger_lines = TokenBucket(rate=LINES_PER_SECOND, burst=BURST_SECONDS)
 
-    def refuse_broken(self, error: SipParseError, flow: Flow, now: float, *, is_stranger: bool) -> None:
+    def refuse_broken(self, error: BrokenMessage, flow: Flow, now: float, *, is_stranger: bool) -> None:
         """Count, log and, where the request and its Via are good enough, answer what could not be parsed.
 
         Strangers hear nothing: they are not to learn from their mistakes what would be taken.
@@ -97,7 +96,7 @@ def reply_flow(request: Request, flow: Flow) -> Flow:
     return flow if "rport" in via.params else flow.to_port(via.port or DEFAULT_PORT)
 
 
-def _reason_of(error: SipParseError) -> str:
+def _reason_of(error: BrokenMessage) -> str:
     if error.is_via_unusable:
         return "via"
     return "size" if error.status == 513 else "parse"

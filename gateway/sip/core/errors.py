@@ -2,17 +2,15 @@
 
 SipError
  +- SipParseError        not a SIP message, or a header field that breaks its grammar or range
+ |   +- BrokenMessage    the same for a whole message, with what is needed to answer it (message.py)
  +- UnsupportedUri       a URI that we cannot send to (sips, tls, an unknown scheme)
  +- UnresolvedHost       a host name without a usable address
  +- ListenFailed         a socket of ours could not be bound
 """
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from gateway.domain.errors import GatewayError
-
-if TYPE_CHECKING:
-    from gateway.sip.core.message import Request
 
 
 class SipError(GatewayError):
@@ -27,23 +25,13 @@ class SipParseError(SipError):
 
     Attributes:
         status: the response to suggest (400, 413, 505, 513 ...).
-        salvaged: the request as far as it could be read, good enough for `response_to`; None when it was not
-            a request or cannot be answered (no usable Via, RFC 3261 section 18.2.2).
-        is_via_unusable: the top Via is missing or broken: nobody can be told.
     """
 
     code: ClassVar[str] = "sip_parse_error"
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int = 400,
-        salvaged: "Request | None" = None,
-        is_via_unusable: bool = False,
-    ) -> None:
+    def __init__(self, message: str, *, status: int = 400) -> None:
         super().__init__(message)
-        self.status, self.salvaged, self.is_via_unusable = status, salvaged, is_via_unusable
+        self.status = status
 
 
 class UnsupportedUri(SipError):

@@ -107,6 +107,22 @@ class Response(_TypedFields):
         return 200 <= self.status < 300
 
 
+class BrokenMessage(SipParseError):
+    """Bytes that are no SIP message.
+
+    Attributes:
+        salvaged: the request as far as it could be read, good enough for `response_to`; None when it was not
+            a request or cannot be answered (no usable Via, RFC 3261 section 18.2.2).
+        is_via_unusable: the top Via is missing or broken: nobody can be told.
+    """
+
+    def __init__(
+        self, message: str, *, status: int = 400, salvaged: Request | None = None, is_via_unusable: bool = False
+    ) -> None:
+        super().__init__(message, status=status)
+        self.salvaged, self.is_via_unusable = salvaged, is_via_unusable
+
+
 def parse(data: bytes) -> Request | Response:
     """Parse one whole message: a datagram, or what the framing cut out of a stream.
 
@@ -115,13 +131,13 @@ def parse(data: bytes) -> Request | Response:
     such display names, and nothing behind the parser must meet undecodable text.
 
     Raises:
-        SipParseError: and nothing else, whatever the bytes; with the response to suggest and, when it can be
+        BrokenMessage: and nothing else, whatever the bytes; with the response to suggest and, when it can be
             answered, the request as far as it could be read.
     """
     start = len(data) - len(data.lstrip(b"\r\n"))
     end = data.find(b"\r\n\r\n", start)
     if end < 0:
-        raise SipParseError("no empty line behind the header fields")
+        raise BrokenMessage("no empty line behind the header fields")
     lines, error = _split_lines(data[start:end])
     headers = Headers()
     error = _read_headers(lines[1:], headers) or error
@@ -129,18 +145,18 @@ def parse(data: bytes) -> Request | Response:
     try:
         message = _start_line(lines[0], headers, body)
     except SipParseError as exc:
-        raise _with_salvage(exc, lines[0], headers) from exc
+        raise _broken(exc, lines[0], headers) from exc
     try:
         if error is not None:
             raise error
         _check(message)
         message.body = _cut_body(headers, body)
     except SipParseError as exc:
-        raise _with_salvage(exc, lines[0], headers) from exc
+        raise _broken(exc, lines[0], headers) from exc
     return message
 
 
-def salvage(head: bytes, error: SipParseError) -> SipParseError:
+def salvage(head: bytes, error: SipParseError) -> BrokenMessage:
     """The error with the request that `head` begins, when enough of it is there to be answered.
 
     For messages that the framing refused before they were complete: `head` may end anywhere.
@@ -148,7 +164,7 @@ def salvage(head: bytes, error: SipParseError) -> SipParseError:
     lines, _ = _split_lines(head.lstrip(b"\r\n").partition(b"\r\n\r\n")[0])
     headers = Headers()
     _read_headers(lines[1:], headers)
-    return _with_salvage(error, lines[0], headers)
+    return _broken(error, lines[0], headers)
 
 
 def serialize(message: Request | Response) -> bytes:
@@ -294,12 +310,12 @@ def _cut_body(headers: Headers, body: bytes) -> bytes:
     return body[: int(length)]
 
 
-def _with_salvage(error: SipParseError, start_line: str, headers: Headers) -> SipParseError:
+def _broken(error: SipParseError, start_line: str, headers: Headers) -> BrokenMessage:
     """The same error with what is needed to answer it, when that is there."""
     method = start_line.partition(" ")[0]
     try:
         Via.parse(headers.get_all("Via")[0])
     except (SipParseError, IndexError):
-        return SipParseError(str(error), status=error.status, is_via_unusable=True)
+        return BrokenMessage(str(error), status=error.status, is_via_unusable=True)
     salvaged = Request(method, "", headers) if is_token(method) else None
-    return SipParseError(str(error), status=error.status, salvaged=salvaged)
+    return BrokenMessage(str(error), status=error.status, salvaged=salvaged)
