@@ -164,6 +164,36 @@ async def test_audio_goes_on_over_an_ice_restart(
     await tasks.close()
 
 
+async def test_check_that_came_before_the_answer_is_repeated_as_soon_as_the_browser_checks_itself(
+    make_engine: MakeEngine, add_browser: AddBrowser, add_trunk: AddTrunk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, browser, trunk = await make_engine(), add_browser(), await add_trunk()
+    frames = [bytes([index % 256]) * 160 for index in range(500)]
+    tasks, refused = OwnedTasks(), asyncio.Event()
+
+    def refuse(message: aioice.stun.Message, addr: tuple[str, int], protocol: aioice.ice.StunProtocol) -> None:
+        """As Chromium does with checks of a generation that it does not know yet: no signature (RFC 8489 9.1.3)."""
+        browser.ice.respond_error(message, addr, protocol, (401, "Unauthenticated"))
+        refused.set()
+
+    async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",)) as call:
+        await connect_outbound(call, browser, trunk)
+        monkeypatch.setattr(aioice.stun, "RETRY_RTO", 3600.0)  # no timer comes to help
+        offer = await browser.offer(restart=True)
+        browser.connected.clear()
+        with monkeypatch.context() as early:
+            early.setattr(browser.ice, "request_received", refuse)
+            await call.session.take_offer(A, offer)
+            answer = await call.session.answer(A)
+            await refused.wait()
+        await browser.accept(answer)
+        await browser.connected.wait()  # from here on it sends on the new path
+
+        tasks.start(sound.play(browser.send, sound.packets("PCMU", frames, payload_type=0, ssrc=browser.ssrc)))
+        assert (await trunk.packet()).payload in frames
+    await tasks.close()
+
+
 async def test_media_stays_on_the_old_path_until_a_restart_has_found_a_new_one(
     make_engine: MakeEngine, add_browser: AddBrowser, add_trunk: AddTrunk
 ) -> None:
