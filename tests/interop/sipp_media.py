@@ -11,15 +11,20 @@ _PACKET_US: Final = 20_000
 
 
 def write_media(folder: Path) -> None:
-    """Write `tone425.ulaw`, `tone1000.ulaw` and `dtmf_123hash.pcap` into that folder, which is made."""
+    """Make that folder with `tone425.ulaw`, `tone1000.ulaw`, `tone1000.alaw` and `dtmf_123hash.pcap`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "tone425.ulaw").write_bytes(_tone(425, seconds=1))
     (folder / "tone1000.ulaw").write_bytes(_tone(1000, seconds=2))
+    (folder / "tone1000.alaw").write_bytes(bytes(_alaw(sample) for sample in _samples(1000, seconds=2)))
     (folder / "dtmf_123hash.pcap").write_bytes(_dtmf_capture("123#"))
 
 
 def _tone(hz: int, *, seconds: int) -> bytes:
-    return bytes(_ulaw(int(9830 * math.sin(2 * math.pi * hz * n / 8000))) for n in range(8000 * seconds))
+    return bytes(_ulaw(sample) for sample in _samples(hz, seconds=seconds))
+
+
+def _samples(hz: int, *, seconds: int) -> list[int]:
+    return [int(9830 * math.sin(2 * math.pi * hz * n / 8000)) for n in range(8000 * seconds)]
 
 
 def _ulaw(sample: int) -> int:
@@ -27,6 +32,13 @@ def _ulaw(sample: int) -> int:
     magnitude = min(abs(sample), 32635) + 132
     segment = magnitude.bit_length() - 8
     return ~((0x80 if sample < 0 else 0) | segment << 4 | magnitude >> segment + 3 & 0x0F) & 0xFF
+
+
+def _alaw(sample: int) -> int:
+    """One 16 bit sample in G.711 A-law (ITU-T G.711; 13 bits, even bits inverted)."""
+    sign, magnitude = (0xD5, sample >> 3) if sample >= 0 else (0x55, ~sample >> 3)
+    segment = max(magnitude.bit_length() - 5, 0)
+    return sign ^ (segment << 4 | magnitude >> max(segment, 1) & 0x0F)
 
 
 def _dtmf_capture(digits: str) -> bytes:
