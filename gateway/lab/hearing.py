@@ -71,8 +71,8 @@ def _dominant_frequency(samples: Sequence[int], sample_rate: int) -> float | Non
     spectrum = _fft([complex((sample - mean) * weight) for sample, weight in zip(samples, window, strict=True)])
     powers = [abs(line) ** 2 for line in spectrum[: size // 2]]
     peak = max(range(1, size // 2 - 1), key=powers.__getitem__)
-    share = math.fsum(powers[max(0, peak - _NEIGHBOURS) : peak + _NEIGHBOURS + 1]) / math.fsum(powers)
-    if share < _TONE_SHARE:
+    # No power at all: sound that stopped in the first half of the second that was kept.
+    if math.fsum(powers[max(0, peak - _NEIGHBOURS) : peak + _NEIGHBOURS + 1]) <= _TONE_SHARE * math.fsum(powers):
         return None
     left, middle, right = (math.log(powers[line] + 1e-9) for line in (peak - 1, peak, peak + 1))
     bend = left - 2 * middle + right

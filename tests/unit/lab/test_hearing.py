@@ -58,6 +58,14 @@ def test_silence_is_nothing(samples: list[int]) -> None:
     assert measure(samples) == NOTHING
 
 
+@pytest.mark.parametrize("rest", [0, 1000], ids=["silence", "constant"])
+def test_tone_that_stopped_half_a_second_ago_has_a_level_and_no_frequency(rest: int) -> None:
+    sound = measure([*sine(1004.0, count=3000), *[rest] * 5000])
+
+    assert sound.level_dbov is not None
+    assert sound.frequency is None
+
+
 def test_very_quiet_or_very_short_sound_has_no_frequency() -> None:
     assert measure(sine(700, amplitude=20)).frequency is None
     assert measure(sine(700, count=400)).frequency is None
