@@ -67,6 +67,15 @@ class Running:
             assert response.status in (200, 201), await response.text()
             return await response.json()
 
+    async def delete(self, path: str) -> Any:  # Any: JSON of the API
+        """DELETE with the key."""
+        async with (
+            aiohttp.ClientSession() as client,
+            client.delete(self.http + path, headers=self._headers) as response,
+        ):
+            assert response.status == 200, await response.text()
+            return await response.json()
+
     async def metrics(self) -> str:
         """The metrics page."""
         url = f"{self.gateway.ready.metrics}/metrics"

@@ -1,5 +1,6 @@
 """A page with the unmodified SDK, driven from Python."""
 
+import json
 import statistics
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -28,7 +29,8 @@ class Happened:
     Attributes:
         index: its place; `until(..., after=entry)` looks behind it.
         at: the page's `performance.now()`, milliseconds.
-        name: `client.ready`, `client.error`, `call.<state>`, `socket.close` and so on.
+        name: `client.ready`, `client.error`, `call.<state>`, `socket.close`, `message.telnyx_rtc.ringing` (the
+            method of a message of the gateway) and so on.
         detail: the rest, with the SDK's names: `cause causeCode sipCode direction callId code message`.
     """
 
@@ -68,6 +70,9 @@ class Softphone:
         self.page = page
         self.problems: list[str] = []
         page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.sent: list[Mapping[str, Any]] = []  # Any: JSON of the SDK
+        """Every message that the SDK sent, in order."""
+        page.on("websocket", lambda socket: socket.on("framesent", self._note_sent))
 
     async def use_mouth(self) -> None:
         """Make the page's own sound the microphone. Before `login`."""
@@ -99,6 +104,17 @@ class Softphone:
 
     async def unhold(self) -> None:
         await self._do("unhold")
+
+    async def toggle_hold(self) -> None:
+        await self._do("toggleHold")
+
+    async def restart_ice(self) -> None:
+        """Have the SDK restart ICE; `signaling.stable` comes when the gateway's answer is in force."""
+        await self._do("restartIce")
+
+    async def select(self, call_id: str) -> None:
+        """Make another call of this client the one that all the rest is about, until the SDK tells of one again."""
+        await self._do("select", call_id)
 
     async def mute(self) -> None:
         await self._do("mute")
@@ -176,6 +192,13 @@ class Softphone:
         """Local and remote session description of the call."""
         return cast("str", await self._do("localSdp")), cast("str", await self._do("remoteSdp"))
 
+    def sent_methods(self) -> list[str]:
+        """The method of every request that the SDK sent, in order."""
+        return [message["method"] for message in self.sent if "method" in message]
+
+    def _note_sent(self, frame: str | bytes) -> None:
+        self.sent.append(json.loads(frame))
+
     async def _do(self, function: str, *arguments: object) -> object:
         script = "([name, args]) => window.phone[name](...args)"
         return cast("object", await self.page.evaluate(script, [function, list(arguments)]))
@@ -204,9 +227,11 @@ async def site() -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def softphone(browser: Browser, address: str) -> AsyncIterator[Softphone]:
+async def softphone(
+    browser: Browser, address: str, *, trusts_any_certificate: bool = False
+) -> AsyncIterator[Softphone]:
     """A softphone in a browser context of its own. Errors that the page did not handle fail the test."""
-    context = await browser.new_context()
+    context = await browser.new_context(ignore_https_errors=trusts_any_certificate)
     try:
         phone = Softphone(await context.new_page())
         await phone.page.goto(address)

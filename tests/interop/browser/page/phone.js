@@ -59,6 +59,8 @@ function login(options) {
   client.on("telnyx.socket.close", () => note("socket.close"));
   client.on("telnyx.socket.error", () => note("socket.error"));
   client.on("telnyx.notification", onNotification);
+  // What an application does not see: `ringing` changes no state of an outbound call.
+  client.on("telnyx.socket.message", ({ method, params }) => method && note(`message.${method}`, { callId: params?.callID }));
   note("client.connect");
   return client.connect();
 }
@@ -107,6 +109,20 @@ function newCall(destinationNumber, { codecs, ...options } = {}) {
     ...options,
   });
   return call.id;
+}
+
+/** Make another call of this client the one that all the rest is about. */
+function select(callId) {
+  if (!client.calls[callId]) throw new Error(`no call ${callId}`);
+  call = client.calls[callId];
+}
+
+/** The SDK's own ICE restart, as after a change of networks. */
+function restartIce() {
+  const peer = call.peer.instance;
+  peer.addEventListener("signalingstatechange", () => note(`signaling.${peer.signalingState}`));
+  const { started, reason } = call.peer.restartIce();
+  if (!started) throw new Error(`the SDK did not restart ICE: ${reason}`);
 }
 
 async function currentEar() {
@@ -174,6 +190,9 @@ window.phone = {
   hangup: (options) => call.hangup(options),
   hold: () => call.hold(),
   unhold: () => call.unhold(),
+  toggleHold: () => call.toggleHold(),
+  select,
+  restartIce,
   mute: () => call.muteAudio(),
   unmute: () => call.unmuteAudio(),
   dtmf: (digits) => [...digits].forEach((digit) => call.dtmf(digit)),
