@@ -21,8 +21,11 @@ def is_behind_nat(signalled: str, local: str) -> bool:
     """Whether packets from the signalled address would reach us with another address.
 
     So it is when that address is private and we are not in the same private block. A peer in our own block is
-    reached directly, and gets no such leniency.
+    reached directly, and gets no such leniency. On loopback only this machine reaches us: a phone on it that names
+    the machine's public address (baresip 1.0.0 does) still sends from a loopback address.
     """
+    if ipaddress.ip_address(local).is_loopback:
+        return not ipaddress.ip_address(signalled).is_loopback
     block = _block(signalled)
     return block is not None and block != _block(local)
 

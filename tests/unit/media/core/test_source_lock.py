@@ -74,9 +74,11 @@ def test_hold_without_an_address_takes_nothing() -> None:
         ("192.168.1.5", "10.0.0.1", True),
         ("127.0.0.1", "127.0.0.1", False),
         ("127.0.0.1", "192.168.1.1", True),
+        ("203.0.113.5", "127.0.0.1", True),
+        ("127.0.0.2", "127.0.0.1", False),
         ("fd00::1", "2001:db8::1", True),
         ("fd00::1", "fd00::2", False),
     ],
 )
-def test_private_addresses_outside_our_block_are_behind_a_nat(signalled: str, local: str, expected: bool) -> None:
+def test_addresses_that_packets_will_not_come_from_are_known(signalled: str, local: str, expected: bool) -> None:
     assert is_behind_nat(signalled, local) is expected
