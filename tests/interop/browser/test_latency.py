@@ -1,7 +1,7 @@
 """How long a call takes to ring and to be answered, and a voice to come back: the figures that the issue limits."""
 
 import statistics
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.interop, pytest.mark.load, pytest.mark.xdist_group("br
 
 ECHO, SILENCE = "+12025550100", "+12025550120"
 """The first is for sound; the second rings and answers at once."""
-CALLS = 10
+CALLS, ECHO_CALLS, BURSTS = 10, 5, 5
 RINGING_LIMIT, ACTIVE_LIMIT, MOUTH_TO_EAR_LIMIT = 400.0, 900.0, 150.0
 """Milliseconds, at the median."""
 
@@ -30,7 +30,9 @@ def settings() -> dict[str, object]:
 
 @pytest.fixture
 async def gateway(tmp_path: Path, settings: dict[str, object]) -> AsyncIterator[Running]:
-    async with running(tmp_path, merged({"calls": {"stop_grace": 0.0}}, settings)) as started:
+    async with running(
+        tmp_path, merged({"calls": {"stop_grace": 0.0}, "lab": {"time_scale": 0.1}}, settings)
+    ) as started:
         yield started
 
 
@@ -44,17 +46,18 @@ async def phone(gateway: Running) -> AsyncIterator[Softphone]:
 
 
 async def test_call_rings_and_is_active_soon(phone: Softphone, record_property: Report) -> None:
-    ringing, active = [], []
+    ringing, active, after_invite = [], [], []
     for _ in range(CALLS):
         start = await phone.call(SILENCE)
         # The SDK has no state for it: what counts is the message as the page gets it.
         ringing.append((await phone.until("message.telnyx_rtc.ringing", after=start)).at - start.at)
         active.append((await phone.until("call.active", after=start)).at - start.at)
+        after_invite.append(active[-1] - ((await phone.last("call.requesting")).at - start.at))
         await phone.hangup()
         await phone.until("call.destroy", after=start)
-    figures = {"new_call_to_ringing_ms": ringing, "new_call_to_active_ms": active}
-    for name, values in figures.items():
-        report(record_property, name, values)
+    report(record_property, "new_call_to_ringing_ms", ringing)
+    report(record_property, "new_call_to_active_ms", active)
+    report(record_property, "invite_to_active_ms", after_invite)
 
     assert statistics.median(ringing) < RINGING_LIMIT
     assert statistics.median(active) < ACTIVE_LIMIT
@@ -74,27 +77,37 @@ async def test_voice_comes_back_from_the_echo_soon(
     record_property: Report,
     request: pytest.FixtureRequest,
 ) -> None:
-    await phone.call(ECHO)
-    await phone.until("call.active")
+    inside = await phone.mouth_to_ear_inside(CALLS)
+    # Within a call the delay hardly changes: what differs is where each call's jitter buffers settle.
+    calls = [await measured_call(phone, gateway, codecs) for _ in range(ECHO_CALLS)]
+    name = request.node.callspec.id
+    report(record_property, f"mouth_to_ear_{name}_ms", [delay for delays, _ in calls for delay in delays])
+    report(record_property, f"mouth_to_ear_{name}_jitter_buffer_ms", [buffered for _, buffered in calls])
+    report(record_property, f"mouth_to_ear_{name}_page_alone_ms", inside.each)
+
+    assert statistics.median(delay for delays, _ in calls for delay in delays) < MOUTH_TO_EAR_LIMIT
+
+
+async def measured_call(phone: Softphone, gateway: Running, codecs: tuple[str, str]) -> tuple[tuple[float, ...], float]:
+    """Call the echo: the delay of each burst, and how long the browser's jitter buffer held a sample; milliseconds."""
+    start = await phone.call(ECHO)
+    await phone.until("call.active", after=start)
     await phone.say(620)
     await phone.until_tone(620)
     await phone.say(None)
     await phone.until_silence()
-    inside = await phone.mouth_to_ear_inside(CALLS)
-    delays = await phone.mouth_to_ear(CALLS)
+    delays = await phone.mouth_to_ear(BURSTS)
     [call] = (await gateway.get("/v2/gateway/calls?state=live"))["data"]
     stats = await phone.stats()
-    name = request.node.callspec.id
-    report(record_property, f"mouth_to_ear_{name}_ms", delays.each)
-    report(record_property, f"mouth_to_ear_{name}_page_alone_ms", inside.each)
-    report(record_property, f"mouth_to_ear_{name}_jitter_buffer_ms", (stats["jitterBufferDelay"] * 1000,))
+    await phone.hangup()
+    await phone.until("call.destroy", after=start)
 
     assert (call["codec_a"], call["codec_b"]) == codecs
     assert delays.lost == 0
-    assert delays.median < MOUTH_TO_EAR_LIMIT
+    return delays.each, stats["jitterBufferDelay"] * 1000
 
 
-def report(record_property: Report, name: str, values: list[float] | tuple[float, ...]) -> None:
+def report(record_property: Report, name: str, values: Sequence[float]) -> None:
     """One figure, for the report file and for `-s` or `-rP`."""
     median = statistics.median(values)
     record_property(name, round(median, 1))

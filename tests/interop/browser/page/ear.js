@@ -158,11 +158,8 @@ export class Mouth {
   }
 }
 
-/**
- * Milliseconds from each of `count` bursts at the mouth to its arrival at the ear; null for one that was lost.
- * The spacing is no multiple of a packet's time, so that bursts begin anywhere in a packet.
- */
-export async function mouthToEar(mouth, ear, { count = 10, spacing = 0.507, threshold = 0.08 } = {}) {
+/** Milliseconds from each of `count` bursts at the mouth to its arrival at the ear; null for one that was lost. */
+export async function mouthToEar(mouth, ear, { count = 10, spacing = 0.5, threshold = 0.08 } = {}) {
   const first = mouth.context.currentTime + 0.3;
   const starts = Array.from({ length: count }, (_, index) => first + index * spacing);
   const delays = new Array(count).fill(null);
