@@ -1,7 +1,6 @@
 """Looks at the machine that the gateway shall run on, and says how to mend what is wrong.
 
-Every check is a coroutine that returns a `Finding` and never raises for what it looks at. `CHECKS` is the list;
-a check that needs a running gateway is added to it by whoever has one.
+Every check is a coroutine that returns a `Finding` and never raises for what it looks at. `CHECKS` is the list.
 """
 
 import asyncio
@@ -169,6 +168,28 @@ async def database(config: Config) -> Finding:
     return Finding(name="database", is_ok=True, detail=f"schema {revision or 'not made yet'}")
 
 
+async def call(config: Config) -> Finding:
+    """One call through a gateway of its own: Verto, SIP, ICE, DTLS-SRTP and RTP with the configured media address."""
+    # The call needs the whole program; the other checks shall work where that cannot even be imported.
+    from gateway.doctor_call import CallStepFailed, call_the_tone
+
+    try:
+        figures = await call_the_tone(config)
+    except CallStepFailed as error:
+        mend = _CALL_MENDS.get(error.step, "read the log lines above; if they name none of your settings, report it")
+        return Finding(name="call", is_ok=False, detail=str(error), mend=mend)
+    detail = f"answered after {figures.answered_after * 1000:.0f} ms, tone after {figures.heard_after * 1000:.0f} ms"
+    return Finding(name="call", is_ok=True, detail=detail)
+
+
+_CALL_MENDS: Final = {
+    "start": "mend what the other checks found, then run this again",
+    "ports for media": "choose another media.rtp_ports",
+    "ICE, DTLS-SRTP and RTP": "media.address must be an address of this machine, and a firewall must let UDP in "
+    "media.rtp_ports through",
+}
+
+
 CHECKS: Final[list[Check]] = [
     addresses,
     ports,
@@ -179,6 +200,7 @@ CHECKS: Final[list[Check]] = [
     codecs,
     data_folder,
     database,
+    call,
 ]
 
 

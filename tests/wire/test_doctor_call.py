@@ -1,0 +1,50 @@
+"""The doctor's own call."""
+
+import socket
+from pathlib import Path
+
+from gateway.config import load
+from gateway.doctor import CHECKS, call
+from gateway.observability import logging as logs
+
+
+async def test_doctor_hears_the_tone_through_a_gateway_of_its_own(tmp_path: Path) -> None:
+    logs.configure(level="warning", format="json")
+
+    finding = await call(load(None, environ={}, preset={"data_dir": str(tmp_path)}))
+
+    assert finding.is_ok, finding
+    assert "tone after" in finding.detail
+    assert list(tmp_path.iterdir()) == []  # nothing of it stays in the operator's folder
+
+
+async def test_doctor_names_the_step_that_failed_and_how_to_mend_it(tmp_path: Path) -> None:
+    logs.configure(level="warning", format="json")
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as two,
+    ):
+        port = _pair(one, two)
+        preset = {"data_dir": str(tmp_path), "media": {"rtp_ports": f"{port}-{port + 1}"}}
+
+        finding = await call(load(None, environ={}, preset=preset))
+
+    assert not finding.is_ok
+    assert finding.detail.startswith("ports for media")
+    assert "media.rtp_ports" in finding.mend
+
+
+def test_the_call_is_one_of_the_checks() -> None:
+    assert CHECKS[-1] is call
+
+
+def _pair(one: socket.socket, two: socket.socket) -> int:
+    """Take two neighbouring ports."""
+    for port in range(31000, 32000, 2):
+        try:
+            one.bind(("127.0.0.1", port))
+            two.bind(("127.0.0.1", port + 1))
+        except OSError:
+            continue
+        return port
+    raise AssertionError("no two free ports")
