@@ -1,6 +1,9 @@
 """The doctor's own call."""
 
+import os
 import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from gateway.config import load
@@ -15,16 +18,12 @@ async def test_doctor_hears_the_tone_through_a_gateway_of_its_own(tmp_path: Path
 
     assert finding.is_ok, finding
     assert "tone after" in finding.detail
-    assert list(tmp_path.iterdir()) == []  # nothing of it stays in the operator's folder
+    assert os.listdir(tmp_path) == []  # nothing of it stays in the operator's folder
 
 
 async def test_doctor_names_the_step_that_failed_and_how_to_mend_it(tmp_path: Path) -> None:
     logs.configure(level="warning", format="json")
-    with (
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as two,
-    ):
-        port = _pair(one, two)
+    with _taken_pair() as port:
         preset = {"data_dir": str(tmp_path), "media": {"rtp_ports": f"{port}-{port + 1}"}}
 
         finding = await call(load(None, environ={}, preset=preset))
@@ -38,13 +37,17 @@ def test_the_call_is_one_of_the_checks() -> None:
     assert CHECKS[-1] is call
 
 
-def _pair(one: socket.socket, two: socket.socket) -> int:
-    """Take two neighbouring ports."""
+@contextmanager
+def _taken_pair() -> Iterator[int]:
+    """Two neighbouring ports, the first one even, taken by somebody else."""
     for port in range(31000, 32000, 2):
-        try:
-            one.bind(("127.0.0.1", port))
-            two.bind(("127.0.0.1", port + 1))
-        except OSError:
-            continue
-        return port
+        with ExitStack() as stack:
+            try:
+                for number in (port, port + 1):
+                    taken = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                    taken.bind(("127.0.0.1", number))
+            except OSError:
+                continue
+            yield port
+            return
     raise AssertionError("no two free ports")
