@@ -1,9 +1,8 @@
 """A whole gateway whose only trunk is the SIP program under test, and what its client says and hears."""
 
-import asyncio
 import struct
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -19,8 +18,6 @@ NUMBER: Final = "+4930123456"
 
 _EVENTS: Final = "0123456789*#ABCD"
 _EVENT_TYPES: Final = frozenset(number for number, _ in EVENT_LINES)
-_PHRASE: Final = 50
-"""Frames that a speaker repeats: one second, a whole number of periods of every tone in hertz."""
 
 
 @asynccontextmanager
@@ -72,26 +69,10 @@ async def calling_sipp(
         yield process
 
 
-@contextmanager
-def speaking(phone: Phone, call_id: str, frequency: float, *, codec: str) -> Iterator[None]:
-    """Have the client say a tone, one frame every 20 ms, while the block runs."""
-    browser, loop = phone.media[call_id], asyncio.get_running_loop()
-    frames = sound.payloads(codec, frequency, _PHRASE)
-    began = loop.time()
-    timer: asyncio.TimerHandle
-
-    def say(number: int) -> None:
-        nonlocal timer
-        ticks = number * sound.TICKS[codec]
-        payload = frames[number % _PHRASE]
-        browser.send(RtpPacket(CODEC_LINES[codec][0], number & 0xFFFF, ticks, browser.ssrc, number == 0, payload))
-        timer = loop.call_at(began + (number + 1) * sound.FRAME, say, number + 1)
-
-    say(0)
-    try:
-        yield
-    finally:
-        timer.cancel()
+def speaking(phone: Phone, call_id: str, frequency: float, *, codec: str) -> AbstractContextManager[None]:
+    """Have the client say a tone while the block runs."""
+    browser = phone.media[call_id]
+    return sound.speaking(browser.send, codec, frequency, payload_type=CODEC_LINES[codec][0], ssrc=browser.ssrc)
 
 
 def heard_so_far(phone: Phone, call_id: str) -> list[RtpPacket]:

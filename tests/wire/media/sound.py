@@ -2,7 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from gateway.media.codecs.opus import OpusDecoder, OpusEncoder
@@ -12,6 +13,8 @@ from gateway.media.core.rtp import RtpPacket
 FRAME: Final = 0.02
 TICKS: Final = {"opus": 960, "PCMU": 160, "PCMA": 160, "G722": 160}
 RATES: Final = {"opus": 48000, "PCMU": 8000, "PCMA": 8000}
+_PHRASE: Final = 50
+"""Frames that a speaker repeats."""
 
 
 def payloads(codec: str, frequency: float, count: int) -> list[bytes]:
@@ -77,6 +80,29 @@ async def play(send: Callable[[RtpPacket], None], stream: Sequence[RtpPacket]) -
         loop.call_at(began + index * FRAME, send, packet)
     loop.call_at(began + len(stream) * FRAME, done.set_result, None)
     await done
+
+
+@contextmanager
+def speaking(
+    send: Callable[[RtpPacket], None], codec: str, frequency: float, *, payload_type: int, ssrc: int
+) -> Iterator[None]:
+    """Send a tone, one packet every 20 ms, while the block runs. A whole number of hertz: one second is repeated."""
+    loop = asyncio.get_running_loop()
+    frames = payloads(codec, frequency, _PHRASE)
+    began = loop.time()
+    timer: asyncio.TimerHandle
+
+    def say(number: int) -> None:
+        nonlocal timer
+        ticks, payload = number * TICKS[codec], frames[number % _PHRASE]
+        send(RtpPacket(payload_type, number & 0xFFFF, ticks, ssrc, number == 0, payload))
+        timer = loop.call_at(began + (number + 1) * FRAME, say, number + 1)
+
+    say(0)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 async def collect(queue: "asyncio.Queue[RtpPacket]", count: int, *, payload_type: int) -> list[RtpPacket]:

@@ -2,11 +2,9 @@
 
 import asyncio
 import random
-import socket
 from collections.abc import Iterator
 
 import pytest
-from OpenSSL import SSL
 
 from gateway.media.core.rtp import RtpPacket, serialize
 from gateway.media.core.source_lock import Address
@@ -15,42 +13,10 @@ from gateway.media.engine import Profile
 from .browser import Browser, read
 from .call import A, B, Call, calling, connect_outbound
 from .conftest import AddBrowser, AddTrunk, MakeEngine
+from .stranger import EVIL, Stranger, client_hello
 from .trunk import Trunk
 
 WEBRTC, RTP = Profile.WEBRTC, Profile.RTP
-EVIL = b"\x66" * 160
-
-
-class Stranger:
-    """A socket on another loopback address that nobody has signalled."""
-
-    def __init__(self, address: str = "127.0.0.2") -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
-        self._socket.bind((address, 0))
-
-    @property
-    def address(self) -> Address:
-        name: Address = self._socket.getsockname()
-        return name
-
-    def send(self, data: bytes, target: Address) -> None:
-        self._socket.sendto(data, target)
-
-    def spray(self, target: Address, *, payload_type: int = 0, count: int = 50) -> None:
-        """Well-formed RTP with a negotiated payload type."""
-        for index in range(count):
-            self.send(serialize(RtpPacket(payload_type, index, index * 160, 0x666, False, EVIL)), target)
-
-    def heard_nothing(self) -> bool:
-        try:
-            self._socket.recvfrom(2048)
-        except BlockingIOError:
-            return True
-        return False
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 @pytest.fixture
@@ -334,14 +300,3 @@ async def test_datagrams_of_no_protocol_are_counted(
 
         await assert_undisturbed(call, browser, trunk)
         assert call.session.stats()[A].packets_rejected == before + 2  # too long and empty ones are not even read
-
-
-def client_hello() -> bytes:
-    """As OpenSSL writes it."""
-    context = SSL.Context(SSL.DTLS_METHOD)
-    context.set_tlsext_use_srtp(b"SRTP_AES128_CM_SHA1_80")
-    connection = SSL.Connection(context)
-    connection.set_connect_state()
-    with pytest.raises(SSL.WantReadError):
-        connection.do_handshake()
-    return connection.bio_read(4096)
