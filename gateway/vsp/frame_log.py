@@ -29,13 +29,12 @@ _SDP_SECRET: Final = re.compile(r"(a=(?:ice-pwd|crypto):)[^\r\n\"\\]+")
 def masked_frame(text: str) -> str:
     """The frame without passwords, tokens, TURN credentials, digits and SDP keys.
 
-    A text that is not JSON becomes its length: it may be a torn login.
+    A text that is not JSON, or nested too deeply to be masked, becomes its length: it may be a torn login.
     """
     try:
-        value = json.loads(text)
+        masked = json.dumps(_masked(json.loads(text)), separators=(",", ":"))
     except (ValueError, RecursionError):
-        return f"({len(text)} characters that are not JSON)"
-    masked = json.dumps(_masked(value), separators=(",", ":"))
+        return f"({len(text)} characters, not JSON or too deep)"
     return mask_text(masked if len(masked) <= MAX_LOGGED else masked[:MAX_LOGGED] + "…")
 
 

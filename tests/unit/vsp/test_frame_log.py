@@ -32,9 +32,9 @@ def test_keys_of_a_description_are_masked_however_deep_it_is_quoted() -> None:
     assert logged.count("a=ice-pwd:***") == logged.count("a=ice-ufrag:abcd") == 2
 
 
-@pytest.mark.parametrize("text", ['{"params":{"passwd":"hunter2"', "hunter2", "[" * 5000])
-def test_a_torn_frame_is_logged_by_its_length(text: str) -> None:
-    assert masked_frame(text) == f"({len(text)} characters that are not JSON)"
+@pytest.mark.parametrize("text", ['{"params":{"passwd":"hunter2"', "hunter2", "[" * 5000, "[" * 900 + "]" * 900])
+def test_a_torn_or_bottomless_frame_is_logged_by_its_length(text: str) -> None:
+    assert masked_frame(text) == f"({len(text)} characters, not JSON or too deep)"
 
 
 def test_a_long_frame_is_cut() -> None:
