@@ -27,7 +27,7 @@ pytestmark = [
 ]
 
 ECHO, TONE, BUSY, DECLINE, NO_ANSWER, UNALLOCATED = (f"+1202555010{digit}" for digit in range(6))
-EARLY, HANGUP = "+12025550106", "+12025550108"
+EARLY, HANGUP, UNAVAILABLE = "+12025550106", "+12025550108", "+12025550114"
 
 MICROPHONE: Final = 620.0
 """Hertz: what the fake microphone plays. No tone of the lab is near it."""
@@ -222,17 +222,19 @@ async def test_encrypted_socket_with_our_own_authority_carries_a_call(
 
 
 @pytest.mark.parametrize(
-    ("settings", "codec_a", "codec_b"),
+    ("settings", "offered", "codec_a", "codec_b"),
     [
-        pytest.param({}, "PCMU", "PCMU", id="pass-through-pcmu"),
-        pytest.param({"lab": {"codecs": ["opus"]}}, "opus", "opus", id="pass-through-opus"),
-        pytest.param({"media": {"prefer": "quality"}}, "opus", "PCMU", id="transcoded"),
+        pytest.param({}, None, "PCMU", "PCMU", id="pass-through-pcmu"),
+        pytest.param({}, ["PCMA"], "PCMA", "PCMA", id="pass-through-pcma"),
+        pytest.param({"lab": {"codecs": ["opus"]}}, None, "opus", "opus", id="pass-through-opus"),
+        pytest.param({"media": {"prefer": "quality"}}, None, "opus", "PCMU", id="transcoded-opus"),
+        pytest.param({}, ["G722"], "G722", "PCMU", id="transcoded-g722"),
     ],
 )
 async def test_own_tone_comes_back_from_the_echo(
-    alice: Softphone, gateway: Running, codec_a: str, codec_b: str
+    alice: Softphone, gateway: Running, offered: list[str] | None, codec_a: str, codec_b: str
 ) -> None:
-    await alice.call(ECHO, audio=PLAIN_AUDIO)
+    await alice.call(ECHO, audio=PLAIN_AUDIO, codecs=offered)
     await until_tone(alice, MICROPHONE)
     heard = await alice.measure(MICROPHONE, MILLIWATT)
     stats = await alice.stats()
@@ -368,6 +370,7 @@ async def test_hang_up_of_the_far_end_ends_the_call_in_the_browser(alice: Softph
         pytest.param(BUSY, "USER_BUSY", 17, 486, "Busy Here", id="busy"),
         pytest.param(DECLINE, "CALL_REJECTED", 21, 603, "Decline", id="declined"),
         pytest.param(UNALLOCATED, "UNALLOCATED_NUMBER", 1, 404, "Not Found", id="unallocated"),
+        pytest.param(UNAVAILABLE, "NO_USER_RESPONSE", 18, 480, "Temporarily Unavailable", id="unavailable"),
     ],
 )
 async def test_refusal_reaches_the_application_with_cause_and_sip_code(
