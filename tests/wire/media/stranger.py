@@ -34,12 +34,17 @@ class Stranger:
         for index in range(count):
             self.send(serialize(RtpPacket(payload_type, index, index * 160, 0x666, False, EVIL)), target)
 
+    def heard(self) -> list[bytes]:
+        """What was sent to it since the last call."""
+        datagrams: list[bytes] = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                datagrams.append(self._socket.recvfrom(2048)[0])
+        return datagrams
+
     def heard_nothing(self) -> bool:
-        try:
-            self._socket.recvfrom(2048)
-        except BlockingIOError:
-            return True
-        return False
+        """Whether nobody has sent it anything."""
+        return not self.heard()
 
     def close(self) -> None:
         self._socket.close()
