@@ -107,6 +107,15 @@ class TooManyRequests(ApiError):
     title: ClassVar[str] = "Too many requests"
 
 
+class TooLarge(ApiError):
+    """A request body above the limit of the listener."""
+
+    code: ClassVar[str] = "too_large"
+    status: ClassVar[int] = 413
+    number: ClassVar[str] = "10017"
+    title: ClassVar[str] = "Payload too large"
+
+
 class DuplicateResource(ApiError):
     """A value that must be unique is taken."""
 
@@ -207,6 +216,8 @@ def _as_api_error(error: Exception, request: web.Request) -> ApiError:
             return ResourceNotFound(f"nothing answers at {request.path}")
         case web.HTTPMethodNotAllowed():
             return MethodNotAllowed(error.method, error.allowed_methods)
+        case web.HTTPRequestEntityTooLarge():
+            return TooLarge("the body is larger than `http.max_body_size`")
         case web.HTTPClientError():
             return BadRequest(error.text or error.reason)
         case NotFound():

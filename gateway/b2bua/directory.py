@@ -17,10 +17,11 @@ from gateway.b2bua.routing import Route, ToClient, ToTrunks
 from gateway.b2bua.runner import CallRunner, Legs
 from gateway.b2bua.settings import CallSettings
 from gateway.domain.causes import NORMAL_CIRCUIT_CONGESTION, NORMAL_CLEARING, SYSTEM_SHUTDOWN, Cause
-from gateway.domain.facts import CallInitiated, Fact
+from gateway.domain.facts import CallInitiated, CallRouted, Fact
 from gateway.domain.identity import Identity
 from gateway.domain.ids import CallId, Direction, LegName, SessionId, SipCallId, VertoCallId
 from gateway.media.engine import LegStats, MediaEngine
+from gateway.observability.clock import utc_now
 from gateway.observability.logging import get_logger
 from gateway.sip.call import IncomingCall
 from gateway.vsp.control import ClientMessage, ClientSession, Headers, Invite, SocketLost
@@ -327,6 +328,7 @@ class CallDirectory:
         assert isinstance(route, ToClient)
         if runner.direction is Direction.OUTBOUND:
             runner.direction = Direction.INTERNAL
+            self._tell(CallRouted(call_id=runner.call_id, at=utc_now()))
         session = route.session
         key = (session.session_id, VertoCallId(str(uuid.uuid4())))
         callee = session.identity.username

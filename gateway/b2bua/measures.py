@@ -4,8 +4,8 @@ from typing import Final
 
 from gateway.domain import causes
 from gateway.domain.causes import Cause
-from gateway.domain.facts import CallAnswered, CallEnded, CallInitiated, Fact
-from gateway.domain.ids import CallId
+from gateway.domain.facts import CallAnswered, CallEnded, CallInitiated, CallRouted, Fact
+from gateway.domain.ids import CallId, Direction
 from gateway.observability import metrics
 from gateway.observability.logging import get_logger
 
@@ -62,6 +62,7 @@ class CallMeasures:
     def __init__(self) -> None:
         self._log = get_logger()
         self._started: dict[CallId, CallInitiated] = {}
+        self._internal: set[CallId] = set()
 
     def take(self, fact: Fact) -> None:
         """One fact, in order."""
@@ -76,25 +77,30 @@ class CallMeasures:
                     session_id=fact.session_id,
                     verto_call_id=fact.verto_call_id,
                 )
+            case CallRouted():
+                metrics.CALLS_ACTIVE.labels(self._direction(fact.call_id)).dec()
+                self._internal.add(fact.call_id)
+                metrics.CALLS_ACTIVE.labels(self._direction(fact.call_id)).inc()
             case CallAnswered():
                 started = self._started.get(fact.call_id)
                 if started is not None:
                     elapsed = (fact.at - started.at).total_seconds()
-                    metrics.CALL_SETUP_SECONDS.labels(started.direction.value).observe(elapsed)
+                    metrics.CALL_SETUP_SECONDS.labels(self._direction(fact.call_id)).observe(elapsed)
             case CallEnded():
                 self._ended(fact)
             case _:
                 pass
 
+    def _direction(self, call_id: CallId) -> str:
+        """As far as it is known now: a browser's call counts as outbound until its route leads to another browser."""
+        return (Direction.INTERNAL if call_id in self._internal else self._started[call_id].direction).value
+
     def _ended(self, fact: CallEnded) -> None:
-        started = self._started.pop(fact.call_id, None)
-        if started is not None:
-            metrics.CALLS_ACTIVE.labels(started.direction.value).dec()
+        if fact.call_id in self._started:
+            metrics.CALLS_ACTIVE.labels(self._direction(fact.call_id)).dec()
+            del self._started[fact.call_id]
+        self._internal.discard(fact.call_id)
         metrics.CALLS_ENDED.labels(fact.direction.value, outcome(fact), _reason(fact.cause)).inc()
-        for leg in ("a", "b"):
-            if f"{leg}_jitter_s" in fact.media:
-                metrics.RTP_PACKETS_LOST.labels(leg).inc(max(fact.media[f"{leg}_packets_lost"], 0))
-                metrics.RTP_JITTER_SECONDS.labels(leg).observe(fact.media[f"{leg}_jitter_s"])
         self._log.info(
             "call_ended",
             call_id=fact.call_id,

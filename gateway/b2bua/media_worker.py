@@ -41,7 +41,7 @@ DIGIT_DURATION: Final = 0.1
 DIGIT_GAP: Final = 0.06
 """Seconds between two digits."""
 
-_DIGITS: Final = re.compile(r"[0-9*#A-D]{1,64}")
+_DIGITS: Final = re.compile(r"[0-9*#A-D]{1,128}")
 """What RFC 4733 section 3.2 can carry; an SDK passes on whatever the application gave it."""
 
 CLOSE_TIMEOUT: Final = 5.0

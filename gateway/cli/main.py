@@ -51,6 +51,8 @@ def demo(
     from gateway.config import DEMO
 
     with _folder(data_dir, throw_away=throw_away) as folder:
+        if throw_away:
+            os.environ.pop("RTC_GATEWAY__DATA_DIR", None)  # the option was given for this start
         config = load_config(None, preset={**DEMO, "data_dir": str(folder.absolute())})
         raise typer.Exit(run(_demo(config, as_json=as_json)))
 
@@ -82,7 +84,10 @@ def check_config(config: ConfigOption = None, as_json: JsonOption = False) -> No
 
 @app.command("doctor", epilog="Example: rtc-gateway doctor --config /etc/rtc-gateway.toml")
 def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Check this machine: ports, addresses, certificate, clock, file limit, codecs. Exit code 1 if one fails."""
+    """Check this machine (ports, addresses, certificate, clock, file limit, codecs), then make a call through it.
+
+    Exit code 1 if a check fails.
+    """
     from gateway.doctor import examine
 
     findings = run(examine(load_config(config)))

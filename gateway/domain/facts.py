@@ -25,6 +25,14 @@ class CallInitiated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallRouted:
+    """A browser's call goes to another browser: from now on it is internal."""
+
+    call_id: CallId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallRinging:
     """The called side rings."""
 
@@ -78,4 +86,4 @@ class CallEnded:
     media: dict[str, float] = field(default_factory=dict)
 
 
-Fact = CallInitiated | CallRinging | CallAnswered | CallHeld | CallEnded
+Fact = CallInitiated | CallRouted | CallRinging | CallAnswered | CallHeld | CallEnded

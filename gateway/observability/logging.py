@@ -91,9 +91,11 @@ def configure(*, level: LogLevel = "info", format: LogFormat = "auto") -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    final: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
-    if not is_console:
-        final.append(structlog.processors.format_exc_info)
+    final: list[structlog.typing.Processor] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+        _mask,  # tracebacks too
+    ]
     formatter = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*final, renderer])
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)

@@ -10,7 +10,7 @@ class LogSettings:
     """What is logged, and how it looks. Logs go to standard error."""
 
     level: LogLevel = "info"
-    """`debug` adds every SIP message and Verto frame, without secrets, keys and digits."""
+    """`debug` adds a line for every SIP message and Verto frame, without secrets, keys and digits."""
 
     format: LogFormat = "auto"
     """`json`, `console`, or `auto`: console on a terminal, JSON otherwise."""

@@ -94,6 +94,7 @@ class Calls:
         """Complete the record."""
         await self._update(
             fact.call_id,
+            direction=fact.direction.value,
             ended_at=fact.at,
             duration_s=fact.duration_s,
             billed_s=fact.billed_s,

@@ -87,11 +87,13 @@ def test_traceback_is_part_of_the_line(stderr: Callable[[], str]) -> None:
     configure(level="info", format="json")
 
     try:
-        raise RuntimeError("a defect")
+        raise RuntimeError("a defect with Authorization: Bearer KEY0123")
     except RuntimeError:
         get_logger().exception("call_crashed")
 
-    assert "RuntimeError: a defect" in json.loads(stderr())["exception"]
+    exception = json.loads(stderr())["exception"]
+    assert "RuntimeError: a defect" in exception
+    assert "KEY0123" not in exception
 
 
 def test_console_format_is_readable_and_masked(stderr: Callable[[], str]) -> None:
