@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.sipp_runner import Sipp, SippProcess, Transport, loopback_address, sipp
-from tests.interop.whole.site import NUMBER, audio_in, gateway_with_trunk, heard_so_far, methods, speaking
+from tests.interop.whole.site import NUMBER, gateway_with_trunk, methods, speaking
 from tests.wire.whole.phone import Phone, phone
 
 pytestmark = pytest.mark.interop
@@ -141,11 +141,11 @@ async def test_trunk_that_holds_hears_nothing_until_it_resumes_and_the_client_is
 
 
 async def test_trunk_that_hangs_up_ends_the_call_of_the_client(transport: Transport, tmp_path: Path) -> None:
-    async with dialled("uas_bye_after", transport, tmp_path, pause_ms=1000) as (alice, call, process):
+    async with dialled("uas_bye_after", transport, tmp_path, pause_ms=2500) as (alice, call, process):
         await alice.until_answered(call)
+        await alice.listen(call, codec="PCMU", frames=25)  # silence: RTP to a browser never pauses
 
         bye = (await alice.verto.wait_for("telnyx_rtc.bye", call_id=call))["params"]
 
         assert (bye["cause"], bye["causeCode"]) == ("NORMAL_CLEARING", 16)
         await process.succeeds()
-        assert len(audio_in(heard_so_far(alice, call))) >= 25, "the browser was left without RTP"

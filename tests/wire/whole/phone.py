@@ -48,7 +48,13 @@ class Phone:
         return call_id
 
     async def answer(self, call_id: str) -> None:
-        """Answer an inbound call."""
+        """Answer an inbound call; return when DTLS is through."""
+        await self.pick_up(call_id)
+        async with asyncio.timeout(10):
+            await self.media[call_id].connected.wait()
+
+    async def pick_up(self, call_id: str) -> None:
+        """Answer an inbound call, whatever becomes of its media."""
         invites = [
             message["params"]
             for message in self.verto.messages
@@ -57,8 +63,6 @@ class Phone:
         browser = Browser(codecs=self.codecs)
         self.media[call_id] = browser
         await self.verto.answer(call_id, await browser.answer(Sdp(invites[0]["sdp"])))
-        async with asyncio.timeout(10):
-            await browser.connected.wait()
 
     async def until_over(self, call_id: str) -> tuple[str, int | None]:
         """The cause and SIP code with which the server ended the call."""
