@@ -236,7 +236,7 @@ async def test_own_tone_comes_back_from_the_echo(
 ) -> None:
     await alice.call(ECHO, audio=PLAIN_AUDIO, codecs=offered)
     await until_tone(alice, MICROPHONE)
-    heard = await alice.measure(MICROPHONE, MILLIWATT)
+    heard = await alice.measure_steady(MICROPHONE, MILLIWATT)
     stats = await alice.stats()
 
     assert heard.shares[MICROPHONE] > 0.8 and heard.shares[MILLIWATT] < 0.05
@@ -249,7 +249,7 @@ async def test_own_tone_comes_back_from_the_echo(
 async def test_tone_of_the_far_end_is_heard(alice: Softphone) -> None:
     await alice.call(TONE)
     await until_tone(alice, MILLIWATT)
-    heard = await alice.measure(MILLIWATT, MICROPHONE)
+    heard = await alice.measure_steady(MILLIWATT, MICROPHONE)
 
     assert heard.shares[MILLIWATT] > 0.9 and heard.shares[MICROPHONE] < 0.05
 
@@ -321,7 +321,7 @@ async def test_ice_restart_of_the_sdk_keeps_the_tone(alice: Softphone, gateway: 
     await until_tone(alice, MICROPHONE)
     _, before = await alice.sdp()
     await alice.restart_ice()
-    heard = await alice.measure(MICROPHONE, seconds=1.0)
+    heard = await alice.measure_steady(MICROPHONE, seconds=1.0)
     await alice.until("signaling.stable", timeout=PATIENCE)
     await alice.until_tone(MICROPHONE, timeout=PATIENCE)
     _, after = await alice.sdp()
@@ -424,7 +424,7 @@ async def test_inbound_call_is_answered_and_both_sides_hear_each_other(alice: So
     ringing = await alice.until("call.ringing", timeout=PATIENCE)
     await alice.answer()
     await until_tone(alice, MILLIWATT)
-    heard = await alice.measure(MILLIWATT, seconds=1.0)
+    heard = await alice.measure_steady(MILLIWATT, seconds=1.0)
     at_trunk = await until_heard(alice, gateway, is_the_microphone)
     await alice.hangup()
     over = await until_over_at_the_far_end(gateway)

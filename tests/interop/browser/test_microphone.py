@@ -52,7 +52,7 @@ async def test_password_login_calls_the_echo_and_hears_its_own_tone(tmp_path: Pa
         start = await all_.alice.call(ECHO, audio=PLAIN_AUDIO)
         active = await all_.alice.until("call.active")
         await all_.alice.until_tone(MICROPHONE)
-        heard = await all_.alice.measure(MICROPHONE, 1004)
+        heard = await all_.alice.measure_steady(MICROPHONE, 1004)
         await all_.alice.hangup()
         ended = await all_.alice.until("call.destroy")
 
