@@ -25,7 +25,8 @@ from gateway.sip.call import (
     SipCallEvent,
     Target,
 )
-from gateway.sip.endpoint import Endpoint
+from gateway.sip.core.message import Request
+from gateway.sip.endpoint import Destination, Endpoint
 from gateway.sip.settings import SipSettings, TrunkSettings
 from gateway.sip.ua import UserAgent
 from tests.interop.sipp_runner import Sipp, SippProcess, Transport, loopback_address, sipp
@@ -46,6 +47,7 @@ class BareAgent:
         self.agent, self._endpoint, self._rtp, self._host = agent, endpoint, rtp, host
         self.calls: asyncio.Queue[IncomingCall] = asyncio.Queue()
         self.events: asyncio.Queue[SipCallEvent] = asyncio.Queue()
+        self.acks: asyncio.Queue[Request] = asyncio.Queue()
         agent.on_invite = self._on_invite
 
     @property
@@ -77,6 +79,21 @@ class BareAgent:
         assert isinstance(event, kind), event
         return event
 
+    async def start(self) -> None:
+        """Take calls, and note every ACK on its way to them."""
+        await self.agent.start()
+        take = self._endpoint.on_ack
+
+        def note(ack: Request, source: Destination) -> None:
+            take(ack, source)
+            self.acks.put_nowait(ack)
+
+        self._endpoint.on_ack = note
+
+    async def gets_ack(self) -> None:
+        async with asyncio.timeout(PATIENCE):
+            await self.acks.get()
+
     def _on_invite(self, call: IncomingCall) -> None:
         call.listen(self.events.put_nowait)
         self.calls.put_nowait(call)
@@ -90,7 +107,7 @@ async def bare_agent(transport: Transport) -> AsyncIterator[BareAgent]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rtp:
         rtp.bind((host, 0))
         bare = BareAgent(UserAgent(endpoint, settings, (TRUNK,)), endpoint, rtp, host)
-        await bare.agent.start()
+        await bare.start()
         try:
             yield bare
         finally:
@@ -199,6 +216,7 @@ async def test_the_far_end_holds_and_resumes(transport: Transport, tmp_path: Pat
             offer = (await bare.hears(Reoffered)).sdp
             assert f"a={direction}" in (offer or "")
             call.answer_reoffer(bare.answer_to(offer))
+            await bare.gets_ack()  # a BYE right behind the 200 would reach SIPp before its own ACK is out
         call.hangup()
 
         await process.succeeds()
