@@ -39,6 +39,7 @@ async def test_page_can_speak_itself_and_fall_silent() -> None:
         await phone.until_silence()
 
 
+@pytest.mark.load
 async def test_mouth_to_ear_is_measured_burst_by_burst() -> None:
     async with site() as address, chromium() as browser, softphone(browser, address) as phone:
         await phone.use_mouth()
