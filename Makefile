@@ -7,8 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := .setup
 
-# What the suite needs from Debian: a browser, a SIP generator, a SIP phone.
-TEST_PACKAGES := chromium sip-tester baresip-core
+# What the suite needs from Debian: a browser, what its driver links to, a SIP generator, a SIP phone.
+TEST_PACKAGES := chromium libatomic1 sip-tester baresip-core
 
 .PHONY: help run test check bench setup setup-dev setup-test format lock docs clean
 
