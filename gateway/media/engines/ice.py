@@ -133,7 +133,10 @@ class IceGeneration(aioice.Connection):
         self.remote_is_lite = True
         self.path: Path | None = None
         self.sources: frozenset[tuple[int, Address]] = frozenset()
-        """Local port and remote address of each pair that passed a check of ours: who may send us media."""
+        """Local port and remote address of each pair that passed a check of ours: who may send us anything."""
+        self.askers: frozenset[tuple[int, Address]] = frozenset()
+        """The same of signed checks that we took, before ours is answered: who may send us SRTP, which is signed too.
+        Chromium does at once after an ICE restart. At most `MAX_REMOTE_CANDIDATES`."""
         self.has_consent = True
         self.is_running = False
         self._consent_interval = consent_interval
@@ -244,6 +247,8 @@ class IceGeneration(aioice.Connection):
         """
         super().check_incoming(message, addr, protocol)
         if isinstance(protocol, _StunProtocol):
+            if len(self.askers) < MAX_REMOTE_CANDIDATES:
+                self.askers = self.askers | {(protocol.udp.port, addr)}
             protocol.repeat(addr)
 
     def check_complete(self, pair: aioice.ice.CandidatePair) -> None:

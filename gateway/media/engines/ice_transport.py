@@ -140,6 +140,16 @@ class IceTransport:
                 return True
         return key in self._old_sources
 
+    def may_send_srtp(self, local_port: int, source: Address) -> bool:
+        """Whether packets that sign themselves may come from there: also after a signed check that we took.
+
+        For DTLS that is not enough: a hello is not signed, and a check can be repeated by whoever saw it pass.
+        """
+        key = (local_port, source)
+        generations = (self._current, self._next)
+        is_asker = any(generation is not None and key in generation.askers for generation in generations)
+        return is_asker or self.is_allowed(local_port, source)
+
     def receive_stun(self, local_port: int, data: bytes, source: Address) -> str | None:
         """Take a STUN message; why it was not taken (`not_rtp`, `source`), else None.
 

@@ -273,7 +273,7 @@ class WebRtcLeg(Leg):
         dtls = self._dtls
         if dtls is None or dtls.state is not DtlsState.CONNECTED:
             return  # before the handshake is through nobody could read it
-        if not self._ice.is_allowed(local_port, source):
+        if not self._ice.may_send_srtp(local_port, source):
             self.reject("source")
             return
         try:

@@ -164,6 +164,28 @@ async def test_audio_goes_on_over_an_ice_restart(
     await tasks.close()
 
 
+async def test_sound_on_the_new_path_is_taken_before_our_own_check_of_it_was_answered(
+    make_engine: MakeEngine, add_browser: AddBrowser, add_trunk: AddTrunk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, browser, trunk = await make_engine(), add_browser(), await add_trunk()
+    frames = [bytes([index % 256]) * 160 for index in range(500)]
+    tasks = OwnedTasks()
+
+    async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",)) as call:
+        await connect_outbound(call, browser, trunk)
+        offer = await browser.offer(restart=True)
+        browser.connected.clear()
+        # Our checks of the new generation are never answered; the browser's own ones are, by us.
+        monkeypatch.setattr(browser.ice, "request_received", lambda *_: None)
+        await call.session.take_offer(A, offer)
+        await browser.accept(await call.session.answer(A))
+        await browser.connected.wait()
+
+        tasks.start(sound.play(browser.send, sound.packets("PCMU", frames, payload_type=0, ssrc=browser.ssrc)))
+        assert (await trunk.packet()).payload in frames
+    await tasks.close()
+
+
 async def test_check_that_came_before_the_answer_is_repeated_as_soon_as_the_browser_checks_itself(
     make_engine: MakeEngine, add_browser: AddBrowser, add_trunk: AddTrunk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
