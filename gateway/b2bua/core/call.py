@@ -241,7 +241,8 @@ class Call:
         """B answered: its answer, if it is new, goes to media; A is told when media is through."""
         self.is_answered = True
         has_early_answer = self.state is State.EARLY
-        self.state, self.deadline = State.CONNECTING, self._now + CONNECT_TIMEOUT
+        self.state = State.CONNECTING
+        self._wait_until(self._now + CONNECT_TIMEOUT)
         if sdp is None and not has_early_answer:
             return self._end(Ending(NORMAL_TEMPORARY_FAILURE, None))  # RFC 3261 13.2.1: a 2xx must answer the offer
         if self._is_described_early:
@@ -252,8 +253,14 @@ class Call:
 
     def _activate(self, sdp: Sdp | None) -> list[Action]:
         self._has_described = True
-        self.state, self.deadline = State.ACTIVE, None
+        self.state = State.ACTIVE
+        self._wait_until(None)
         return [Answer(sdp)]
+
+    def _wait_until(self, deadline: float | None) -> None:
+        """The deadline of a new state, unless a leg whose media is gone has but its grace left."""
+        if not self._is_media_gone:
+            self.deadline = deadline
 
     def _hold(self, leg: LegName, is_held: bool | None) -> list[Action]:
         wanted = (leg not in self._held) if is_held is None else is_held

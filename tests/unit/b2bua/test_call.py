@@ -231,6 +231,16 @@ def test_browser_that_closes_its_media_has_a_second_to_say_bye() -> None:
     assert call.handle_timeout(9.0 + BYE_GRACE) == [Hangup(A, MEDIA_TIMEOUT), Hangup(B, MEDIA_TIMEOUT), CloseMedia()]
 
 
+def test_answer_does_not_save_a_call_whose_caller_has_closed_its_media() -> None:
+    call = dialing()
+    call.handle(MediaDown(A, "dtls_closed"), 9.0)
+    call.handle(LegAnswered(ANSWER), 9.2)
+    call.handle(DescriptionReady(TO_A), 9.3)
+
+    assert call.deadline == 9.0 + BYE_GRACE
+    assert call.handle_timeout(9.0 + BYE_GRACE)[0] == Hangup(A, MEDIA_TIMEOUT)
+
+
 def test_dead_trunk_is_left_for_the_next_one_until_none_is_left() -> None:
     call = dialing(targets=2)
 
