@@ -7,7 +7,7 @@ The event is a past-tense snake_case name, never a sentence. Bind `call_id`, `se
 import logging
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any, Final, Literal
 
 import structlog
@@ -111,8 +111,3 @@ def get_logger(**bound: object) -> structlog.stdlib.BoundLogger:
     """A logger with some keys bound."""
     logger: structlog.stdlib.BoundLogger = structlog.get_logger(**bound)
     return logger
-
-
-def masked(values: Mapping[str, object]) -> dict[str, object]:
-    """A copy whose secret keys are masked; for `check-config` and the like."""
-    return {key: MASK if key.lower() in _SECRET_KEYS else value for key, value in values.items()}
