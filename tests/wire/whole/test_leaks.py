@@ -169,6 +169,6 @@ async def until(is_true: Callable[[], bool]) -> None:
     """Let the loop turn until it is true; the caller has a deadline."""
     loop = asyncio.get_running_loop()
     while not is_true():
-        turn = loop.create_future()
-        loop.call_at(loop.time() + 0.01, turn.set_result, None)
-        await turn
+        turn = asyncio.Event()
+        loop.call_at(loop.time() + 0.01, turn.set)
+        await turn.wait()
