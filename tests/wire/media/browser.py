@@ -234,10 +234,12 @@ class Browser:
         await self._dtls.stop()
 
     async def close(self) -> None:
+        # First what starts: aiortc's stop() does not see the task that a start() under way is about to make
+        await self.tasks.close()
         if self._dtls is not None:
+            reader = self._dtls._task
             await self._dtls.stop()
-            if self._dtls._task is not None:
-                await asyncio.wait([self._dtls._task])
+            if reader is not None:
+                await asyncio.wait([reader])
         for connection in self.connections:
             await connection.close()
-        await self.tasks.close()
