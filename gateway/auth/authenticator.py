@@ -72,7 +72,7 @@ class Authenticator:
     async def login(
         self, *, username: str | None, password: str | None, token: str | None, peer: str
     ) -> Identity | Refusal:
-        """Check a login; user name with password wins over a token when both are given (verto-js V-33).
+        """Check a login; a token counts where user name and password are absent or refused (verto-js V-33).
 
         Args:
             username: a connection's user name or a credential's; `@domain` behind it is left out.
@@ -100,7 +100,9 @@ class Authenticator:
     async def _check(self, kind: str, username: str, password: str, token: str) -> Identity | Refusal:
         match kind:
             case "password":
-                return await self._by_password(username.partition("@")[0], password)
+                outcome = await self._by_password(username.partition("@")[0], password)
+                rescued = await self._by_token(token) if token and isinstance(outcome, Refusal) else None
+                return rescued if isinstance(rescued, Identity) else outcome
             case "token":
                 return await self._by_token(token)
             case _:

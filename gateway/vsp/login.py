@@ -12,8 +12,7 @@ from gateway.domain.identity import Identity
 class LoginAttempt:
     """A `login` request as the client sent it; what is absent, null or empty there is None here.
 
-    User name with password and a token may come together; which of them counts is the checker's choice (verto-js
-    3.2 has the user name win).
+    User name with password and a token may come together: the former are tried first (V-33).
     """
 
     username: str | None

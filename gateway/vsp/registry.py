@@ -53,11 +53,17 @@ class SessionRegistry:
         return None
 
     def find_by_connection(self, connection_id: str) -> VertoClient | None:
-        """The client to ring for a number of that connection: the last to log in with any of its user names."""
-        for entry in reversed(self._entries.values()):
-            if entry.is_connected and entry.client.identity.connection_id == connection_id:
-                return entry.client
-        return None
+        """The client to ring for a number of that connection.
+
+        A number belongs to the connection's own user name, as the product has it: the last client to log in under
+        that. The clients of its credentials only when there is none, the last of them.
+        """
+        clients = [
+            entry.client
+            for entry in reversed(self._entries.values())
+            if entry.is_connected and entry.client.identity.connection_id == connection_id
+        ]
+        return min(clients, key=lambda client: client.identity.credential_id is not None, default=None)
 
     def sessions(self) -> list[SessionSnapshot]:
         """All sessions, oldest login first."""

@@ -19,6 +19,7 @@ from gateway.observability.metrics import VERTO_SOCKETS, VERTO_SOCKETS_REFUSED
 from gateway.vsp.client import VertoClient
 from gateway.vsp.control import CallControl
 from gateway.vsp.core.messages import Login
+from gateway.vsp.core.platforms import login_error
 from gateway.vsp.core.session import GOING_AWAY, CloseRequested, Event, VertoSession
 from gateway.vsp.login import BUSY, Authenticate, LoginAttempt
 from gateway.vsp.registry import SessionRegistry
@@ -201,10 +202,12 @@ class VertoServer:
             socket.step(lambda: self._accept(socket, login, identity))
         else:
             refusal = outcome
-            socket.step(lambda: self._refuse(socket, refusal))
+            socket.step(lambda: self._refuse(socket, login, refusal))
 
-    def _refuse(self, socket: VertoSocket, refusal: Refusal) -> list[Event]:
-        events = socket.core.refuse_login(refusal.message, now=asyncio.get_running_loop().time())
+    def _refuse(self, socket: VertoSocket, login: Login, refusal: Refusal) -> list[Event]:
+        is_token_refused = not login.has_credentials and refusal.code != BUSY
+        code = login_error(login.user_agent, is_token_refused=is_token_refused)
+        events = socket.core.refuse_login(refusal.message, now=asyncio.get_running_loop().time(), code=code)
         if refusal.code == BUSY and socket.client is None:
             # The SDK takes the error for final, but when the socket closes it comes back and logs in again.
             return [CloseRequested(TRY_AGAIN_LATER, "busy")]

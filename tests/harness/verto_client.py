@@ -4,7 +4,7 @@ import asyncio
 import json
 import ssl
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -33,6 +33,8 @@ class VertoClient:
         self.session_id: str | None = None
         self.messages: list[Message] = []
         """Every request of the server, pings left out."""
+        self.on_message: Callable[[Message], None] = lambda _message: None
+        """Told of each of them."""
         self._pending: dict[str, asyncio.Future[Message]] = {}
         self._arrived = asyncio.Condition()
         self.is_closed = asyncio.Event()
@@ -64,6 +66,7 @@ class VertoClient:
             await self._send({"id": message["id"], "result": {"method": message["method"]}})
         async with self._arrived:
             self.messages.append(message)
+            self.on_message(message)
             self._arrived.notify_all()
 
     async def _send(self, message: Message) -> None:

@@ -37,6 +37,11 @@ class Login:
     user_agent: str
     user_variables: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
+    @property
+    def has_credentials(self) -> bool:
+        """Whether user name and password are both there; they count before a token (V-33)."""
+        return self.username is not None and self.password is not None
+
 
 @dataclass(frozen=True, slots=True)
 class AnonymousLogin:
@@ -163,7 +168,7 @@ def _login(params: Fields) -> Body:
         user_agent=user_agent(params),
         user_variables=params.section("userVariables").scalars(most=MAX_USER_VARIABLES),
     )
-    if login.token is None and (login.username is None or login.password is None):
+    if login.token is None and not login.has_credentials:
         raise params.refuse("login needs login and passwd, or login_token")
     return login
 

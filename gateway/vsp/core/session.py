@@ -203,12 +203,16 @@ class VertoSession:
             self._outgoing.request("telnyx_rtc.clientReady", {"reattached_sessions": []})
         return self._next_login()
 
-    def refuse_login(self, message: str, *, now: float) -> list[Event]:
-        """The login being checked is bad. The socket stays open, but not for any number of attempts."""
+    def refuse_login(self, message: str, *, now: float, code: int = AUTHENTICATION_FAILED) -> list[Event]:
+        """The login being checked is bad. The socket stays open, but not for any number of attempts.
+
+        Args:
+            code: the error's, as `platforms.login_error` chooses it.
+        """
         if self.state is State.CLOSED:
             return []
         ref, _ = self._logins.popleft()
-        self._outgoing.error(ref, AUTHENTICATION_FAILED, message)
+        self._outgoing.error(ref, code, message)
         return self._after_refusal(now) or self._next_login()
 
     def punt(self) -> None:

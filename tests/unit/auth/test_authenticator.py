@@ -105,15 +105,23 @@ async def test_connection_without_a_number_has_no_caller_number(house: House) ->
     assert identity.caller_number is None
 
 
-async def test_password_wins_over_a_token_and_is_not_rescued_by_it(house: House) -> None:
+async def test_v33_password_wins_over_a_token_and_a_wrong_one_leaves_the_word_to_it(house: House) -> None:
     alice = await _provision(house)
 
     by_password = await _login(house, "alice", "s3cret", alice.token)
-    refused = await _login(house, "alice", "wrong", alice.token)
+    rescued = await _login(house, "alice", "wrong", alice.token)
 
     assert isinstance(by_password, Identity)
     assert by_password.username == "alice"
-    assert _code(refused) == "bad_credentials"
+    assert isinstance(rescued, Identity)
+    assert rescued.username == alice.sip_username
+
+
+async def test_v33_where_both_are_bad_the_password_is_what_the_client_hears_of(house: House) -> None:
+    alice = await _provision(house)
+    house.clock.advance(10_000)
+
+    assert _code(await _login(house, "alice", "wrong", alice.token)) == "bad_credentials"
 
 
 @pytest.mark.parametrize(("username", "password"), [("alice", None), (None, "s3cret"), ("", ""), ("alice", "")])

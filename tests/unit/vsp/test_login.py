@@ -4,6 +4,7 @@ import pytest
 
 from gateway.domain.ids import SessionId, VertoCallId
 from gateway.vsp.core.calls import CallRequested
+from gateway.vsp.core.platforms import login_error
 from gateway.vsp.core.session import AnonymousLoginRefused, CloseRequested, LoginRequested, State
 from tests.unit.vsp.conversation import Conversation, invite
 
@@ -97,7 +98,29 @@ def test_v34_trap1_bad_credentials_give_32001_and_the_socket_stays() -> None:
     assert talk.session.state is State.NEW
 
 
-def test_a_second_identical_login_after_a_refusal_is_checked_again() -> None:
+@pytest.mark.parametrize(
+    ("user_agent", "is_token_refused", "code"),
+    [
+        ("Web-2.27.10", True, -32001),
+        ("Web-2.27.10", False, -32001),
+        ("", True, -32001),
+        ("Mozilla/5.0 (iPhone) iOS-like", True, -32001),
+        ("iOS-4.1.2", True, -32000),
+        ("iOS-mpn-4.1.2", True, -32000),
+        ("Android-3.7.0", True, -32000),
+        ("Flutter-4.4.0", True, -32000),
+        ("ReactNative-1.1.0", True, -32000),
+        ("ReactNative-mpn-1.1.0", False, -32001),
+        ("Android-3.7.0", False, -32001),
+    ],
+)
+def test_v34_v35_m25_a_bad_token_is_32000_to_mobile_sdks_alone(
+    user_agent: str, is_token_refused: bool, code: int
+) -> None:
+    assert login_error(user_agent, is_token_refused=is_token_refused) == code
+
+
+def test_m26_a_second_identical_login_after_a_refusal_is_checked_again() -> None:
     talk = Conversation()
     talk.say("login", {"login": "alice", "passwd": "wrong"})
     talk.session.refuse_login("no", now=0.0)

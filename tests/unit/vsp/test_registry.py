@@ -1,5 +1,6 @@
 """Who is rung, whose session it is."""
 
+import itertools
 from datetime import UTC, datetime
 
 import pytest
@@ -11,15 +12,15 @@ from gateway.vsp.registry import SessionRegistry
 from tests.unit.vsp.conversation import Conversation
 
 
-def identity(username: str = "alice", connection_id: str = "1") -> Identity:
-    return Identity(connection_id=connection_id, credential_id=None, username=username)
+def identity(username: str = "alice", connection_id: str = "1", credential_id: str | None = None) -> Identity:
+    return Identity(connection_id=connection_id, credential_id=credential_id, username=username)
 
 
-def client(session_id: str, username: str = "alice") -> VertoClient:
+def client(session_id: str, username: str = "alice", *, credential_id: str | None = None) -> VertoClient:
     return VertoClient(
         Conversation().log_in(session_id).call().session,
         session_id=SessionId(session_id),
-        identity=identity(username),
+        identity=identity(username, credential_id=credential_id),
         peer="192.0.2.1",
         user_agent="Web-2.27.10",
         logged_in_at=datetime(2026, 5, 1, tzinfo=UTC),
@@ -43,16 +44,34 @@ def test_the_last_session_of_a_user_to_log_in_is_rung() -> None:
     assert registry.find_by_username("alice") is second
 
 
-def test_a_number_rings_whoever_of_its_connection_logged_in_last() -> None:
+def test_a_number_rings_whoever_logged_in_last_with_the_user_name_of_its_connection() -> None:
     registry = SessionRegistry()
-    first, second = client("s1"), client("s2", "bob")
-    for one in (first, second):
+    first, second, generated = client("s1"), client("s2"), client("s3", "gencred1", credential_id="c1")
+    for one in (first, second, generated):
         registry.add(one)
 
     assert registry.find_by_connection("1") is second
     registry.disconnect(second)
     assert registry.find_by_connection("1") is first
+    registry.disconnect(first)
+    assert registry.find_by_connection("1") is generated
     assert registry.find_by_connection("2") is None
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations("abcdef")), ids="".join)
+def test_the_table_of_john1234_holds_for_every_order_of_registration(order: tuple[str, ...]) -> None:
+    registry = SessionRegistry()
+    names = dict(zip("abcdef", ["john1234", "gencred1", "gencred1", "gencred2", "gencred2", "gencred2"], strict=True))
+    clients = {
+        letter: client(letter, names[letter], credential_id=None if letter == "a" else names[letter])
+        for letter in order
+    }
+    for one in clients.values():
+        registry.add(one)
+
+    assert registry.find_by_username("john1234") is registry.find_by_connection("1") is clients["a"]
+    assert registry.find_by_username("gencred1") is clients[max("bc", key=order.index)]
+    assert registry.find_by_username("gencred2") is clients[max("def", key=order.index)]
 
 
 def test_a_lost_session_is_kept_but_not_rung() -> None:

@@ -73,6 +73,33 @@ async def test_v34_a_refused_login_leaves_the_socket_open_for_a_better_one(tmp_p
         assert "result" in await client.log_in()
 
 
+@pytest.mark.parametrize(
+    ("user_agent", "bad_token", "bad_password"),
+    [
+        ({"sdkVersion": "2.27.10", "data": "iOS-4.1.2"}, -32001, -32001),
+        ("Web-2.16.0", -32001, -32001),
+        (None, -32001, -32001),
+        ("iOS-4.1.2", -32000, -32001),
+        ("Android-3.7.0", -32000, -32001),
+        ("Flutter-4.4.0", -32000, -32001),
+        ("ReactNative-mpn-1.1.0", -32000, -32001),
+    ],
+)
+async def test_v34_v35_m25_each_sdk_gets_the_code_that_it_understands(
+    tmp_path: Path, user_agent: object, bad_token: int, bad_password: int
+) -> None:
+    async with running(tmp_path) as server, server.connect() as client:
+        more = {"User-Agent": user_agent}
+        by_token = await client.ask("login", {"login": None, "passwd": None, "login_token": "jwt-nobody", **more})
+        by_password = await client.ask("login", {"login": "alice", "passwd": "wrong", **more})
+        by_both = await client.ask("login", {"login": "alice", "passwd": "wrong", "login_token": "jwt-nobody", **more})
+
+        assert by_token["error"]["code"] == bad_token
+        assert by_password["error"]["code"] == by_both["error"]["code"] == bad_password
+        assert isinstance(by_token["error"]["message"], str)
+        assert "result" in await client.log_in()
+
+
 async def test_v12_pings_are_answered_while_a_login_is_checked(tmp_path: Path) -> None:
     may_go_on = asyncio.Event()
 
