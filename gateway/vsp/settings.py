@@ -14,11 +14,16 @@ class VspSettings:
     """Region in the gateway state; informative too."""
 
     ping_interval: float = 15.0
-    """Seconds between two pings to a logged-in client. The SDK probes by itself after 20 s of silence, and calls
+    """Seconds between two pings to a logged-in browser. Its SDK probes by itself after 20 s of silence, and calls
     the connection dead 5 s later."""
 
+    mobile_ping_interval: float = 30.0
+    """The same for the mobile SDKs, known by their User-Agent. Android and Flutter grade the connection by this
+    interval and count a ping as missed half a second after 30 s."""
+
     idle_timeout: float = 60.0
-    """Seconds without any frame from a client after which its socket is dropped: four pings unanswered."""
+    """Seconds without any frame from a client after which its socket is dropped: four pings unanswered, or two of
+    the slower ones."""
 
     login_timeout: float = 30.0
     """Seconds that a socket may stay open before its first login request."""

@@ -15,6 +15,7 @@ from gateway.vsp.control import ClientAnswer, ClientBye, ClientCandidate, Client
 from gateway.vsp.core.errors import AUTHENTICATION_FAILED, CALL_ERROR, INVALID_PARAMS, BadParams
 from gateway.vsp.core.fields import Fields
 from gateway.vsp.core.jsonrpc import Request
+from gateway.vsp.core.platforms import is_mobile
 
 MAX_CANDIDATE: Final = 1024
 MAX_CHANNELS: Final = 64
@@ -183,8 +184,14 @@ def _session_id(params: Fields) -> SessionId | None:
 
 
 def user_agent(params: Fields) -> str:
-    """`User-Agent`: a text, or since JavaScript SDK 2.27 an object with the SDK's version in it."""
-    version = params.section("User-Agent").text_if_usable("sdkVersion", limit=64)
+    """`User-Agent`: a text, or since JavaScript SDK 2.27 an object with the SDK's version in it.
+
+    Mobile SDKs send the object in `anonymous_login` alone, with their usual text as `data` (verto-mobile 5).
+    """
+    agent = params.section("User-Agent")
+    if is_mobile(data := agent.text_if_usable("data") or ""):
+        return data
+    version = agent.text_if_usable("sdkVersion", limit=64)
     return f"Web-{version}" if version is not None else params.text_if_usable("User-Agent") or ""
 
 

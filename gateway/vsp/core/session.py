@@ -45,6 +45,7 @@ from gateway.vsp.core.messages import (
     Unknown,
     parse,
 )
+from gateway.vsp.core.platforms import is_mobile
 from gateway.vsp.core.rate import TokenBucket
 from gateway.vsp.core.speed_test import SpeedTest
 from gateway.vsp.settings import VspSettings
@@ -139,7 +140,7 @@ class VertoSession:
         self._bucket = TokenBucket(rate=settings.message_rate, burst=settings.message_burst, now=now)
         self._received_at = now
         self._login_deadline = now + settings.login_timeout
-        self._ping_at = now
+        self._ping_at, self._ping_interval = now, settings.ping_interval
         self._token_expires_at: float | None = None
 
     @property
@@ -187,7 +188,7 @@ class VertoSession:
         """
         if self.state is State.CLOSED:
             return []
-        ref, _ = self._logins.popleft()
+        ref, login = self._logins.popleft()
         is_first = self.state is not State.READY
         assert is_first or session_id == self.session_id, "a session keeps its id for life"
         self.state, self.session_id, self._refusals = State.READY, session_id, 0
@@ -195,7 +196,9 @@ class VertoSession:
         self._gateway = Gateway(dc=self._settings.dc, region=self._settings.region, call_report_id=call_report_id)
         self._outgoing.result(ref, {"message": "logged in", "sessid": session_id})
         if is_first:
-            self._ping_at = now + self._settings.ping_interval
+            if is_mobile(login.user_agent):
+                self._ping_interval = self._settings.mobile_ping_interval
+            self._ping_at = now + self._ping_interval
             self.calls.begin(session_id)
             for verto_call_id in lost_calls:
                 self.calls.end_lost(verto_call_id, causes.NETWORK_OUT_OF_ORDER)
@@ -241,7 +244,7 @@ class VertoSession:
         if self.state is State.NEW and now >= self._login_deadline:
             return self._close(POLICY_VIOLATION, "login_timeout")
         if self.state is State.READY and now >= self._ping_at:
-            self._ping_at = now + self._settings.ping_interval
+            self._ping_at = now + self._ping_interval
             self._outgoing.ping()
         self.calls.handle_timeout(now)
         return []

@@ -42,6 +42,20 @@ def test_v11_an_idle_session_is_pinged_every_15_seconds_with_a_serno() -> None:
     assert [ping["params"]["serno"] for ping in pings] == [ping["id"] for ping in pings] == [2, 3, 4]
 
 
+@pytest.mark.parametrize("agent", ["iOS-4.1.2", "Android-3.7.0", "Flutter-4.4.0", "ReactNative-mpn-1.1.0"])
+def test_m7_a_mobile_sdk_is_pinged_every_30_seconds(agent: str) -> None:
+    talk = Conversation().log_in(**{"User-Agent": agent})
+
+    talk.pass_time(29.9)
+    assert talk.heard() == []
+    talk.pass_time(0.1)
+    assert len(talk.heard()) == 1
+    talk.say("telnyx_rtc.ping")
+    assert "result" in talk.heard()[0]
+    talk.pass_time(30.0)
+    assert [ping["params"]["serno"] for ping in talk.heard()] == [3]
+
+
 def test_no_ping_is_sent_before_the_login() -> None:
     talk = Conversation()
 
