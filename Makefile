@@ -40,7 +40,7 @@ setup: $(STAMPS)/python $(STAMPS)/console ## Put the program and its console int
 
 setup-dev: setup $(STAMPS)/dev ## The same, and the tools of a developer
 
-setup-test: setup-dev $(STAMPS)/test ## The same, and the real clients that the tests drive
+setup-test: setup-dev $(STAMPS)/test $(STAMPS)/clients ## The same, and the real clients that the tests drive
 
 $(STAMPS)/python: requirements/run.txt pyproject.toml
 	@mkdir -p $(STAMPS)
@@ -64,8 +64,15 @@ $(STAMPS)/test: $(STAMPS)/dev Makefile
 	@scripts/debian-packages.sh $(TEST_PACKAGES)
 	@touch $@
 
+# The npm clients of the tests: each folder has a lock of its own.
+CLIENT_LOCKS := $(wildcard tests/interop/*/package-lock.json)
+
+$(STAMPS)/clients: $(CLIENT_LOCKS) scripts/install_clients.py scripts/build_console.py $(STAMPS)/python
+	@$(BIN)/python scripts/install_clients.py
+	@touch $@
+
 lock: setup-dev ## Renew requirements/*.txt from pyproject.toml
 	$(BIN)/python scripts/lock.py
 
 clean: ## Remove what set-up and tests left in the tree
-	rm -rf $(VENV) $(STAMPS) node_modules gateway/console/static/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(STAMPS) node_modules tests/interop/*/node_modules gateway/console/static/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -65,11 +65,12 @@ def is_built(wanted: str) -> bool:
     return BUNDLE.is_file() and manifest.get("inputs") == wanted and manifest.get("sha256") == digest
 
 
-def install_packages() -> None:
-    """Fill `node_modules` exactly as the lock says, without running a script of a package."""
+def install_packages(folder: Path | None = None) -> None:
+    """Fill `node_modules` in the tree, or in that folder, as its lock says, without running a script of a package."""
     npm = find_npm()
-    sys.stdout.write("installing front-end packages\n")
-    run([*npm, "ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--loglevel=error"])
+    sys.stdout.write("installing front-end packages\n" if folder is None else f"installing {folder.name} packages\n")
+    command = [*npm, "ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--loglevel=error"]
+    run(command, folder=folder)
 
 
 def find_npm() -> list[str]:
@@ -106,8 +107,8 @@ def is_working(npm: str) -> bool:
         return False
 
 
-def run(command: Sequence[str]) -> None:
-    """Run a command in the tree, quiet unless it fails.
+def run(command: Sequence[str], *, folder: Path | None = None) -> None:
+    """Run a command in the tree, or in that folder, quiet unless it fails.
 
     Raises:
         BuildError: with the end of what it said.
@@ -117,7 +118,7 @@ def run(command: Sequence[str]) -> None:
     try:
         done = subprocess.run(  # noqa: S603 -- our own arguments
             command,
-            cwd=ROOT,
+            cwd=folder or ROOT,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

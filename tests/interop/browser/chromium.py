@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import psutil
@@ -51,6 +51,23 @@ async def chromium(microphone: Path | None = None, *, flags: Sequence[str] = ())
             yield browser
         finally:
             await browser.close()
+
+
+class SharedChromium:
+    """One Chromium for many tests, and another one after it crashed, so that one test cannot fail the rest."""
+
+    def __init__(self, microphone: Path) -> None:
+        self._microphone, self._stack = microphone, AsyncExitStack()
+        self._browser: Browser | None = None
+
+    async def get(self) -> Browser:
+        if self._browser is None or not self._browser.is_connected():
+            await self.close()
+            self._browser = await self._stack.enter_async_context(chromium(self._microphone))
+        return self._browser
+
+    async def close(self) -> None:
+        await self._stack.aclose()
 
 
 def has_address() -> bool:

@@ -88,6 +88,10 @@ class Softphone:
         await self._do("login", options)
         return await self.last("client.connect")
 
+    async def login_again(self, **credentials: str) -> None:
+        """Log in on the live socket (`login_token`, or `login` and `password`), as before a token expires."""
+        await self._do("loginAgain", credentials)
+
     async def call(self, destination: str, **options: object) -> Happened:
         """`newCall`; `codecs=["opus"]` offers only these (and telephone-event). Returns its first entry."""
         await self._do("newCall", destination, options)
@@ -220,11 +224,11 @@ class Softphone:
 
 
 @asynccontextmanager
-async def site() -> AsyncIterator[str]:
-    """Serve the page and the SDK from loopback; yields the page's address."""
+async def site(bundle: Path = SDK) -> AsyncIterator[str]:
+    """Serve the page and that bundle of the SDK from loopback; yields the page's address."""
 
     async def sdk(_request: web.Request) -> web.FileResponse:
-        return web.FileResponse(SDK, headers={"Content-Type": "text/javascript"})
+        return web.FileResponse(bundle, headers={"Content-Type": "text/javascript"})
 
     async def index(_request: web.Request) -> web.FileResponse:
         return web.FileResponse(PAGE / "index.html")

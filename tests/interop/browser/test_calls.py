@@ -6,17 +6,15 @@ Each test has a gateway and a browser context of its own; the browser process an
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
 
-from gateway.lab.calls import LabCall
 from tests.harness.gateway import PASSWORD, Running, merged, running
-from tests.interop.browser.chromium import chromium
+from tests.harness.lab import heard_at_the_far_end, live_calls, ring, token_of, until_over_at_the_far_end
+from tests.interop.browser.chromium import SharedChromium
 from tests.interop.browser.softphone import PLAIN_AUDIO, Happened, Softphone, site, softphone
 from tests.interop.browser.sound import write_tone
 
@@ -37,23 +35,6 @@ PATIENCE: Final = 15.0
 """Seconds that anything may take on a busy machine."""
 DEFAULTS: Final[Mapping[str, object]] = {"lab": {"time_scale": 0.3}, "calls": {"stop_grace": 0.0}}
 """The far end rings 0.3 s instead of 1 s, and so on: nobody waits here."""
-
-
-class SharedChromium:
-    """One Chromium for many tests, and another one after it crashed, so that one test cannot fail the rest."""
-
-    def __init__(self, microphone: Path) -> None:
-        self._microphone, self._stack = microphone, AsyncExitStack()
-        self._browser: Browser | None = None
-
-    async def get(self) -> Browser:
-        if self._browser is None or not self._browser.is_connected():
-            await self.close()
-            self._browser = await self._stack.enter_async_context(chromium(self._microphone))
-        return self._browser
-
-    async def close(self) -> None:
-        await self._stack.aclose()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -118,33 +99,6 @@ async def until_ended(phone: Softphone, *, after: Happened | None = None) -> Hap
     return await phone.until("call.destroy", after=after, timeout=PATIENCE)
 
 
-async def ring(gateway: Running, **body: object) -> str:
-    """Have the lab trunk ring alice with its tone; returns the lab's id of the call."""
-    made = await gateway.post("/_lab/calls", {"to": "alice", "from": "+12025550177", "scenario": "tone", **body})
-    return str(made["data"]["id"])
-
-
-def lab_call(gateway: Running) -> LabCall:
-    """The newest call as the far end has it."""
-    lab = gateway.gateway.lab
-    assert lab is not None
-    calls = lab.switchboard.history.newest(1)
-    assert calls
-    return calls[0]
-
-
-async def until_over_at_the_far_end(gateway: Running) -> Any:  # Any: JSON of the API
-    """Wait until the newest call is over at the lab trunk; returns its record there."""
-    call = lab_call(gateway)
-    async with asyncio.timeout(PATIENCE):
-        await call.over.wait()
-    return (await gateway.get(f"/_lab/calls/{call.facts.lab_call_id}"))["data"]
-
-
-async def heard_at_the_far_end(gateway: Running) -> Any:  # Any: JSON of the API
-    return (await gateway.get(f"/_lab/calls/{lab_call(gateway).facts.lab_call_id}"))["data"]["heard"]
-
-
 async def until_heard(phone: Softphone, gateway: Running, is_right: Callable[[Any], bool]) -> Any:  # Any: JSON
     """Ask what the newest call's far end heard until it is right; between two questions the page listens."""
     async with asyncio.timeout(PATIENCE):
@@ -155,11 +109,6 @@ async def until_heard(phone: Softphone, gateway: Running, is_right: Callable[[An
 
 def is_the_microphone(heard: Any) -> bool:  # Any: JSON of the API
     return heard["frequency_hz"] is not None and abs(heard["frequency_hz"] - MICROPHONE) < 5.0
-
-
-async def live_calls(gateway: Running) -> list[Any]:  # Any: JSON of the API
-    calls: list[Any] = (await gateway.get("/v2/gateway/calls?state=live"))["data"]
-    return calls
 
 
 async def refused_logins(gateway: Running) -> float:
@@ -181,10 +130,7 @@ async def test_password_login_is_ready_and_registered(phone: Softphone, gateway:
 
 
 async def test_token_login_is_ready_and_calls(phone: Softphone, gateway: Running) -> None:
-    provisioning = gateway.gateway.provisioning
-    made = await provisioning.add_credential(gateway.connections["alice"], name="desk")
-    token = await provisioning.create_token(made.credential.credential_id, ttl=600)
-    await phone.login(host=gateway.websocket, login_token=token, timeout=PATIENCE)
+    await phone.login(host=gateway.websocket, login_token=await token_of(gateway, "alice"), timeout=PATIENCE)
     await phone.call(TONE)
 
     await until_tone(phone, MILLIWATT)
