@@ -91,6 +91,8 @@ class IncomingLabCall(LabCall):
                 self._perform_all(self._run.confirmed(self._loop.time()))
             case sip.Reoffered(sdp):
                 self._take_reoffer(self._leg, sdp)
+            case sip.Referred():  # the lab calls whom it is told to call by its API, and nobody else
+                self._leg.reject_refer(603)
             case sip.Cancelled():
                 self._end(EndedBy.FAR_END, status=487, reason="cancelled")
             case sip.Ended(_, reason):
@@ -154,6 +156,8 @@ class OutgoingLabCall(LabCall):
                 self._perform_all(self._run.confirmed(self._loop.time()))
             case sip.Reoffered(sdp) if self._leg is not None:
                 self._take_reoffer(self._leg, sdp)
+            case sip.Referred() if self._leg is not None:
+                self._leg.reject_refer(603)
             case sip.Confirmed(sdp):  # the answer to an offer that a re-INVITE without one asked of us
                 self._accept(sdp)
             case sip.Rejected(status, reason):

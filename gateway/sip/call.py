@@ -19,6 +19,7 @@ class Target:
         from_uri: the From URI; `from_name` its display name.
         username, password: for a 401 or 407, None when the trunk has none. Used only towards `uri`'s host.
         headers: more header fields, name and value, already allowed by the caller of this.
+        replaces: the dialog at the called side that this call shall take over (RFC 3891); it must know how.
     """
 
     uri: str
@@ -27,6 +28,49 @@ class Target:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     headers: Sequence[tuple[str, str]] = ()
+    replaces: "Replaces | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replaces:
+    """A dialog as an INVITE names it that shall take its place (RFC 3891 section 6.1).
+
+    Attributes:
+        to_tag, from_tag: the tags of the side that gets that INVITE and of the other side; "0" for none (section 6.1).
+        is_early_only: only if that dialog is not confirmed yet.
+    """
+
+    call_id: str
+    to_tag: str
+    from_tag: str
+    is_early_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReferTarget:
+    """Whom a REFER wants us to call: Refer-To without the header fields in its URI, but for the Replaces in it."""
+
+    uri: str
+    replaces: Replaces | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferProgress:
+    """What became of a REFER of ours so far.
+
+    Attributes:
+        status, reason: of the answer to the REFER while `is_final` is false for the first time, then of the
+            message/sipfrag in each NOTIFY; ours is 408 (no answer, or no outcome in time), 481 (the dialog is over,
+            or no REFER is possible in it), 491 (another one is open) or 503 (it could not be sent).
+        is_final: nothing more comes. With status 202: accepted, and the far end will not say what becomes of it.
+    """
+
+    status: int
+    reason: str
+    is_final: bool
+
+
+OnReferProgress = Callable[[ReferProgress], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +135,17 @@ class InfoDtmf:
 
 
 @dataclass(frozen=True, slots=True)
+class Referred:
+    """A REFER from the far end waits for `accept_refer` or `reject_refer` (RFC 3515): it wants us to call `target`.
+
+    `referred_by` is the URI in its Referred-By (RFC 3892). While one is open, a second one is refused with 491.
+    """
+
+    target: ReferTarget
+    referred_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The dialog is over: BYE from the far end (answered already), no ACK (64*T1), or 408/481 to a request of ours."""
 
@@ -99,7 +154,7 @@ class Ended:
     """`bye`, `no_ack`, `no_answer` (we offered, and the ACK or 2xx brought no answer), `dialog_lost`."""
 
 
-SipCallEvent = Provisional | Answered | Rejected | Cancelled | Confirmed | Reoffered | InfoDtmf | Ended
+SipCallEvent = Provisional | Answered | Rejected | Cancelled | Confirmed | Reoffered | InfoDtmf | Referred | Ended
 OnSipCallEvent = Callable[[SipCallEvent], None]
 
 
@@ -122,8 +177,33 @@ class OutgoingCall(Protocol):
     def reject_reoffer(self, status: int) -> None:
         """Refuse the re-INVITE that waits (488); the session goes on as before."""
 
+    @property
+    def dialog(self) -> Replaces | None:
+        """This dialog as a third party names it towards the far end: `replaces` for `refer` or for a `Target`.
+
+        None until the far end is known, and after the end.
+        """
+
     def reinvite(self, sdp: Sdp, on_result: Callable[[Answered | Rejected], None]) -> None:
         """Offer again within the dialog; 491 is retried once after the time of RFC 3261 section 14.1."""
+
+    def accept_refer(self) -> None:
+        """202 to the REFER that waits, then a NOTIFY with `SIP/2.0 100 Trying`."""
+
+    def reject_refer(self, status: int) -> None:
+        """Refuse the REFER that waits, for example with 603."""
+
+    def notify_refer(self, status: int, reason: str) -> None:
+        """Tell the far end how its REFER goes; a final status ends the implicit subscription.
+
+        Nothing is sent when there is none: not accepted, ended already, or the far end asked for none (RFC 4488).
+        """
+
+    def refer(self, uri: str, on_progress: OnReferProgress, *, replaces: Replaces | None = None) -> None:
+        """Ask the far end to call `uri`; the last progress is final and comes after 300 s at the latest.
+
+        After `hangup()` nothing comes any more.
+        """
 
 
 class IncomingCall(Protocol):
@@ -159,6 +239,13 @@ class IncomingCall(Protocol):
     def offer(self) -> Sdp | None:
         """The offer in the INVITE, None for a delayed offer."""
 
+    @property
+    def replaces(self) -> SipCallId | None:
+        """The live call of ours that this one shall take the place of (RFC 3891), None for an ordinary call.
+
+        Matching and its refusals are done. Who answers this call hangs up that one.
+        """
+
     def listen(self, on_event: OnSipCallEvent) -> None:
         """Set the callback; events that came before are delivered at once."""
 
@@ -180,4 +267,15 @@ class IncomingCall(Protocol):
 
     def reject_reoffer(self, status: int) -> None: ...
 
+    @property
+    def dialog(self) -> Replaces | None: ...
+
     def reinvite(self, sdp: Sdp, on_result: Callable[[Answered | Rejected], None]) -> None: ...
+
+    def accept_refer(self) -> None: ...
+
+    def reject_refer(self, status: int) -> None: ...
+
+    def notify_refer(self, status: int, reason: str) -> None: ...
+
+    def refer(self, uri: str, on_progress: OnReferProgress, *, replaces: Replaces | None = None) -> None: ...

@@ -16,11 +16,13 @@ from gateway.sip.core.actions import (
     Failure,
     Notify,
     Report,
+    ReportRefer,
     Respond,
     Responder,
     Send,
     SendAck,
 )
+from gateway.sip.core.dialog import DialogId, Stage
 from gateway.sip.core.errors import SipError
 from gateway.sip.core.message import Request, Response
 from gateway.sip.core.session import Session
@@ -52,6 +54,8 @@ class Usage(Protocol):
     def is_over(self) -> bool: ...
     @property
     def dialog_count(self) -> int: ...
+    @property
+    def dialogs(self) -> list[tuple[DialogId, Stage]]: ...
     def hangup(self, q850: int | None, now: float) -> list[Action]: ...
     def receive(self, request: Request, responder: Responder, remote_tag: str, now: float) -> list[Action]: ...
     def receive_ack(self, ack: Request) -> list[Action]: ...
@@ -91,7 +95,7 @@ class Driver:
         self._destinations: dict[str, Destination] = {}
         self._unsent: deque[tuple[str, WithDestination, Callable[[], None]]] = deque()
         self._sender: asyncio.Task[None] | None = None
-        self._news: deque[Notify | Report] = deque()
+        self._news: deque[Notify | Report | ReportRefer] = deque()
         self._phase = Phase.LIVE
         self._is_delivering = False
 
@@ -139,7 +143,7 @@ class Driver:
                     transaction.cancel(headers)
             case Respond(responder=responder, response=response):
                 responder.respond(response)
-            case Notify() | Report():
+            case Notify() | Report() | ReportRefer():
                 self._news.append(action)
 
     # Requests
@@ -228,5 +232,7 @@ class Driver:
                         self._deliver(event)
                     case Report(on_result=on_result, result=result):
                         on_result(result)
+                    case ReportRefer(on_progress=on_progress, progress=progress):
+                        on_progress(progress)
         finally:
             self._is_delivering = False

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from gateway.domain.ids import Sdp, SipCallId
-from gateway.sip.call import Answered, OnSipCallEvent, Rejected, SipCallEvent
+from gateway.sip.call import OnSipCallEvent, SipCallEvent
 from gateway.sip.core.errors import SipError
 from gateway.sip.core.headers.name_addr import NameAddr
 from gateway.sip.core.headers.uri import SipUri
@@ -13,6 +13,7 @@ from gateway.sip.core.invite_server import InviteServer
 from gateway.sip.core.message import Request
 from gateway.sip.driver import Driver
 from gateway.sip.endpoint import ServerTransaction
+from gateway.sip.in_dialog import InDialog
 from gateway.sip.outgoing import Services
 from gateway.sip.settings import TrunkSettings
 
@@ -20,12 +21,15 @@ MAX_UNHEARD: Final = 64
 """Events kept before `listen`; of more than these the oldest go, the last word of a call is the newest."""
 
 
-class Incoming:
+class Incoming(InDialog):
     """One call to us.
 
     Args:
+        replaces: the call of ours that it names in a Replaces.
         on_over: called once when nothing is left of it.
     """
+
+    driver: Driver
 
     def __init__(
         self,
@@ -34,11 +38,13 @@ class Incoming:
         *,
         trunk: TrunkSettings,
         services: Services,
+        replaces: SipCallId | None,
         on_over: Callable[["Incoming"], None],
     ) -> None:
         self.sip_call_id = SipCallId(invite.call_id)
         self.local_tag = transaction.to_tag
         self.trunk = trunk.name
+        self.replaces = replaces
         self.request_user, self.request_host = _user_and_host(invite.uri)
         caller: NameAddr = invite.from_
         self.caller_number, self.caller_name = _user_and_host(caller.uri)[0], caller.display_name
@@ -103,21 +109,6 @@ class Incoming:
     def hangup(self, *, q850: int | None = None) -> None:
         """480 before the answer, BYE after it."""
         self.driver.run(self._core.hangup(q850, self.driver.now()))
-
-    def answer_reoffer(self, sdp: Sdp) -> None:
-        """200 to the re-INVITE that waits."""
-        if (session := self._core.session) is not None:
-            self.driver.run(session.answer_reoffer(sdp, self.driver.now()))
-
-    def reject_reoffer(self, status: int) -> None:
-        """Refuse the re-INVITE that waits."""
-        if (session := self._core.session) is not None:
-            self.driver.run(session.reject_reoffer(status))
-
-    def reinvite(self, sdp: Sdp, on_result: Callable[[Answered | Rejected], None]) -> None:
-        """Offer again; before the answer nothing happens."""
-        if (session := self._core.session) is not None:
-            self.driver.run(session.reinvite(sdp, on_result, self.driver.now()))
 
     def abort(self) -> None:
         """Let everything go at once."""

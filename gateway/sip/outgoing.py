@@ -6,27 +6,28 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.domain.ids import Sdp, SipCallId
-from gateway.sip.call import Answered, OnSipCallEvent, Rejected, Target
+from gateway.sip.call import OnSipCallEvent, Rejected, Target
 from gateway.sip.core.accepted import Timers
 from gateway.sip.core.authentication import Authentication
-from gateway.sip.core.capabilities import ALLOW, SDP
+from gateway.sip.core.capabilities import ALLOW, SDP, SUPPORTED
 from gateway.sip.core.context import Context
 from gateway.sip.core.dialog import MAX_FORWARDS
 from gateway.sip.core.errors import SipError
 from gateway.sip.core.headers.name_addr import NameAddr
+from gateway.sip.core.headers.replaces import format_replaces
 from gateway.sip.core.headers.uri import SipUri
 from gateway.sip.core.invite_client import InviteClient
 from gateway.sip.core.message import Headers, Request
 from gateway.sip.core.reasons import reason_phrase
-from gateway.sip.core.session import Session
 from gateway.sip.driver import Driver
 from gateway.sip.endpoint import Destination, Endpoint
+from gateway.sip.in_dialog import InDialog
 from gateway.sip.tasks import TaskOwner
 
 RESERVED: Final = frozenset(
     {"via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "route", "record-route", "content-length"}
     | {"content-type", "allow", "supported", "require", "proxy-require", "user-agent"}
-    | {"authorization", "proxy-authorization"}
+    | {"authorization", "proxy-authorization", "replaces", "session-expires", "min-se"}
 )
 """Header fields that are ours to set; `Target.headers` may not name them."""
 
@@ -59,7 +60,7 @@ class Services:
         return Context(contact=f"<{contact_uri}>", user_agent=self.user_agent, timers=self.timers, random=self.random)
 
 
-class Outgoing:
+class Outgoing(InDialog):
     """One call of ours. Before its destination is resolved there is nothing to cancel: `hangup` just drops it.
 
     Args:
@@ -84,7 +85,7 @@ class Outgoing:
         self._target, self._sdp, self._on_event = target, sdp, on_event
         self._services, self._on_over = services, on_over
         self._headers = _extra_headers(target.headers)
-        self._driver: Driver | None = None
+        self.driver = None
         self._refusal = refusal
         self._is_ended = False
         self._dialing = services.tasks.start(self._dial())
@@ -92,46 +93,22 @@ class Outgoing:
     @property
     def dialog_count(self) -> int:
         """Dialogs that live."""
-        return 0 if self._driver is None else self._driver.usage.dialog_count
-
-    @property
-    def driver(self) -> Driver | None:
-        """None until the destination is resolved."""
-        return self._driver
+        return 0 if self.driver is None else self.driver.usage.dialog_count
 
     def hangup(self, *, q850: int | None = None) -> None:
         """Drop it, CANCEL or BYE."""
-        if self._driver is not None:
-            self._driver.run(self._driver.usage.hangup(q850, self._driver.now()))
+        if self.driver is not None:
+            self.driver.run(self.driver.usage.hangup(q850, self.driver.now()))
         elif not self._is_ended:
             self._dialing.cancel()
             self._fail(Rejected(487, "Request Terminated"))
-
-    def answer_reoffer(self, sdp: Sdp) -> None:
-        """200 to the re-INVITE that waits."""
-        if (session := self._session) is not None and self._driver is not None:
-            self._driver.run(session.answer_reoffer(sdp, self._driver.now()))
-
-    def reject_reoffer(self, status: int) -> None:
-        """Refuse the re-INVITE that waits."""
-        if (session := self._session) is not None and self._driver is not None:
-            self._driver.run(session.reject_reoffer(status))
-
-    def reinvite(self, sdp: Sdp, on_result: Callable[[Answered | Rejected], None]) -> None:
-        """Offer again; before the answer and after the end there is nothing to offer in, and nothing happens."""
-        if (session := self._session) is not None and self._driver is not None:
-            self._driver.run(session.reinvite(sdp, on_result, self._driver.now()))
 
     def abort(self) -> None:
         """Let everything go at once."""
         self._is_ended = True
         self._dialing.cancel()
-        if self._driver is not None:
-            self._driver.abort()
-
-    @property
-    def _session(self) -> Session | None:
-        return None if self._driver is None else self._driver.usage.session
+        if self.driver is not None:
+            self.driver.abort()
 
     async def _dial(self) -> None:
         if self._refusal is not None:
@@ -158,7 +135,7 @@ class Outgoing:
             ),
             now=services.now(),
         )
-        self._driver = Driver(
+        self.driver = Driver(
             core,
             endpoint=services.endpoint,
             tasks=services.tasks,
@@ -166,8 +143,8 @@ class Outgoing:
             deliver=self._on_event,
             on_over=lambda: self._on_over(self),
         )
-        self._driver.know(self._target.uri, destination)
-        self._driver.run(core.start())
+        self.driver.know(self._target.uri, destination)
+        self.driver.run(core.start())
 
     def _invite(self, context: Context) -> Request:
         from_ = NameAddr(self._target.from_uri, self._target.from_name)
@@ -180,12 +157,19 @@ class Outgoing:
                 ("CSeq", "1 INVITE"),
                 ("Contact", context.contact),
                 ALLOW,
+                SUPPORTED,
+                *self._replacing(),
                 ("User-Agent", context.user_agent),
                 *self._headers,
                 ("Content-Type", SDP),
             )
         )
         return Request("INVITE", self._target.uri, headers, self._sdp.encode())
+
+    def _replacing(self) -> tuple[tuple[str, str], ...]:
+        """RFC 3891 section 4: Require, because a far end that does not know Replaces would ring a second phone."""
+        replaces = self._target.replaces
+        return () if replaces is None else (("Replaces", format_replaces(replaces)), ("Require", "replaces"))
 
     def _fail(self, rejected: Rejected) -> None:
         self._is_ended = True

@@ -8,12 +8,15 @@ from enum import Enum
 from ipaddress import ip_address
 from typing import Final
 
-from gateway.domain.ids import Sdp
+from gateway.domain.ids import Sdp, SipCallId
 from gateway.observability.logging import get_logger
 from gateway.observability.metrics import SIP_MESSAGES_REFUSED
-from gateway.sip.call import IncomingCall, OnSipCallEvent, OutgoingCall, Rejected, Target
+from gateway.sip.call import IncomingCall, OnSipCallEvent, OutgoingCall, Rejected, Replaces, Target
+from gateway.sip.call_table import CallTable
 from gateway.sip.core.accepted import Timers
-from gateway.sip.core.capabilities import find_refusal
+from gateway.sip.core.capabilities import Refusal, find_refusal
+from gateway.sip.core.errors import SipParseError
+from gateway.sip.core.headers.replaces import replaces_of
 from gateway.sip.core.message import Request, response_to
 from gateway.sip.core.replies import answer_options
 from gateway.sip.endpoint import Destination, Endpoint, ServerTransaction
@@ -76,7 +79,7 @@ class UserAgent:
             tokens=tokens,
             random=random,
         )
-        self._calls: dict[tuple[str, str], Incoming | Outgoing] = {}
+        self._calls = CallTable()
         self._invites: dict[tuple[str, str, str], Incoming] = {}
         self._idle = asyncio.Event()
 
@@ -90,7 +93,7 @@ class UserAgent:
     @property
     def dialogs(self) -> int:
         """Dialogs that live, early and confirmed."""
-        return sum(call.dialog_count for call in self._calls.values())
+        return sum(call.dialog_count for call in self._calls.all())
 
     @property
     def tasks(self) -> int:
@@ -116,16 +119,16 @@ class UserAgent:
         if self.state is not State.RUNNING:
             return
         self.state = State.DRAINING
-        for call in list(self._calls.values()):
+        for call in self._calls.all():
             call.hangup()
         try:
             async with asyncio.timeout(grace):
-                while self._calls:
+                while len(self._calls):
                     self._idle.clear()
                     await self._idle.wait()
         except TimeoutError:
             _log.warning("sip_calls_dropped", count=len(self._calls))
-        for call in list(self._calls.values()):
+        for call in self._calls.all():
             call.abort()
         self._calls.clear()
         self._invites.clear()
@@ -148,15 +151,20 @@ class UserAgent:
             refusal=None if may_try else Rejected(503, "Service Unavailable"),
             on_over=self._forget,
         )
-        self._calls[call.sip_call_id, call.local_tag] = call
+        self._calls.add(call)
         return call
+
+    def find_replaced(self, replaces: Replaces) -> SipCallId | None:
+        """The live call of ours that a third party names so, None when there is none that could be replaced."""
+        found = self._calls.find_replaced(replaces)
+        return None if isinstance(found, Refusal) else found
 
     # What comes from the endpoint
 
     def _on_request(self, transaction: ServerTransaction, request: Request) -> None:
         trunk = self._find_trunk(transaction.source)
         local_tag = request.to.tag
-        call = self._calls.get((request.call_id, local_tag)) if local_tag else None
+        call = self._calls.get(request.call_id, local_tag)
         if trunk is None and call is None:
             # A stranger that made a tag up (the endpoint has refused those without): not even a 481.
             SIP_MESSAGES_REFUSED.labels("source").inc()
@@ -189,14 +197,19 @@ class UserAgent:
         if self.state is not State.RUNNING or len(self._calls) >= MAX_CALLS:
             transaction.respond(response_to(invite, 503, to_tag=transaction.to_tag, headers=(RETRY_AFTER,)))
             return
+        replaced = self._find_replaced(invite)
+        if isinstance(replaced, Refusal):
+            transaction.respond(response_to(invite, replaced.status, replaced.reason, to_tag=transaction.to_tag))
+            return
         call = Incoming(
             transaction,
             invite,
             trunk=trunk,
             services=self._services,
+            replaces=replaced,
             on_over=lambda call: self._forget_incoming(call, merge_key),
         )
-        self._calls[call.sip_call_id, call.local_tag] = call
+        self._calls.add(call)
         self._invites[merge_key] = call
         try:
             self.on_invite(call)
@@ -204,14 +217,22 @@ class UserAgent:
             call.reject(500, "Server Internal Error")
             raise
 
+    def _find_replaced(self, invite: Request) -> SipCallId | Refusal | None:
+        """The call that the INVITE shall take the place of, or why it may not (RFC 3891 section 3)."""
+        try:
+            replaces = replaces_of(invite.headers)
+        except SipParseError:
+            return Refusal(400, "Bad Replaces")
+        return None if replaces is None else self._calls.find_replaced(replaces)
+
     def _on_cancel(self, transaction: ServerTransaction, cancel: Request) -> None:
         invite = transaction.request
-        call = self._calls.get((invite.call_id, invite.to.tag or transaction.to_tag))
+        call = self._calls.get(invite.call_id, invite.to.tag or transaction.to_tag)
         if call is not None and (driver := call.driver) is not None:
             driver.run(driver.usage.cancel(cancel))
 
     def _on_ack(self, ack: Request, _source: Destination) -> None:
-        call = self._calls.get((ack.call_id, ack.to.tag or ""))
+        call = self._calls.get(ack.call_id, ack.to.tag)
         if call is not None and (driver := call.driver) is not None:
             driver.run(driver.usage.receive_ack(ack))
 
@@ -224,8 +245,8 @@ class UserAgent:
     # The end of a call
 
     def _forget(self, call: Incoming | Outgoing) -> None:
-        self._calls.pop((call.sip_call_id, call.local_tag), None)
-        if not self._calls:
+        self._calls.forget(call)
+        if not len(self._calls):
             self._idle.set()
 
     def _forget_incoming(self, call: Incoming, merge_key: tuple[str, str, str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from gateway.domain.causes import Cause
 from gateway.domain.identity import Identity
 from gateway.domain.ids import Sdp, SessionId, SipCallId, VertoCallId
-from gateway.sip.call import OnSipCallEvent, SipCallEvent, Target
+from gateway.sip.call import OnReferProgress, OnSipCallEvent, Replaces, SipCallEvent, Target
 from gateway.vsp.control import Headers
 
 
@@ -90,6 +90,8 @@ class RecordingOutgoingCall:
         self.sip_call_id = SipCallId(f"call-{number}@test")
         self.target, self.sdp, self._on_event = target, sdp, on_event
         self.log: list[tuple[object, ...]] = []
+        self.dialog: Replaces | None = None
+        self.on_refer_progress: OnReferProgress | None = None
 
     def say(self, event: SipCallEvent) -> None:
         """Something comes from the far end."""
@@ -106,6 +108,19 @@ class RecordingOutgoingCall:
 
     def reinvite(self, sdp: Sdp, on_result: object) -> None:
         self.log.append(("reinvite", sdp))
+
+    def accept_refer(self) -> None:
+        self.log.append(("accept_refer",))
+
+    def reject_refer(self, status: int) -> None:
+        self.log.append(("reject_refer", status))
+
+    def notify_refer(self, status: int, reason: str) -> None:
+        self.log.append(("notify_refer", status, reason))
+
+    def refer(self, uri: str, on_progress: OnReferProgress, *, replaces: Replaces | None = None) -> None:
+        self.log.append(("refer", uri, replaces))
+        self.on_refer_progress = on_progress
 
 
 class RecordingUserAgent:
@@ -139,6 +154,9 @@ class RecordingIncomingCall:
         self.caller_number, self.caller_name = "+12025550177", "Carol"
         self.headers: tuple[tuple[str, str], ...] = (("X-Tenant", "acme"), ("P-Secret", "no"))
         self.offer = offer if offer is not None else Sdp("offer from trunk")
+        self.replaces: SipCallId | None = None
+        self.dialog: Replaces | None = None
+        self.on_refer_progress: OnReferProgress | None = None
         self.log: list[tuple[object, ...]] = []
         self._on_event: OnSipCallEvent | None = None
         self._news = asyncio.Event()
@@ -187,3 +205,16 @@ class RecordingIncomingCall:
 
     def reinvite(self, sdp: Sdp, on_result: object) -> None:
         self._note("reinvite", sdp)
+
+    def accept_refer(self) -> None:
+        self._note("accept_refer")
+
+    def reject_refer(self, status: int) -> None:
+        self._note("reject_refer", status)
+
+    def notify_refer(self, status: int, reason: str) -> None:
+        self._note("notify_refer", status, reason)
+
+    def refer(self, uri: str, on_progress: OnReferProgress, *, replaces: Replaces | None = None) -> None:
+        self._note("refer", uri, replaces)
+        self.on_refer_progress = on_progress

@@ -4,7 +4,15 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from gateway.domain.ids import Sdp, SipCallId
-from gateway.sip.call import Answered, OnSipCallEvent, Rejected, SipCallEvent, Target
+from gateway.sip.call import (
+    Answered,
+    OnReferProgress,
+    OnSipCallEvent,
+    Rejected,
+    Replaces,
+    SipCallEvent,
+    Target,
+)
 
 
 class FakeLeg:
@@ -15,6 +23,8 @@ class FakeLeg:
         self.asked: list[tuple[object, ...]] = []
         self._news = asyncio.Event()
         self._on_event: OnSipCallEvent | None = None
+        self.dialog: Replaces | None = None
+        self.on_refer_progress: OnReferProgress | None = None
 
     def listen(self, on_event: OnSipCallEvent) -> None:
         self._on_event = on_event
@@ -47,6 +57,19 @@ class FakeLeg:
     def reinvite(self, sdp: Sdp, on_result: Callable[[Answered | Rejected], None]) -> None:
         self._ask("reinvite", sdp)
 
+    def accept_refer(self) -> None:
+        self._ask("accept_refer")
+
+    def reject_refer(self, status: int) -> None:
+        self._ask("reject_refer", status)
+
+    def notify_refer(self, status: int, reason: str) -> None:
+        self._ask("notify_refer", status, reason)
+
+    def refer(self, uri: str, on_progress: OnReferProgress, *, replaces: Replaces | None = None) -> None:
+        self._ask("refer", uri, replaces)
+        self.on_refer_progress = on_progress
+
 
 class FakeIncomingLeg(FakeLeg):
     """An `IncomingCall`."""
@@ -60,6 +83,7 @@ class FakeIncomingLeg(FakeLeg):
         self.caller_name = ""
         self.headers: Sequence[tuple[str, str]] = ()
         self.offer = offer
+        self.replaces: SipCallId | None = None
 
     def ring(self) -> None:
         self._ask("ring")

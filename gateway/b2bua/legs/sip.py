@@ -34,6 +34,7 @@ from gateway.sip.call import (
     OnSipCallEvent,
     OutgoingCall,
     Provisional,
+    Referred,
     Rejected,
     Reoffered,
     SipCallEvent,
@@ -125,6 +126,8 @@ class TrunkLeg:
                 has_detail = q850 is not None and (status >= 500 or status == 480)
                 cause = from_q850(q850) if has_detail and q850 is not None else from_sip_status(status)
                 self._post(LegEnded(self.name, cause, status, reason, status in RETRYABLE))
+            case Referred() if self._call is not None:
+                self._call.reject_refer(603)
             case _:
                 _translate_in_dialog(self.name, event, self._post)
 
@@ -192,6 +195,8 @@ class CallerLeg:
                 self._post(LegEnded(self.name, cause, 487, "Request Terminated"))
             case Confirmed(sdp=sdp):
                 self._post(LegConfirmed(sdp))
+            case Referred():
+                self._call.reject_refer(603)
             case _:
                 self._is_over = self._is_over or isinstance(event, Ended)
                 _translate_in_dialog(self.name, event, self._post)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from gateway.sip.call import Answered, Rejected, SipCallEvent
+from gateway.sip.call import Answered, OnReferProgress, ReferProgress, Rejected, SipCallEvent
 from gateway.sip.core.message import Request, Response
 
 Failure = Literal["timeout", "transport"]
@@ -83,4 +83,12 @@ class Report:
     result: Answered | Rejected
 
 
-Action = Send | SendAck | Cancel | Respond | Notify | Report
+@dataclass(frozen=True, slots=True)
+class ReportRefer:
+    """Tell call control how its `refer` goes."""
+
+    on_progress: OnReferProgress
+    progress: ReferProgress
+
+
+Action = Send | SendAck | Cancel | Respond | Notify | Report | ReportRefer

@@ -10,10 +10,11 @@ from gateway.sip.core.info_dtmf import MEDIA_TYPES
 from gateway.sip.core.message import Request, Response
 
 SDP: Final = "application/sdp"
-METHODS: Final = frozenset({"INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO"})
-ALLOW: Final = ("Allow", "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO")
-SUPPORTED: Final = ("Supported", "")
-"""No extension yet; an empty list says so (section 20.37)."""
+ALLOW: Final = ("Allow", "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, REFER, NOTIFY")
+METHODS: Final = frozenset(ALLOW[1].split(", "))
+SUPPORTED: Final = ("Supported", "replaces, norefersub")
+"""RFC 3891 and RFC 4488."""
+EXTENSIONS: Final = frozenset(SUPPORTED[1].split(", "))
 CAPABILITIES: Final = (ALLOW, ("Accept", ", ".join((SDP, *MEDIA_TYPES))), SUPPORTED)
 
 _ACCEPTED_BODIES: Final = {"INVITE": (SDP,), "ACK": (SDP,), "INFO": MEDIA_TYPES}
@@ -34,8 +35,10 @@ def find_refusal(request: Request) -> Refusal | None:
         return Refusal(405, "Method Not Allowed", (ALLOW,))
     if not request.uri.lower().startswith(("sip:", "sips:", "tel:")):
         return Refusal(416, "Unsupported URI Scheme")
-    if required := request.headers.get_all("Require"):
-        return Refusal(420, "Bad Extension", (("Unsupported", ", ".join(required)),))
+    if unknown := [tag for tag in request.headers.get_all("Require") if tag.lower() not in EXTENSIONS]:
+        return Refusal(420, "Bad Extension", (("Unsupported", ", ".join(unknown)),))
+    if request.method == "REFER" and request.to.tag is None:
+        return Refusal(403, "REFER Only Within A Dialog")
     return _find_body_refusal(request) or _find_dialog_refusal(request)
 
 
@@ -58,9 +61,9 @@ def _find_body_refusal(request: Request) -> Refusal | None:
 
 
 def _find_dialog_refusal(request: Request) -> Refusal | None:
-    """An INVITE must be able to make a dialog, or to refresh one (section 8.1.1.8)."""
+    """An INVITE must be able to make a dialog, or to refresh one (section 8.1.1.8); only it may replace another."""
     if request.method != "INVITE":
-        return None
+        return Refusal(400, "Replaces In Another Request Than INVITE") if "Replaces" in request.headers else None
     if not request.headers.get("Contact"):
         return Refusal(400, "Missing Contact")
     try:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Final, Self
 
 from gateway.domain.ids import SipCallId
@@ -12,6 +13,18 @@ from gateway.sip.core.headers.uri import SipUri
 from gateway.sip.core.message import Headers, Request, Response
 
 MAX_FORWARDS: Final = "70"
+
+
+class Stage(Enum):
+    """How far a dialog is, as RFC 3891 section 3 asks it."""
+
+    EARLY_OURS = "early_ours"
+    """Not confirmed; the INVITE is ours."""
+    EARLY_THEIRS = "early_theirs"
+    """Not confirmed; the INVITE is theirs."""
+    CONFIRMED = "confirmed"
+    OVER = "over"
+    """Ended, or its BYE is under way."""
 
 
 @dataclass(frozen=True, slots=True)

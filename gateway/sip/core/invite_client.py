@@ -21,11 +21,11 @@ from gateway.sip.core.actions import (
 from gateway.sip.core.authentication import Authentication, ack_headers
 from gateway.sip.core.capabilities import sdp_of
 from gateway.sip.core.context import Context
-from gateway.sip.core.dialog import Dialog
+from gateway.sip.core.dialog import Dialog, DialogId, Stage
 from gateway.sip.core.errors import SipError
 from gateway.sip.core.message import Request, Response, response_to
 from gateway.sip.core.offer_answer import Move, OfferAnswer, Turn
-from gateway.sip.core.replies import answer_info, answer_options, reason_headers, rejection
+from gateway.sip.core.replies import answer_early, reason_headers, rejection
 from gateway.sip.core.session import Session
 
 MAX_FORKS: Final = 16
@@ -110,6 +110,13 @@ class InviteClient:
         """Dialogs that live."""
         sessions = [session for session in self._all_sessions() if not session.is_over]
         return len(sessions) + len(self._early)
+
+    @property
+    def dialogs(self) -> list[tuple[DialogId, Stage]]:
+        """The dialogs that call control has to do with: those that ring, then the one that was answered."""
+        if self.session is not None:
+            return [(self.session.dialog.dialog_id, self.session.stage)]
+        return [(early.dialog.dialog_id, Stage.EARLY_OURS) for early in self._early.values()]
 
     def start(self) -> list[Action]:
         """Send the INVITE."""
@@ -244,10 +251,8 @@ class InviteClient:
     def _receive_early(self, request: Request, responder: Responder, remote_tag: str, now: float) -> list[Action]:
         if request.method == "INVITE":  # ours is under way (section 14.2)
             return [Respond(responder, response_to(request, 491))]
-        if request.method == "INFO":
-            return answer_info(request, responder)
-        if request.method == "OPTIONS":
-            return [Respond(responder, answer_options(request))]
+        if request.method != "BYE":
+            return answer_early(request, responder)
         # A callee may not hang up an early dialog (section 15), but one whose 200 got lost does.
         del self._early[remote_tag]
         actions: list[Action] = [Respond(responder, response_to(request, 200))]

@@ -9,10 +9,10 @@ from gateway.sip.core.actions import Action, ClientRequest, Failure, Notify, Res
 from gateway.sip.core.authentication import Authentication
 from gateway.sip.core.capabilities import SDP, sdp_of
 from gateway.sip.core.context import Context
-from gateway.sip.core.dialog import Dialog
+from gateway.sip.core.dialog import Dialog, DialogId, Stage
 from gateway.sip.core.message import Request, Response, response_to
 from gateway.sip.core.offer_answer import OfferAnswer, Turn
-from gateway.sip.core.replies import answer_info, answer_options, q850_of, reason_headers
+from gateway.sip.core.replies import answer_early, q850_of, reason_headers
 from gateway.sip.core.session import Session
 
 REFRESH_INTERVAL: Final = 60.0
@@ -72,6 +72,14 @@ class InviteServer:
     def dialog_count(self) -> int:
         """1 while the dialog lives, early or confirmed."""
         return 0 if self.is_over else 1
+
+    @property
+    def dialogs(self) -> list[tuple[DialogId, Stage]]:
+        """The one dialog."""
+        if self.session is not None:
+            return [(self._dialog.dialog_id, self.session.stage)]
+        is_early = self.state is State.PROCEEDING
+        return [(self._dialog.dialog_id, Stage.EARLY_THEIRS if is_early else Stage.OVER)]
 
     # What call control asks for
 
@@ -133,9 +141,7 @@ class InviteServer:
         if request.method == "INVITE":  # section 14.2: before the final response to the first
             retry_after = ("Retry-After", str(int(self._context.random() * 11)))
             return [Respond(responder, response_to(request, 500, headers=(retry_after,)))]
-        if request.method == "INFO":
-            return answer_info(request, responder)
-        return [Respond(responder, answer_options(request))]
+        return answer_early(request, responder)
 
     def receive_ack(self, ack: Request) -> list[Action]:
         """The ACK of a 2xx."""

@@ -13,6 +13,19 @@ def answer_options(request: Request, *, to_tag: str | None = None) -> Response:
     return response_to(request, 200, to_tag=to_tag, headers=CAPABILITIES)
 
 
+def answer_early(request: Request, responder: Responder) -> list[Action]:
+    """The answer to a request other than INVITE and BYE in a dialog that is not confirmed yet."""
+    match request.method:
+        case "INFO":
+            return answer_info(request, responder)
+        case "OPTIONS":
+            return [Respond(responder, answer_options(request))]
+        case "REFER":
+            return [Respond(responder, response_to(request, 403, "No REFER Before The Answer"))]
+        case _:
+            return [Respond(responder, response_to(request, 481))]
+
+
 def rejection(response: Response) -> Rejected:
     """A 3xx to 6xx as call control sees it."""
     retry_after = (response.headers.get("Retry-After") or "").split("(")[0].partition(";")[0].strip()

@@ -1,11 +1,20 @@
-"""A confirmed dialog of an INVITE, the same for both roles: re-INVITE, INFO, BYE (RFC 3261 sections 14 and 15)."""
+"""A confirmed dialog of an INVITE, the same for both roles: re-INVITE, INFO, REFER, BYE (RFC 3261 sections 14, 15)."""
 
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from gateway.domain.ids import Sdp
-from gateway.sip.call import Answered, Confirmed, Ended, Rejected, Reoffered
+from gateway.sip.call import (
+    Answered,
+    Confirmed,
+    Ended,
+    OnReferProgress,
+    ReferProgress,
+    Rejected,
+    Reoffered,
+    Replaces,
+)
 from gateway.sip.core.accepted import Accepted
 from gateway.sip.core.actions import (
     Action,
@@ -15,6 +24,7 @@ from gateway.sip.core.actions import (
     Notify,
     OnResult,
     Report,
+    ReportRefer,
     Respond,
     Responder,
     Send,
@@ -23,9 +33,12 @@ from gateway.sip.core.actions import (
 from gateway.sip.core.authentication import Authentication, ack_headers
 from gateway.sip.core.capabilities import SDP, sdp_of
 from gateway.sip.core.context import Context
-from gateway.sip.core.dialog import Dialog
+from gateway.sip.core.dialog import Dialog, Stage
+from gateway.sip.core.headers.name_addr import NameAddr
 from gateway.sip.core.message import Request, Response, response_to
 from gateway.sip.core.offer_answer import Move, OfferAnswer, Turn
+from gateway.sip.core.referee import Referee
+from gateway.sip.core.referrer import Referrer
 from gateway.sip.core.reinvite import Reinvite, ReinviteState, glare_delay
 from gateway.sip.core.replies import answer_info, answer_options, q850_of, reason_headers, rejection
 
@@ -78,6 +91,13 @@ class Session:
         self._reoffer: _Reoffer | None = None
         self._reinvite: Reinvite | None = None
         self._hangup_q850: int | None = None
+        self._referee = Referee(context, self._send_new)
+        self._referrer = Referrer(context, self._send_new, identity=f"<{NameAddr.parse(dialog.local).uri}>")
+
+    @property
+    def stage(self) -> Stage:
+        """Whether the dialog can still be replaced."""
+        return Stage.CONFIRMED if self.state in (State.CONFIRMED, State.CLOSING) else Stage.OVER
 
     @property
     def is_over(self) -> bool:
@@ -142,11 +162,30 @@ class Session:
         if self.state is not State.CONFIRMED:
             return []
         self._reinvite = None
-        actions = self.reject_reoffer(487)
+        self._referrer.forget()
+        actions = [*self.reject_reoffer(487), *self._referee.end()]
         if self._accepted is not None and self._accepted.is_first:
             self.state, self._hangup_q850 = State.CLOSING, q850
             return actions
         return [*actions, self._bye(q850)]
+
+    def accept_refer(self, now: float) -> list[Action]:
+        """202 to the REFER that waits."""
+        return self._referee.accept(now)
+
+    def reject_refer(self, status: int) -> list[Action]:
+        """Refuse the REFER that waits."""
+        return self._referee.reject(status)
+
+    def notify_refer(self, status: int, reason: str, now: float) -> list[Action]:
+        """Tell the far end how its REFER goes."""
+        return self._referee.notify(status, reason, now)
+
+    def refer(self, uri: str, on_progress: OnReferProgress, replaces: Replaces | None, now: float) -> list[Action]:
+        """Ask the far end to call somebody."""
+        if self.state is not State.CONFIRMED:
+            return [ReportRefer(on_progress, ReferProgress(481, "Call/Transaction Does Not Exist", True))]
+        return self._referrer.refer(uri, on_progress, replaces, now)
 
     # What the far end sends
 
@@ -161,11 +200,19 @@ class Session:
             ]
         if self.state in (State.BYE_SENT, State.OVER):
             return [Respond(responder, response_to(request, 481))]
-        if request.method == "INVITE":
-            return self._on_reinvite(request, responder, now)
-        if request.method == "INFO":
-            return answer_info(request, responder)
-        return [Respond(responder, answer_options(request))]
+        match request.method:
+            case "INVITE":
+                return self._on_reinvite(request, responder, now)
+            case "INFO":
+                return answer_info(request, responder)
+            case "REFER" if self.state is State.CONFIRMED:
+                return self._referee.receive(request, responder, now)
+            case "NOTIFY":
+                return self._referrer.receive(request, responder)
+            case "OPTIONS":
+                return [Respond(responder, answer_options(request))]
+            case _:  # a REFER that crossed our hang-up
+                return [Respond(responder, response_to(request, 481))]
 
     def receive_ack(self, ack: Request) -> list[Action]:
         """The ACK of a 2xx of ours."""
@@ -190,22 +237,33 @@ class Session:
         return self.reject_reoffer(487)
 
     def on_response(self, client_request: ClientRequest, response: Response, now: float) -> list[Action]:
-        """A response to a BYE or a re-INVITE of ours."""
-        if client_request.request.method == "INVITE":
+        """A response to a request of ours in the dialog."""
+        method = client_request.request.method
+        if method == "INVITE":
             return self._on_reinvite_response(client_request, response, now)
         if response.status < 200:
             return []
-        if (retry := self._authenticated(client_request, response)) is not None:
+        retry = self._authenticated(client_request, response)
+        if method == "REFER":
+            return self._referrer.on_response(client_request, response, retry)
+        if method == "NOTIFY":
+            return self._referee.on_response(client_request, response, retry)
+        if retry is not None:
             return [Send(retry)]
         self.state = State.OVER
         return []
 
     def on_failure(self, client_request: ClientRequest, failure: Failure) -> list[Action]:
-        """No final response to a BYE or a re-INVITE of ours (sections 8.1.3.1 and 12.2.1.2)."""
-        reinvite = self._reinvite
-        if client_request.request.method != "INVITE":
+        """No final response to a request of ours in the dialog (sections 8.1.3.1 and 12.2.1.2)."""
+        method = client_request.request.method
+        if method == "REFER":
+            return self._referrer.on_failure(client_request, failure)
+        if method == "NOTIFY":
+            return self._referee.on_failure(client_request)
+        if method == "BYE":
             self.state = State.OVER
             return []
+        reinvite = self._reinvite
         if reinvite is None or reinvite.client_request is not client_request:
             return []
         if failure == "transport":
@@ -216,13 +274,13 @@ class Session:
 
     def next_deadline(self) -> float | None:
         """When `handle_timeout` is due."""
-        waiting = (self._accepted, self._reoffer, self._reinvite)
+        waiting = (self._accepted, self._reoffer, self._reinvite, self._referee, self._referrer)
         deadlines = [one.deadline for one in waiting if one is not None and one.deadline is not None]
         return min(deadlines, default=None)
 
     def handle_timeout(self, now: float) -> list[Action]:
-        """Repeat a 2xx, give up an ACK, a re-INVITE of ours or of theirs."""
-        actions: list[Action] = []
+        """Repeat a 2xx; give up an ACK, a re-INVITE or a REFER, of ours or of theirs."""
+        actions = [*self._referee.handle_timeout(now), *self._referrer.handle_timeout(now)]
         if self._accepted is not None:
             actions += self._give_up_ack() if now >= self._accepted.give_up_at else self._accepted.resend(now)
         if self._reoffer is not None and now >= self._reoffer.deadline:
@@ -258,6 +316,9 @@ class Session:
         self.state = State.BYE_SENT
         headers = (("User-Agent", self._context.user_agent), *reason_headers(q850))
         return self._send(self.dialog.request("BYE", headers))
+
+    def _send_new(self, method: str, headers: tuple[tuple[str, str], ...], body: bytes) -> Send:
+        return self._send(self.dialog.request(method, headers, body))
 
     def _send(self, request: Request) -> Send:
         return Send(ClientRequest(request, self.dialog.next_hop, self.dialog.dialog_id.remote_tag))
@@ -356,7 +417,7 @@ class Session:
 
     def _end(self, reason: str, q850: int | None) -> list[Action]:
         was_closing, self._accepted = self.state is not State.CONFIRMED, None
-        actions = self.reject_reoffer(487)
+        actions = [*self.reject_reoffer(487), *self._referee.end(), *self._referrer.end()]
         if self._reinvite is not None:
             actions += self._finish_reinvite(Rejected(487, "Request Terminated"))
         if self.state is not State.BYE_SENT:  # else the BYEs crossed, and ours waits for its own response

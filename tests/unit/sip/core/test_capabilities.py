@@ -13,13 +13,31 @@ def _with_body(method: str, content_type: str, encoding: str | None = None) -> R
     return made
 
 
-@pytest.mark.parametrize("method", ["UPDATE", "PRACK", "REFER", "REGISTER", "MESSAGE", "SUBSCRIBE", "FOO"])
+@pytest.mark.parametrize("method", ["UPDATE", "PRACK", "REGISTER", "MESSAGE", "SUBSCRIBE", "FOO"])
 def test_a_method_that_we_do_not_serve_gets_405_with_allow(method: str) -> None:
     refusal = find_refusal(request(method))
 
     assert refusal is not None
     assert refusal.status == 405
-    assert dict(refusal.headers)["Allow"].split(", ") == ["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO"]
+    allowed = dict(refusal.headers)["Allow"].split(", ")
+    assert allowed == ["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "REFER", "NOTIFY"]
+
+
+def test_a_refer_outside_of_a_dialog_gets_403() -> None:
+    refusal = find_refusal(request("REFER"))
+
+    assert refusal is not None
+    assert refusal.status == 403
+    assert find_refusal(request("REFER", to="<sip:us@192.0.2.1>;tag=ours")) is None
+
+
+def test_a_replaces_belongs_into_an_invite_only() -> None:
+    replaces = (("Replaces", "c;to-tag=t;from-tag=f"),)
+    refusal = find_refusal(request("REFER", to="<sip:us@192.0.2.1>;tag=ours", more=replaces))
+
+    assert refusal is not None
+    assert refusal.status == 400
+    assert find_refusal(request("INVITE", more=(*replaces, ("Require", "Replaces, norefersub")))) is None
 
 
 def test_required_extensions_are_refused_by_name() -> None:
