@@ -10,7 +10,7 @@ STAMPS := .setup
 # What the suite needs from Debian: a browser, what its driver links to, a SIP generator, a SIP phone.
 TEST_PACKAGES := chromium libatomic1 sip-tester baresip-core
 
-.PHONY: help run test check bench setup setup-dev setup-test format lock docs clean
+.PHONY: help run test check bench fuzz setup setup-dev setup-test format lock docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | expand -t 14
@@ -31,6 +31,9 @@ check: setup-dev ## The fast loop: format, lint, types, layers, unit tests
 
 bench: setup-dev ## Benchmarks: call set-up time, added delay, load
 	$(BIN)/python -m tests.bench $(ARGS)
+
+fuzz: setup-dev $(STAMPS)/fuzz ## Fuzz what strangers send: ARGS="verto -max_total_time=60", or sdp, or sip
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 format: setup-dev ## Format and mend what can be mended by itself
 	$(BIN)/ruff format .
@@ -54,6 +57,10 @@ $(STAMPS)/python: requirements/run.txt pyproject.toml
 $(STAMPS)/dev: requirements/dev.txt $(STAMPS)/python
 	@echo "installing developer tools"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(STAMPS)/fuzz: requirements/fuzz.txt $(STAMPS)/dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
 	@touch $@
 
 $(STAMPS)/console: package-lock.json package.json scripts/build_console.py $(STAMPS)/python

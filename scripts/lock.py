@@ -36,6 +36,7 @@ def main() -> None:
     compile_lock("run", ["pyproject.toml", "requirements/setup.in"])
     compile_lock("dev", ["--group", "dev", "-c", "requirements/run.txt"])
     compile_lock("npm", ["--group", "build"])
+    compile_lock("fuzz", ["--group", "fuzz"])
 
 
 if __name__ == "__main__":
