@@ -48,7 +48,7 @@ def _verto() -> Iterable[bytes]:
     report = {"jsonrpc": "2.0", "id": "8", "type": "debug_report_start", "debug_report_id": "d", "call_id": "c1"}
     yield b"\x01" + json.dumps(report).encode()
     yield b"\x01#SPU 2048\n#SPB ....\n#SPE"
-    yield b"\x00[]\n{}\nnull\n1\n\"\"\n\xff\xfe\n" + b"[" * 2000
+    yield b'\x00[]\n{}\nnull\n1\n""\n\xff\xfe\n' + b"[" * 2000
 
 
 SEEDS: Final[Mapping[str, tuple[bytes, ...]]] = {
