@@ -25,6 +25,9 @@ RefusalCode = Literal[
     "connection_inactive",
     "credential_expired",
     "busy",
+    "anonymous_login_off",
+    "unknown_target",
+    "too_many_visitors",
 ]
 
 _USERNAME: Final = re.compile(r"[A-Za-z0-9_.+-]{1,64}")

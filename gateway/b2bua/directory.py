@@ -16,7 +16,13 @@ from gateway.b2bua.legs.verto import Party, TelnyxIds, VertoLeg
 from gateway.b2bua.routing import Route, ToClient, ToTrunks
 from gateway.b2bua.runner import CallRunner, Legs
 from gateway.b2bua.settings import CallSettings
-from gateway.domain.causes import NORMAL_CIRCUIT_CONGESTION, NORMAL_CLEARING, SYSTEM_SHUTDOWN, Cause
+from gateway.domain.causes import (
+    NORMAL_CIRCUIT_CONGESTION,
+    NORMAL_CLEARING,
+    SERVICE_NOT_IMPLEMENTED,
+    SYSTEM_SHUTDOWN,
+    Cause,
+)
 from gateway.domain.facts import CallInitiated, CallRouted, Fact
 from gateway.domain.identity import Identity
 from gateway.domain.ids import CallId, Direction, LegName, SessionId, SipCallId, VertoCallId
@@ -28,6 +34,9 @@ from gateway.vsp.control import ClientMessage, ClientSession, Headers, Invite, S
 
 MAX_HEADERS: Final = 50
 """Custom header fields of one call that cross to the other side; further ones are dropped."""
+
+NO_ASSISTANT: Final = "No assistant here"
+"""What a visitor's application reads in `sipReason`: whatever it calls goes to an assistant (M-72)."""
 
 _X_NAME: Final = re.compile(r"^[Xx]-[A-Za-z0-9-]{1,62}$")
 _BAD_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -182,11 +191,11 @@ class CallDirectory:
 
     def call_requested(self, session: ClientSession, invite: Invite) -> None:
         """A client calls."""
-        refusal = self._refusal(session.session_id)
+        is_visitor = session.identity.is_visitor
+        refusal = SERVICE_NOT_IMPLEMENTED if is_visitor else self._refusal(session.session_id)
         if refusal is not None:
-            session.send_bye(
-                invite.verto_call_id, cause=refusal, sip_code=refusal.sip_status, sip_reason=refusal.sip_reason
-            )
+            reason = NO_ASSISTANT if is_visitor else refusal.sip_reason
+            session.send_bye(invite.verto_call_id, cause=refusal, sip_code=refusal.sip_status, sip_reason=reason)
             self._log.warning("call_refused", cause=refusal.name, session_id=session.session_id)
             return
         identity = session.identity

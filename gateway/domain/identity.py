@@ -1,6 +1,21 @@
 """Who a client is, once `auth` has said so."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a visitor wants to talk to: an assistant (verto-js 3.3).
+
+    Attributes:
+        params: free-form, for the assistant; a nested value is left out.
+    """
+
+    target_type: str
+    target_id: str
+    version_id: str | None = None
+    conversation_id: str | None = None
+    params: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -8,16 +23,23 @@ class Identity:
     """A client that logged in.
 
     Attributes:
-        connection_id: the credential connection that it belongs to.
+        connection_id: the credential connection that it belongs to, None for a visitor.
         credential_id: the telephony credential, None when it used the connection's own user name.
         username: the name under which it registers and is called; a JWT registers as its credential's
-            `sip_username` (rest-v2 A.1.5).
+            `sip_username` (rest-v2 A.1.5). Empty for a visitor, whom nobody can call.
         caller_number: a number assigned to the connection, as the default caller id.
         token_expires_at: seconds since the epoch at which its JWT expires, None after a password login.
+        target: what a visitor came for; None for everybody else.
     """
 
-    connection_id: str
+    connection_id: str | None
     credential_id: str | None
     username: str
     caller_number: str | None = None
     token_expires_at: float | None = None
+    target: Target | None = None
+
+    @property
+    def is_visitor(self) -> bool:
+        """Whether it logged in anonymously."""
+        return self.target is not None

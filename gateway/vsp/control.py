@@ -24,7 +24,7 @@ class Invite:
     sdp: Sdp
     is_trickle: bool
     destination: str
-    """As the client sent it, not normalised."""
+    """As the client sent it, not normalised. Empty only from a visitor."""
     caller_name: str
     caller_number: str
     client_state: str | None

@@ -9,6 +9,9 @@ from gateway.observability.logging import MASK, mask_text
 MAX_LOGGED: Final = 4000
 """Characters of one frame in a log line."""
 
+MAX_PARSED: Final = 1024 * 1024
+"""Characters of a frame that is worth masking."""
+
 _SECRET: Final = frozenset(
     {
         "answered_device_token",
@@ -31,6 +34,8 @@ def masked_frame(text: str) -> str:
 
     A text that is not JSON, or nested too deeply to be masked, becomes its length: it may be a torn login.
     """
+    if len(text) > MAX_PARSED:
+        return f"({len(text)} characters)"
     try:
         masked = json.dumps(_masked(json.loads(text)), separators=(",", ":"))
     except (ValueError, RecursionError):

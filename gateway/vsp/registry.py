@@ -15,7 +15,8 @@ class SessionSnapshot:
 
     session_id: SessionId
     username: str
-    connection_id: str
+    """Empty for a visitor."""
+    connection_id: str | None
     credential_id: str | None
     peer: str
     user_agent: str
@@ -40,6 +41,11 @@ class SessionRegistry:
     def __len__(self) -> int:
         return len(self._entries)
 
+    @property
+    def visitors(self) -> int:
+        """Sessions of clients that logged in anonymously."""
+        return sum(entry.client.identity.is_visitor for entry in self._entries.values())
+
     def find(self, session_id: SessionId) -> VertoClient | None:
         """The client with that session, if it is connected."""
         entry = self._entries.get(session_id)
@@ -48,7 +54,7 @@ class SessionRegistry:
     def find_by_username(self, username: str) -> VertoClient | None:
         """The client to ring for that user: of the connected ones, the last to log in."""
         for entry in reversed(self._entries.values()):
-            if entry.is_connected and entry.client.identity.username == username:
+            if entry.is_connected and username and entry.client.identity.username == username:
                 return entry.client
         return None
 
@@ -88,8 +94,7 @@ class SessionRegistry:
         if entry is None:
             return None
         owner = entry.client.identity
-        is_same = (owner.connection_id, owner.username) == (identity.connection_id, identity.username)
-        return entry.client if is_same else None
+        return entry.client if _who(owner) == _who(identity) else None
 
     def disconnect(self, client: VertoClient) -> bool:
         """The client's socket is gone, its session is kept. False when another socket has the session by now."""
@@ -111,6 +116,12 @@ class SessionRegistry:
         """Forget a session whose window is over."""
         if self._entries.pop(session_id, None) is not None:
             VERTO_SESSIONS.dec()
+
+
+def _who(identity: Identity) -> tuple[object, ...]:
+    """Whose session it is. Visitors have no name: what they came for, and an id that nobody can guess, must do."""
+    target = identity.target
+    return identity.connection_id, identity.username, target and (target.target_type, target.target_id)
 
 
 def _snapshot(entry: _Entry) -> SessionSnapshot:

@@ -18,12 +18,14 @@ from gateway.observability.logging import get_logger
 from gateway.observability.metrics import VERTO_SOCKETS, VERTO_SOCKETS_REFUSED
 from gateway.vsp.client import VertoClient
 from gateway.vsp.control import CallControl
-from gateway.vsp.core.messages import Login
+from gateway.vsp.core.messages import AnonymousLogin, Login, LoginRequest
 from gateway.vsp.core.platforms import login_error
-from gateway.vsp.core.session import GOING_AWAY, CloseRequested, Event, VertoSession
+from gateway.vsp.core.session import GOING_AWAY, MESSAGE_TOO_BIG, CloseRequested, Event, VertoSession
 from gateway.vsp.login import BUSY, Authenticate, LoginAttempt
+from gateway.vsp.receiving import Reason, Receiving
 from gateway.vsp.registry import SessionRegistry
 from gateway.vsp.settings import VspSettings
+from gateway.vsp.visitors import admit
 from gateway.vsp.websocket import VertoSocket
 
 TRY_AGAIN_LATER: Final = 1013
@@ -53,6 +55,7 @@ class VertoServer:
         self._clock, self._new_session_id = clock, new_session_id
         self._sockets: dict[VertoSocket, None] = {}
         self._by_peer: Counter[str] = Counter()
+        self._receiving = Receiving(settings.max_bytes_receiving)
         self._open, self._logged_in = 0, 0
         self._lost: dict[SessionId, asyncio.TimerHandle] = {}
         self._is_stopping = False
@@ -124,10 +127,16 @@ class VertoServer:
             return websocket
         socket = self._new_socket(websocket, transport, peer)
         self._sockets[socket] = None
+
+        def on_excess(reason: Reason) -> None:
+            socket.close(MESSAGE_TOO_BIG if reason == "too_large" else TRY_AGAIN_LATER, reason)
+
         try:
-            if self._is_stopping:
-                socket.close(GOING_AWAY, "shutdown")
-            await socket.run()
+            with self._receiving.metered(transport, limit=lambda: socket.core.size_limit, on_excess=on_excess) as meter:
+                socket.on_message = meter.message_taken
+                if self._is_stopping:
+                    socket.close(GOING_AWAY, "shutdown")
+                await socket.run()
         finally:
             del self._sockets[socket]
             self._lose(socket)
@@ -185,18 +194,11 @@ class VertoServer:
 
     # ---- logins
 
-    async def _check_login(self, socket: VertoSocket, login: Login) -> None:
-        attempt = LoginAttempt(username=login.username, password=login.password, token=login.token, peer=socket.peer)
-        try:
-            async with asyncio.timeout(self._settings.authentication_timeout):
-                outcome = await self._authenticate(attempt)
-        except TimeoutError:
-            _log.error("login_not_checked", peer=socket.peer, error_code="timeout")
-            outcome = Refusal("busy", "the login could not be checked in time")
-        except Exception:
-            # Our defect or the database's: this client is told to try again, the others go on.
-            _log.exception("login_not_checked", peer=socket.peer, error_code="crash")
-            outcome = Refusal("busy", "the login could not be checked")
+    async def _check_login(self, socket: VertoSocket, login: LoginRequest) -> None:
+        if isinstance(login, AnonymousLogin):
+            outcome = admit(login, self._settings, visitors=self._registry.visitors, peer=socket.peer)
+        else:
+            outcome = await self._check_credentials(socket, login)
         if isinstance(outcome, Identity):
             identity = outcome
             socket.step(lambda: self._accept(socket, login, identity))
@@ -204,8 +206,21 @@ class VertoServer:
             refusal = outcome
             socket.step(lambda: self._refuse(socket, login, refusal))
 
-    def _refuse(self, socket: VertoSocket, login: Login, refusal: Refusal) -> list[Event]:
-        is_token_refused = not login.has_credentials and refusal.code != BUSY
+    async def _check_credentials(self, socket: VertoSocket, login: Login) -> Identity | Refusal:
+        attempt = LoginAttempt(username=login.username, password=login.password, token=login.token, peer=socket.peer)
+        try:
+            async with asyncio.timeout(self._settings.authentication_timeout):
+                return await self._authenticate(attempt)
+        except TimeoutError:
+            _log.error("login_not_checked", peer=socket.peer, error_code="timeout")
+            return Refusal("busy", "the login could not be checked in time")
+        except Exception:
+            # Our defect or the database's: this client is told to try again, the others go on.
+            _log.exception("login_not_checked", peer=socket.peer, error_code="crash")
+            return Refusal("busy", "the login could not be checked")
+
+    def _refuse(self, socket: VertoSocket, login: LoginRequest, refusal: Refusal) -> list[Event]:
+        is_token_refused = isinstance(login, Login) and not login.has_credentials and refusal.code != BUSY
         code = login_error(login.user_agent, is_token_refused=is_token_refused)
         events = socket.core.refuse_login(refusal.message, now=asyncio.get_running_loop().time(), code=code)
         if refusal.code == BUSY and socket.client is None:
@@ -213,7 +228,7 @@ class VertoServer:
             return [CloseRequested(TRY_AGAIN_LATER, "busy")]
         return events
 
-    def _accept(self, socket: VertoSocket, login: Login, identity: Identity) -> list[Event]:
+    def _accept(self, socket: VertoSocket, login: LoginRequest, identity: Identity) -> list[Event]:
         if not socket.core.is_open:
             return []
         now = asyncio.get_running_loop().time()

@@ -38,6 +38,12 @@ class VspSettings:
     max_login_attempts: int = 10
     """Refused logins on one socket before it is closed."""
 
+    anonymous_login: bool = True
+    """Whether visitors may come in without a name, to talk to an assistant. None is there yet: their calls end."""
+
+    max_visitors: int = 100
+    """Sessions of visitors at once."""
+
     reattach_window: float = 0.0
     """Seconds that the calls of a lost socket wait for their client. 0: they end at once."""
 
@@ -45,8 +51,8 @@ class VspSettings:
     """Seconds that call control has to answer a hold or a media update. Below the SDK's own 10 s, after which it
     drops the socket."""
 
-    max_message_size: int = 1024 * 1024
-    """Largest text message of a logged-in client in bytes."""
+    max_message_size: int = 16 * 1024 * 1024
+    """Largest text message of a logged-in client in bytes: applications send images to assistants."""
 
     max_login_message_size: int = 64 * 1024
     """Largest text message before the login in bytes."""
@@ -56,6 +62,15 @@ class VspSettings:
 
     message_burst: int = 300
     """Messages that a socket may send at once: a page with several calls trickles some 40 candidates for each."""
+
+    message_bytes_rate: int = 2 * 1024 * 1024
+    """Bytes of messages per second that a socket may send over a longer time."""
+
+    message_bytes_burst: int = 48 * 1024 * 1024
+    """Bytes of messages that a socket may send at once: three of the largest."""
+
+    max_bytes_receiving: int = 256 * 1024 * 1024
+    """Bytes of half-received messages of all sockets; beyond it the one that holds the most is closed."""
 
     max_live_calls: int = 100
     """Live calls of one session, a bound on memory: one more is an error of the request. `[calls]

@@ -12,7 +12,6 @@ from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 from gateway.domain.ids import SessionId
 from gateway.observability.logging import get_logger
 from gateway.observability.metrics import (
-    LOGINS,
     VERTO_FRAMES_REFUSED,
     VERTO_REQUESTS,
     VERTO_SOCKETS_CLOSED,
@@ -22,10 +21,9 @@ from gateway.vsp import frame_log
 from gateway.vsp.client import VertoClient
 from gateway.vsp.control import CallControl
 from gateway.vsp.core.calls import CallMessaged, CallRequested
-from gateway.vsp.core.messages import METHODS, Login
+from gateway.vsp.core.messages import METHODS, LoginRequest
 from gateway.vsp.core.session import (
     INTERNAL_ERROR,
-    AnonymousLoginRefused,
     CloseRequested,
     DownloadRequested,
     Event,
@@ -65,7 +63,7 @@ class VertoSocket:
         *,
         peer: str,
         control: CallControl,
-        check_login: Callable[["VertoSocket", Login], Coroutine[None, None, None]],
+        check_login: Callable[["VertoSocket", LoginRequest], Coroutine[None, None, None]],
     ) -> None:
         """
         Args:
@@ -74,6 +72,8 @@ class VertoSocket:
         self.core, self.peer = core, peer
         self.client: VertoClient | None = None
         self.closed_by = "client"
+        self.on_message: Callable[[], None] = lambda: None
+        """Told when a frame has left the buffers of the transport."""
         self._websocket, self._transport, self._settings = websocket, transport, settings
         self._control, self._check_login = control, check_login
         self._outbox = Outbox(max_frames=settings.max_frames_queued, max_bytes=settings.max_bytes_queued)
@@ -145,6 +145,7 @@ class VertoSocket:
 
     async def _read(self) -> None:
         while (message := await self._websocket.receive()).type not in _END:
+            self.on_message()
             self._bind()
             self.step(partial(self._receive, message))
         if message.type is WSMsgType.ERROR and self.closed_by == "client":
@@ -185,8 +186,6 @@ class VertoSocket:
                 self._start(self._download(size), name="verto-speed-test")
             case FrameRefused(reason, message):
                 self._note_refused(reason, message)
-            case AnonymousLoginRefused():
-                LOGINS.labels(kind="anonymous", result="not_supported").inc()
             case CloseRequested(code, reason):
                 self.close(code, reason)
 

@@ -204,7 +204,7 @@ export class Activity {
         element(
           "tr",
           {},
-          element("td", { class: "party" }, session.username),
+          element("td", { class: "party" }, session.username || "visitor"),
           element("td", {}, element("span", { class: "badge", dataset: { state: session.is_connected ? "active" : "held" } }, session.is_connected ? "connected" : "away")),
           element("td", {}, clock(session.logged_in_at)),
           element("td", { class: "number" }, String(session.calls)),

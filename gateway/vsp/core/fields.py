@@ -27,6 +27,11 @@ class Fields:
         self._values: Json = values if isinstance(values, dict) else {}
         self._rpc_code = rpc_code
 
+    @property
+    def raw(self) -> Json:
+        """The object itself, for a reader of another module."""
+        return self._values
+
     def section(self, name: str) -> "Fields":
         """An object inside this one; anything else (Android sends an empty array) counts as an empty one."""
         return Fields(self._values.get(name), rpc_code=self._rpc_code)

@@ -14,6 +14,15 @@ from gateway.vsp.core.errors import INVALID_REQUEST, PARSE_ERROR
 MAX_DEPTH: Final = 32
 """Nested arrays and objects in one frame; the SDKs' deepest frame (debug reports) has 8."""
 
+LARGE: Final = 1024 * 1024
+"""Characters above which a message is looked at before it is parsed."""
+
+MAX_PARTS: Final = 256 * 1024
+"""Brackets, commas, colons and escapes of a large message. Images are long texts, of which iOS escapes each slash: one
+character in 64. Millions of members would keep the loop, and with it everybody's audio, for seconds."""
+
+_STRUCTURE: Final = "[{,:\\"
+
 MAX_ID_LENGTH: Final = 256
 MAX_METHOD_LENGTH: Final = 128
 
@@ -87,6 +96,8 @@ def parse_frame(text: str) -> Frame:
     """
     if text.startswith("#SP"):
         return _speed_test(text)
+    if len(text) > LARGE and sum(map(text.count, _STRUCTURE)) > MAX_PARTS:
+        return Refused("bad_message", "a large message may hold images, not this many members")
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
     except _NotStrict:

@@ -10,11 +10,13 @@ from enum import Enum
 from typing import Final
 
 from gateway.domain import causes
+from gateway.domain.identity import Target
 from gateway.domain.ids import Sdp, SessionId, VertoCallId
 from gateway.vsp.control import ClientAnswer, ClientBye, ClientCandidate, ClientDtmf, Invite
+from gateway.vsp.core.assistant import transcript_item
 from gateway.vsp.core.errors import AUTHENTICATION_FAILED, CALL_ERROR, INVALID_PARAMS, BadParams
 from gateway.vsp.core.fields import Fields
-from gateway.vsp.core.jsonrpc import Request
+from gateway.vsp.core.jsonrpc import Json, Request
 from gateway.vsp.core.platforms import is_mobile
 
 MAX_CANDIDATE: Final = 1024
@@ -44,12 +46,17 @@ class Login:
         return self.username is not None and self.password is not None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnonymousLogin:
-    """`anonymous_login`: a visitor who wants to talk to an assistant."""
+    """`anonymous_login`: a visitor who wants to talk to an assistant (verto-js 3.3)."""
 
-    target_type: str
-    target_id: str
+    target: Target
+    session_id: SessionId | None
+    user_agent: str
+    user_variables: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
+LoginRequest = Login | AnonymousLogin
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +132,13 @@ class AttachCalls:
 
 
 @dataclass(frozen=True, slots=True)
+class AiMessage:
+    """`ai_conversation`: something for the assistant. `item` is what the client wants to see in its transcript."""
+
+    item: Json | None
+
+
+@dataclass(frozen=True, slots=True)
 class NotSupported:
     """A method that we know and do not do; `message` says so."""
 
@@ -137,7 +151,16 @@ class Unknown:
 
 
 ReadyBody = (
-    GatewayState | Invite | CallRequest | Subscribe | Broadcast | AttachCalls | NotSupported | Unknown | BadParams
+    GatewayState
+    | Invite
+    | CallRequest
+    | Subscribe
+    | Broadcast
+    | AttachCalls
+    | AiMessage
+    | NotSupported
+    | Unknown
+    | BadParams
 )
 """What only a session that is logged in may ask."""
 
@@ -196,21 +219,32 @@ def user_agent(params: Fields) -> str:
 
 
 def _anonymous_login(params: Fields) -> Body:
-    return AnonymousLogin(params.text("target_type") or "", params.text("target_id") or "")
+    target_params = params.section("target_params")
+    target = Target(
+        target_type=params.text("target_type") or "",
+        target_id=params.text("target_id") or "",
+        version_id=params.text("target_version_id") or None,
+        # JavaScript has it inside target_params, Android and Flutter beside them (verto-mobile 5)
+        conversation_id=params.text("conversation_id") or target_params.text_if_usable("conversation_id") or None,
+        params=target_params.scalars(most=MAX_USER_VARIABLES),
+    )
+    if not target.target_type or not target.target_id:
+        raise params.refuse("anonymous_login needs target_type and target_id")
+    return AnonymousLogin(
+        target=target,
+        session_id=_session_id(params),
+        user_agent=user_agent(params),
+        user_variables=params.section("userVariables").scalars(most=MAX_USER_VARIABLES),
+    )
 
 
 def _invite(params: Fields) -> Body:
     dialog = params.section("dialogParams")
-    destination = dialog.text("destination_number")
-    if destination is None:
-        raise params.refuse("destination_number is missing")
-    if not destination.strip():
-        raise params.refuse("destination_number is empty; only a visitor of an assistant may leave it so")
     return Invite(
         verto_call_id=_call_id(params),
         sdp=params.sdp(),
         is_trickle=_is_trickle(params),
-        destination=destination,
+        destination=(dialog.text("destination_number") or "").strip(),
         caller_name=dialog.text("caller_id_name") or "",
         caller_number=dialog.text("caller_id_number") or "",
         client_state=dialog.text("clientState", "client_state", limit=MAX_CLIENT_STATE),
@@ -323,13 +357,14 @@ METHODS: Final[Mapping[str, tuple[int, Callable[[Fields], Body]]]] = {
         CALL_ERROR,
         _always(NotSupported("this gateway sends no push notifications")),
     ),
-    "ai_conversation": (CALL_ERROR, _always(NotSupported("there is no assistant in this session"))),
+    "ai_conversation": (CALL_ERROR, lambda params: AiMessage(transcript_item(params.raw))),
 }
 """Every method of a client; also the closed set of the label `method` of the metrics."""
 
 
 __all__ = [
     "METHODS",
+    "AiMessage",
     "AnonymousLogin",
     "AttachCalls",
     "Body",
@@ -339,6 +374,7 @@ __all__ = [
     "GatewayState",
     "HoldAction",
     "Login",
+    "LoginRequest",
     "NotSupported",
     "Ping",
     "ReadyBody",

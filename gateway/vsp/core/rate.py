@@ -13,11 +13,11 @@ class TokenBucket:
         self._rate, self._burst = rate, float(burst)
         self._tokens, self._at = float(burst), now
 
-    def take(self, now: float) -> bool:
-        """Take one token; False when there is none."""
+    def take(self, now: float, cost: float = 1.0) -> bool:
+        """Take so many tokens; False, and none is taken, when there are fewer."""
         elapsed = max(now - self._at, 0.0)
         self._tokens, self._at = min(self._tokens + elapsed * self._rate, self._burst), now
-        if self._tokens < 1.0:
+        if self._tokens < cost:
             return False
-        self._tokens -= 1.0
+        self._tokens -= cost
         return True

@@ -13,6 +13,7 @@ from typing import Final
 from gateway.domain import causes
 from gateway.domain.ids import SessionId, VertoCallId, VoiceSdkId
 from gateway.vsp.control import Invite
+from gateway.vsp.core.assistant import NOBODY_ANSWERS, created
 from gateway.vsp.core.calls import CallEvent, CallTable
 from gateway.vsp.core.errors import (
     AUTHENTICATION_FAILED,
@@ -32,12 +33,14 @@ from gateway.vsp.core.jsonrpc import (
     parse_frame,
 )
 from gateway.vsp.core.messages import (
+    AiMessage,
     AnonymousLogin,
     AttachCalls,
     Broadcast,
     CallRequest,
     GatewayState,
     Login,
+    LoginRequest,
     NotSupported,
     Ping,
     ReadyBody,
@@ -73,12 +76,7 @@ class State(Enum):
 class LoginRequested:
     """Check this login, then call `accept_login` or `refuse_login`. There is one at a time."""
 
-    login: Login
-
-
-@dataclass(frozen=True, slots=True)
-class AnonymousLoginRefused:
-    """A visitor was turned away."""
+    login: LoginRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +102,7 @@ class CloseRequested:
     reason: str
 
 
-Event = LoginRequested | AnonymousLoginRefused | DownloadRequested | FrameRefused | CloseRequested | CallEvent
+Event = LoginRequested | DownloadRequested | FrameRefused | CloseRequested | CallEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,11 +131,13 @@ class VertoSession:
         self.state = State.NEW
         self.session_id: SessionId | None = None
         self.lost_calls: tuple[VertoCallId, ...] = ()
-        self._logins: deque[tuple[RequestRef, Login]] = deque()
+        self._logins: deque[tuple[RequestRef, LoginRequest]] = deque()
         self._refusals = 0
+        self._is_visitor = False
         self._gateway = Gateway(dc=settings.dc, region=settings.region)
         self._speed_test = SpeedTest(max_bytes=settings.speed_test_max_bytes)
         self._bucket = TokenBucket(rate=settings.message_rate, burst=settings.message_burst, now=now)
+        self._bytes = TokenBucket(rate=settings.message_bytes_rate, burst=settings.message_bytes_burst, now=now)
         self._received_at = now
         self._login_deadline = now + settings.login_timeout
         self._ping_at, self._ping_interval = now, settings.ping_interval
@@ -148,6 +148,12 @@ class VertoSession:
         """Whether anything can still be sent."""
         return self.state is not State.CLOSED
 
+    @property
+    def size_limit(self) -> int:
+        """Characters of the largest message that the client may send now."""
+        is_ready = self.state is State.READY
+        return self._settings.max_message_size if is_ready else self._settings.max_login_message_size
+
     # ---- input
 
     def receive(self, text: str, *, now: float) -> list[Event]:
@@ -157,9 +163,9 @@ class VertoSession:
         if self.state is State.READY and self._speed_test.takes(text):
             self._received_at = now
             return []
-        if not self._may_pass(now):
+        if not self._may_pass(now) or not self._bytes.take(now, len(text)):
             return self._close(POLICY_VIOLATION, "rate")
-        if len(text) > self._size_limit:
+        if len(text) > self.size_limit:
             return [FrameRefused("too_large", f"{len(text)} characters"), *self._close(MESSAGE_TOO_BIG, "too_large")]
         return self._receive_frame(parse_frame(text), now)
 
@@ -189,6 +195,7 @@ class VertoSession:
         if self.state is State.CLOSED:
             return []
         ref, login = self._logins.popleft()
+        self._is_visitor = isinstance(login, AnonymousLogin)
         is_first = self.state is not State.READY
         assert is_first or session_id == self.session_id, "a session keeps its id for life"
         self.state, self.session_id, self._refusals = State.READY, session_id, 0
@@ -274,11 +281,6 @@ class VertoSession:
 
     # ---- inside
 
-    @property
-    def _size_limit(self) -> int:
-        is_ready = self.state is State.READY
-        return self._settings.max_message_size if is_ready else self._settings.max_login_message_size
-
     def _may_pass(self, now: float) -> bool:
         self._received_at = now
         return self._bucket.take(now)
@@ -320,11 +322,8 @@ class VertoSession:
             case Ping():
                 self._outgoing.result(ref, {"message": "PONG"})
                 return []
-            case Login() as login:
+            case (Login() | AnonymousLogin()) as login:
                 return self._receive_login(ref, login)
-            case AnonymousLogin():
-                self._outgoing.error(ref, AUTHENTICATION_FAILED, "this gateway has no assistant to visit")
-                return [AnonymousLoginRefused(), *self._after_refusal(now)]
             case BadParams(rpc_code=code, message=message) if code == AUTHENTICATION_FAILED:
                 self._outgoing.error(ref, code, message)
                 return self._after_refusal(now)
@@ -334,7 +333,7 @@ class VertoSession:
                 self._outgoing.error(ref, AUTHENTICATION_REQUIRED, "Authentication Required")
                 return []
 
-    def _receive_login(self, ref: RequestRef, login: Login) -> list[Event]:
+    def _receive_login(self, ref: RequestRef, login: LoginRequest) -> list[Event]:
         if ref.request_id is None:
             return []  # nobody would hear the answer
         if len(self._logins) > MAX_LOGINS_WAITING:
@@ -358,6 +357,10 @@ class VertoSession:
             case AttachCalls():
                 # Without a code: Android knows by that that the call is gone (verto-mobile 4.4).
                 self._outgoing.error(ref, None, "no call waits for this device")
+            case AiMessage(item):
+                self._outgoing.result(ref, {"message": NOBODY_ANSWERS})
+                if item is not None:
+                    self._outgoing.request("ai_conversation", created(item))
             case Unknown():
                 self._outgoing.error(ref, METHOD_NOT_FOUND, "no such method")
             case question:
@@ -367,6 +370,9 @@ class VertoSession:
     def _receive_invite(self, ref: RequestRef, invite: Invite, now: float) -> list[Event]:
         if ref.request_id is None:
             return []  # a call begins with its result, and a notification has none
+        if not invite.destination and not self._is_visitor:
+            self._outgoing.error(ref, CALL_ERROR, "destination_number is missing; only a visitor may leave it empty")
+            return []
         if self._token_expires_at is not None and now >= self._token_expires_at:
             # The client logs in again with the token it holds by now; its other calls go on (verto-js 3.6).
             self._outgoing.error(ref, AUTHENTICATION_REQUIRED, "the token has expired")
@@ -408,7 +414,6 @@ class VertoSession:
 
 
 __all__ = [
-    "AnonymousLoginRefused",
     "CloseRequested",
     "DownloadRequested",
     "Event",

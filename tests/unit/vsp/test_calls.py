@@ -95,8 +95,8 @@ def without(name: str) -> dict[str, object]:
         (invite(""), "callID must be 1 to 128 printable characters"),
         (invite("a b"), "callID must be 1 to 128 printable characters"),
         (invite("x" * 129), "callID must be 1 to 128 printable characters"),
-        (without("destination_number"), "destination_number is missing"),
-        (invite(destination=None), "destination_number is missing"),
+        (without("destination_number"), "destination_number is missing; only a visitor may leave it empty"),
+        (invite(destination=None), "destination_number is missing; only a visitor may leave it empty"),
         (invite(destination="a\r\nb"), "destination_number holds control characters"),
         (invite(destination="1" * 300), "destination_number is longer than 256 characters"),
         (
@@ -108,7 +108,7 @@ def without(name: str) -> dict[str, object]:
             "a custom header needs a name (a SIP token) and a value (one line of text)",
         ),
         (invite(custom_headers=[{"name": "X", "value": "1"}] * 101), "more than 100 custom headers"),
-        ({"dialogParams": []}, "destination_number is missing"),
+        ({"dialogParams": []}, "callID is missing"),
     ],
 )
 def test_an_invite_that_cannot_be_served_is_refused_with_the_reason(params: dict[str, object], message: str) -> None:

@@ -175,3 +175,20 @@ def test_odd_ids_and_texts_are_echoed_exactly() -> None:
 
     message = json.loads(outgoing.drain()[0].encode().decode())
     assert (message["id"], message["result"]["callID"]) == (odd, odd)
+
+
+def test_a_large_message_of_many_members_is_not_even_parsed() -> None:
+    many = '{"jsonrpc":"2.0","id":"a","method":"m","params":{"a":[' + "[]," * 400_000 + "[]]}}"
+
+    assert parse_frame(many) == Refused("bad_message", "a large message may hold images, not this many members")
+
+
+def test_a_large_message_with_an_image_as_ios_escapes_it_is_parsed() -> None:
+    image = ("A" * 63 + "\\/") * 200_000
+    text = (
+        '{"jsonrpc":"2.0","id":"a","method":"ai_conversation","params":{"url":"data:image\\/jpeg;base64,'
+        + image
+        + '"}}'
+    )
+
+    assert isinstance(parse_frame(text), Request)

@@ -4,8 +4,9 @@ import pytest
 
 from gateway.domain.ids import SessionId, VertoCallId
 from gateway.vsp.core.calls import CallRequested
+from gateway.vsp.core.messages import Login
 from gateway.vsp.core.platforms import login_error
-from gateway.vsp.core.session import AnonymousLoginRefused, CloseRequested, LoginRequested, State
+from gateway.vsp.core.session import CloseRequested, LoginRequested, State
 from tests.unit.vsp.conversation import Conversation, invite
 
 
@@ -18,6 +19,7 @@ def test_v31_v38_v39_v40_a_login_gets_its_result_then_client_ready_without_calls
     talk.session.accept_login(SessionId("sess-1"), now=0.0)
 
     assert isinstance(requested, LoginRequested)
+    assert isinstance(requested.login, Login)
     assert (requested.login.username, requested.login.password, requested.login.token) == ("alice", "secret", None)
     assert talk.heard() == [
         {
@@ -43,6 +45,7 @@ def test_v32_a_token_login_may_carry_null_credentials() -> None:
 
     (requested,) = talk.take_events()
     assert isinstance(requested, LoginRequested)
+    assert isinstance(requested.login, Login)
     assert (requested.login.username, requested.login.password, requested.login.token) == (None, None, "a.b.c")
 
 
@@ -53,6 +56,7 @@ def test_v33_password_and_token_together_are_both_handed_on() -> None:
 
     (requested,) = talk.take_events()
     assert isinstance(requested, LoginRequested)
+    assert isinstance(requested.login, Login)
     assert requested.login.token == "a.b.c"
     assert requested.login.password == "secret"
 
@@ -163,6 +167,7 @@ def test_the_user_agent_of_the_browser_sdk_is_its_version() -> None:
 
     (requested,) = talk.take_events()
     assert isinstance(requested, LoginRequested)
+    assert isinstance(requested.login, Login)
     assert requested.login.user_agent == "Web-2.27.10"
 
 
@@ -173,6 +178,7 @@ def test_v37_unknown_user_variables_are_kept_as_text() -> None:
 
     (requested,) = talk.take_events()
     assert isinstance(requested, LoginRequested)
+    assert isinstance(requested.login, Login)
     assert requested.login.user_variables == (("x", "1"), ("push_when_active", "true"))
 
 
@@ -202,6 +208,7 @@ def test_the_former_session_id_is_found_in_every_spelling(name: str) -> None:
 
     (requested,) = talk.take_events()
     assert isinstance(requested, LoginRequested)
+    assert isinstance(requested.login, Login)
     assert requested.login.session_id == "sess-old"
 
 
@@ -243,6 +250,7 @@ def test_logins_that_arrive_together_are_checked_one_after_the_other_and_all_ans
 
     (following,) = talk.session.refuse_login("no", now=0.0)
     assert isinstance(following, LoginRequested)
+    assert isinstance(following.login, Login)
     assert following.login.password == "2"
     assert talk.session.state is State.AUTHENTICATING
     assert talk.session.accept_login(SessionId("s"), now=0.0) == []
@@ -261,15 +269,6 @@ def test_more_waiting_logins_than_make_sense_are_refused_at_once() -> None:
 
     assert talk.ask("login", {"login": "alice", "passwd": "x"})["error"]["code"] == -32001
     assert len(talk.take_events()) == 1
-
-
-def test_a_visitor_is_refused_with_a_clear_message_while_there_is_no_assistant() -> None:
-    talk = Conversation()
-
-    answer = talk.ask("anonymous_login", {"target_type": "ai_assistant", "target_id": "assistant-1"})
-
-    assert answer["error"] == {"code": -32001, "message": "this gateway has no assistant to visit"}
-    assert talk.take_events() == [AnonymousLoginRefused()]
 
 
 def test_an_answer_to_a_login_that_comes_after_the_socket_has_gone_is_dropped() -> None:

@@ -217,12 +217,6 @@ def test_v28_v119_a_notification_is_never_answered(method: str) -> None:
     assert talk.heard() == []
 
 
-def test_v119_an_ai_message_with_an_id_is_answered() -> None:
-    answer = Conversation().log_in().ask("ai_conversation", {"type": "conversation.item.create", "item": {}})
-
-    assert answer["error"] == {"code": -32002, "message": "there is no assistant in this session"}
-
-
 def test_v105_no_channel_is_authorised() -> None:
     talk = Conversation().log_in()
 

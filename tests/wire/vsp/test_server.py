@@ -177,15 +177,6 @@ async def test_a_client_whose_token_has_expired_is_sent_to_log_in_before_its_nex
         assert (await client.ask("telnyx_rtc.invite", invite()))["result"]["message"] == "CALL CREATED"
 
 
-async def test_a_visitor_is_refused_and_may_stay(tmp_path: Path) -> None:
-    async with running(tmp_path) as server, server.connect() as client:
-        answer = await client.ask("anonymous_login", {"target_type": "ai_assistant", "target_id": "assistant-1"})
-
-        assert answer["error"]["code"] == -32001
-        assert "result" in await client.ask("telnyx_rtc.ping")
-        assert len(server.registry) == 0
-
-
 # ---- sessions
 
 
@@ -369,6 +360,56 @@ async def test_v16_v26_after_garbage_torn_and_misplaced_frames_a_login_and_a_cal
         assert "result" in await client.log_in()
         assert (await client.ask("telnyx_rtc.nobody"))["error"]["code"] == -32601
         assert (await client.ask("telnyx_rtc.invite", invite()))["result"]["message"] == "CALL CREATED"
+
+
+async def test_m15_a_frame_of_many_megabytes_passes_after_the_login(tmp_path: Path) -> None:
+    image = "data:image/jpeg;base64," + "QUJD" * (3 * 1024 * 1024)  # 12 MiB
+    parts = [{"type": "input_text", "text": "what is this?"}, {"type": "image_url", "image_url": {"url": image}}]
+    item = {"id": "item-1", "type": "message", "role": "user", "content": parts}
+    async with running(tmp_path) as server, server.connect() as client:
+        await client.log_in()
+
+        answer = await client.ask("ai_conversation", {"type": "conversation.item.create", "item": item})
+
+        assert "result" in answer
+        assert (await client.hear())["params"]["item"]["content"] == [{"type": "text", "text": "what is this?"}]
+        assert "result" in await client.ask("telnyx_rtc.ping")
+
+
+def write_raw(client: Client, data: bytes) -> None:
+    """Send bytes beneath the client's own framing."""
+    transport = client.websocket._response.connection.transport  # type: ignore[union-attr]  # there is one
+    assert isinstance(transport, asyncio.Transport)
+    transport.write(data)
+
+
+def torn_ping(size: int) -> bytes:
+    """A text frame of `size` bytes that lacks its last one, masked with zeros (RFC 6455 section 5.2)."""
+    ping = json.dumps({"jsonrpc": "2.0", "id": "torn", "method": "telnyx_rtc.ping"}).encode()
+    return b"\x81\xff" + size.to_bytes(8, "big") + bytes(4) + ping.ljust(size - 1)
+
+
+async def test_many_half_sent_megabytes_cost_the_socket_that_holds_the_most_and_no_other(tmp_path: Path) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        server = await stack.enter_async_context(running(tmp_path, max_bytes_receiving=2 * 1024 * 1024))
+        greedy, modest = [await stack.enter_async_context(server.connect()) for _ in range(2)]
+        for client in (greedy, modest):
+            await client.log_in()
+        write_raw(modest, torn_ping(600_000))
+        write_raw(greedy, torn_ping(3_000_000))
+
+        assert await greedy.closed() == 1013
+        write_raw(modest, b" ")
+        assert (await modest.hear())["id"] == "torn"
+
+
+@pytest.mark.parametrize("url", [0, 1])
+async def test_before_the_login_no_more_than_a_little_is_held(tmp_path: Path, url: int) -> None:
+    listen = ("http://127.0.0.1:0", "https://127.0.0.1:0")
+    async with running(tmp_path, listen=listen) as server, server.connect(url=url) as client:
+        write_raw(client, torn_ping(2_000_000))
+
+        assert await client.closed() == 1009
 
 
 async def test_v5_v6_a_mebibyte_and_a_burst_of_a_hundred_pass_after_the_login(tmp_path: Path) -> None:
