@@ -76,7 +76,7 @@ async def test_v34_a_refused_login_leaves_the_socket_open_for_a_better_one(tmp_p
 @pytest.mark.parametrize(
     ("user_agent", "bad_token", "bad_password"),
     [
-        ({"sdkVersion": "2.27.10", "data": "iOS-4.1.2"}, -32001, -32001),
+        ({"sdkVersion": "2.27.10", "data": "Mozilla/5.0 (iPhone)"}, -32001, -32001),
         ("Web-2.16.0", -32001, -32001),
         (None, -32001, -32001),
         ("iOS-4.1.2", -32000, -32001),
