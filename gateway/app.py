@@ -36,6 +36,7 @@ from gateway.observability import logging as logs
 from gateway.observability.clock import utc_now
 from gateway.observability.health import LagProbe, OperatorServer
 from gateway.observability.logging import get_logger
+from gateway.reports.service import Reports
 from gateway.sip.endpoint import Endpoint
 from gateway.sip.settings import TrunkSettings
 from gateway.sip.ua import UserAgent
@@ -107,6 +108,7 @@ class Gateway:
         lab = self.lab = await enter(self._lab())
         self._build_sip(lab)
         self.registry = SessionRegistry()
+        self.reports = await enter(Reports(config.reports))
         await enter(self._call_control())
         await enter(self._http(calls, lab, metrics_url))
         self._is_ready = True
@@ -218,15 +220,20 @@ class Gateway:
     async def _http(self, calls: Calls, lab: LabTrunk | None, metrics_url: str) -> AsyncIterator[None]:
         config = self.config
         self.verto = VertoServer(
-            config.verto, authenticate=self._authenticate, control=self.directory, registry=self.registry
+            config.verto,
+            authenticate=self._authenticate,
+            control=self.directory,
+            registry=self.registry,
+            reports=self.reports,
         )
         guard = Guard(self.keys)
         feed = LiveFeed(self.directory, self.registry)
         views = Views(calls=self.directory, records=calls, sessions=self.registry, info=self._info)
         lab_routes = [] if lab is None else LabApi(lab.switchboard, guard.allows).routes()
+        own_routes = [*api_routes(views, feed), *self.reports.routes()]
         server = HttpServer(
             config.http,
-            routes=[*api_routes(views, feed), *lab_routes, *console_routes(await asyncio.to_thread(load_assets))],
+            routes=[*own_routes, *lab_routes, *console_routes(await asyncio.to_thread(load_assets))],
             websocket=self.verto.handle,
             middlewares=[telnyx_errors(guard)],
         )

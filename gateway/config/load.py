@@ -18,7 +18,8 @@ DEMO: Final[Mapping[str, object]] = {"lab": {"enabled": True}}
 
 _ARRAYS: Final = frozenset(ARRAYS)
 _MAX_SECRET: Final = 4096
-_PASSWORD, _PASSWORD_FILE = "password", "password_file"
+SECRETS: Final = ("password", "s3_secret_access_key")
+"""Keys that may stand in the environment only; a file has `<key>_file`, the place of a file that holds the secret."""
 
 
 def load(
@@ -62,6 +63,7 @@ class _Reader:
         data_dir = self._data_dir(tree.root)
         _set_default(tree, "auth", "jwt_secret_file", str(data_dir / "jwt.key"))
         _set_default(tree, "http", "data_dir", str(data_dir))
+        _set_default(tree, "reports", "store", str(data_dir / "reports"))
         _set_default(tree, "store", "url", f"sqlite+aiosqlite:///{data_dir / 'gateway.db'}")
         made: dict[str, Any] = {"data_dir": data_dir}
         for name, section in tree.sections.items():
@@ -76,6 +78,8 @@ class _Reader:
         self._check_trunk_names(tree.arrays.get("trunks", []))
         if (store := made["store"]) is not None:
             made["store"] = dataclasses.replace(store, url=_absolute_sqlite(store.url, self._context.base))
+        if (reports := made["reports"]) is not None and not reports.is_s3:
+            made["reports"] = dataclasses.replace(reports, store=str(self._context.base / reports.store))
         return made
 
     def _data_dir(self, root: Section) -> Path:
@@ -97,7 +101,7 @@ class _Reader:
         before = len(self._problems)
         fields = {field.name: field for field in dataclasses.fields(settings)}
         hints = get_type_hints(settings)
-        section = self._with_password(label, section, fields)
+        section = self._with_secrets(label, section, fields)
         values: dict[str, object] = {}
         for key, raw in section.items():
             if key not in fields:
@@ -136,25 +140,27 @@ class _Reader:
                     return None
                 del values[field_name]
 
-    def _with_password(self, label: str, section: Section, fields: Mapping[str, object]) -> Section:
+    def _with_secrets(self, label: str, section: Section, fields: Mapping[str, object]) -> Section:
         """`password_file` is read into `password`; `password` itself is taken from the environment only."""
-        if _PASSWORD not in fields:
-            return section
         section = dict(section)
-        place = section.pop(_PASSWORD_FILE, None)
-        inline = section.get(_PASSWORD)
+        for name in SECRETS:
+            if name in fields:
+                self._take_secret(label, section, name)
+        return section
+
+    def _take_secret(self, label: str, section: Section, name: str) -> None:
+        place, inline = section.pop(f"{name}_file", None), section.get(name)
         if inline is not None and not inline.may_be_secret:
-            hint = f"expected {label}.{_PASSWORD_FILE} or the environment: no passwords in this file"
-            self._problem(f"{label}.{_PASSWORD}", hint, inline.where)
-            del section[_PASSWORD]
+            hint = f"expected {label}.{name}_file or the environment: no passwords in this file"
+            self._problem(f"{label}.{name}", hint, inline.where)
+            del section[name]
         elif inline is None and place is not None:
             try:
-                path = convert(_PASSWORD_FILE, place, Path, self._context)
+                path = convert(f"{name}_file", place, Path, self._context)
                 assert isinstance(path, Path)
-                section[_PASSWORD] = Raw(_secret(path), where=place.where)
+                section[name] = Raw(_secret(path), where=place.where)
             except Unfit as error:
-                self._unfit(f"{label}.{_PASSWORD_FILE}", error, place.where)
-        return section
+                self._unfit(f"{label}.{name}_file", error, place.where)
 
     def _check_trunk_names(self, entries: list[Section]) -> None:
         seen: set[object] = set()
@@ -166,8 +172,8 @@ class _Reader:
                 )
             elif name is not None and isinstance(name.value, str):
                 seen.add(name.value)
-            if "username" in entry and not {_PASSWORD, _PASSWORD_FILE} & entry.keys():
-                hint = f"expected trunks[{index}].{_PASSWORD_FILE} beside it"
+            if "username" in entry and not {"password", "password_file"} & entry.keys():
+                hint = f"expected trunks[{index}].password_file beside it"
                 self._problem(f"trunks[{index}].username", hint, entry["username"].where)
 
     def _unknown(self, key: str, where: str, known: Iterable[str]) -> None:
@@ -189,7 +195,7 @@ def _set_default(tree: Tree, section: str, key: str, value: str) -> None:
 
 
 def _keys(fields: Mapping[str, object]) -> tuple[str, ...]:
-    return (*fields, _PASSWORD_FILE) if _PASSWORD in fields else tuple(fields)
+    return (*fields, *(f"{name}_file" for name in SECRETS if name in fields))
 
 
 def _required(fields: Mapping[str, "dataclasses.Field[Any]"]) -> list[str]:  # Any: fields of many types

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
+from gateway.config.load import SECRETS
 from gateway.config.sections import ARRAYS, PARSERS, SECTIONS, number_limits
 from gateway.config.show import written
 from gateway.config.sources import PREFIX
@@ -47,6 +48,7 @@ _TOO_MUCH_TO_TELL: Final = 10**9
 _OWN_DEFAULTS: Final = {
     "store.url": "`sqlite+aiosqlite:///` and `gateway.db` in `data_dir`",
     "http.data_dir": "`data_dir` itself",
+    "reports.store": "`reports` in `data_dir`",
     "auth.jwt_secret_file": "`jwt.key` in `data_dir`",
 }
 
@@ -72,10 +74,10 @@ def _section(title: str, name: str, prefix: str, variable: str, settings: type[A
             f"* {_kind(key, hints[field.name])}{_limits(key, field)}; {_default(key, field)}\n"
             f"* environment: `{variable}{field.name.upper()}`\n"
         )
-        if field.name == "password":
+        if field.name in SECRETS:
             parts.append(
-                f"### `{prefix}password_file`\n\nA file whose text, without the line end, is the password.\n\n"
-                f"* a path; default none\n* environment: `{variable}PASSWORD_FILE`\n"
+                f"### `{key}_file`\n\nA file whose text, without the line end, is the secret.\n\n"
+                f"* a path; default none\n* environment: `{variable}{field.name.upper()}_FILE`\n"
             )
     return "\n".join(parts)
 

@@ -16,6 +16,7 @@ from gateway.http.settings import HttpSettings
 from gateway.lab.settings import LabSettings
 from gateway.media.settings import MediaSettings
 from gateway.observability.settings import LogSettings, MetricsSettings
+from gateway.reports.settings import ReportSettings
 from gateway.sip.settings import SipSettings, TrunkSettings
 from gateway.store.settings import StoreSettings
 from gateway.vsp.settings import VspSettings
@@ -43,6 +44,7 @@ class Config:
     sip: SipSettings = field(default_factory=SipSettings)
     trunks: tuple[TrunkSettings, ...] = ()
     media: MediaSettings = field(default_factory=MediaSettings)
+    reports: ReportSettings = field(default_factory=ReportSettings)
     lab: LabSettings = field(default_factory=LabSettings)
 
 
@@ -56,6 +58,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {  # Any: settings classes share no b
     "calls": CallSettings,
     "sip": SipSettings,
     "media": MediaSettings,
+    "reports": ReportSettings,
     "lab": LabSettings,
 }
 """In the order of the reference."""

@@ -27,6 +27,7 @@ _SECRET_KEYS: Final = frozenset(
         "authorization",
         "secret",
         "api_key",
+        "call_report_id",
         "credential",
         "ha1",
         "dtmf",

@@ -98,6 +98,19 @@ RTP_JITTER_SECONDS: Final = Histogram(
     registry=REGISTRY,
 )
 RTP_PORTS_IN_USE: Final = Gauge("gateway_rtp_ports_in_use", "Media ports taken by live calls", registry=REGISTRY)
+REPORT_UPLOADS: Final = Counter(
+    "gateway_report_uploads_total",
+    "Uploads of SDKs by kind (report, recording) and result (ok, unauthorized, bad_request, not_yours, too_large, "
+    "quota, busy, timeout, unavailable, aborted)",
+    ["kind", "result"],
+    registry=REGISTRY,
+)
+REPORT_STORED_BYTES: Final = Counter(
+    "gateway_report_stored_bytes_total",
+    "Bytes written to the store of reports by kind (report, recording, frames)",
+    ["kind"],
+    registry=REGISTRY,
+)
 EVENT_LOOP_LAG_SECONDS: Final = Histogram(
     "gateway_event_loop_lag_seconds",
     "How late a timer of the event loop fired, probed every second",

@@ -15,6 +15,7 @@ MAX_PARSED: Final = 1024 * 1024
 _SECRET: Final = frozenset(
     {
         "answered_device_token",
+        "call_report_id",
         "credential",
         "dtmf",
         "iceservers",

@@ -24,6 +24,7 @@ from gateway.vsp.core.session import GOING_AWAY, MESSAGE_TOO_BIG, CloseRequested
 from gateway.vsp.login import BUSY, Authenticate, LoginAttempt
 from gateway.vsp.receiving import Reason, Receiving
 from gateway.vsp.registry import SessionRegistry
+from gateway.vsp.reports import NoReports, ReportIntake
 from gateway.vsp.settings import VspSettings
 from gateway.vsp.visitors import admit
 from gateway.vsp.websocket import VertoSocket
@@ -43,15 +44,18 @@ class VertoServer:
         authenticate: Authenticate,
         control: CallControl,
         registry: SessionRegistry,
+        reports: ReportIntake | None = None,
         clock: Callable[[], datetime] = utc_now,
         new_session_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
         """
         Args:
             authenticate: checks a login; may take its time, may be cancelled when the socket goes.
+            reports: takes call reports and debug frames; without it there are none.
             new_session_id: makes ids that cannot be guessed.
         """
         self._settings, self._authenticate, self._control, self._registry = settings, authenticate, control, registry
+        self._reports = reports if reports is not None else NoReports()
         self._clock, self._new_session_id = clock, new_session_id
         self._sockets: dict[VertoSocket, None] = {}
         self._by_peer: Counter[str] = Counter()
@@ -181,6 +185,7 @@ class VertoServer:
         if self._settings.reattach_window <= 0 or self._is_stopping:
             if self._registry.remove(client):
                 self._control.session_lost(client.session_id)
+                self._reports.session_over(client.session_id)
         elif self._registry.disconnect(client):
             loop = asyncio.get_running_loop()
             expires = loop.time() + self._settings.reattach_window
@@ -191,6 +196,7 @@ class VertoServer:
         self._lost.pop(session_id).cancel()
         self._registry.forget(session_id)
         self._control.session_lost(session_id)
+        self._reports.session_over(session_id)
 
     # ---- logins
 
@@ -259,7 +265,13 @@ class VertoServer:
             peer=socket.peer,
             user_agent=login.user_agent,
         )
-        return socket.core.accept_login(session_id, now=now, token_lifetime=lifetime, lost_calls=lost_calls)
+        return socket.core.accept_login(
+            session_id,
+            now=now,
+            token_lifetime=lifetime,
+            call_report_id=self._reports.issue(session_id, identity),
+            lost_calls=lost_calls,
+        )
 
     def _renew(
         self, socket: VertoSocket, client: VertoClient, identity: Identity, lifetime: float | None
@@ -270,7 +282,8 @@ class VertoServer:
             return socket.core.refuse_login("this socket is logged in to another connection; disconnect first", now=now)
         self._registry.renew(client, identity)
         _log.info("session_renewed", session_id=client.session_id, username=identity.username, peer=socket.peer)
-        return socket.core.accept_login(client.session_id, now=now, token_lifetime=lifetime)
+        report_id = self._reports.issue(client.session_id, identity)
+        return socket.core.accept_login(client.session_id, now=now, token_lifetime=lifetime, call_report_id=report_id)
 
     def _take_over(self, old: VertoClient) -> tuple[VertoCallId, ...]:
         """The user's new socket gets the session (V-117). Its calls end: they cannot be re-attached yet."""

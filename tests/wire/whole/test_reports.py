@@ -1,0 +1,326 @@
+"""Call reports over HTTP against a whole gateway, as the SDKs upload them."""
+
+import asyncio
+import io
+import json
+import stat
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.harness.gateway import PASSWORD, Running, running
+from tests.harness.log_lines import log_lines
+from tests.harness.verto_client import VertoClient, connected
+
+CALL = "0DE2C6B1-7A51-4C5C-8F0B-0E1B2C3D4E5F"
+"""As iOS spells it."""
+
+FOLDER = CALL.lower()
+
+
+async def report_id_of(verto: VertoClient) -> str:
+    """The `call_report_id` that the session was given."""
+    state = await verto.request("telnyx_rtc.gatewayState", {})
+    report_id: str = state["params"]["call_report_id"]
+    return report_id
+
+
+@asynccontextmanager
+async def logged_in(gateway: Running, user: str = "alice") -> AsyncIterator[tuple[VertoClient, str]]:
+    """A client of that user, and its `call_report_id`."""
+    async with connected(gateway.websocket) as verto:
+        await verto.login(user, PASSWORD)
+        yield verto, await report_id_of(verto)
+
+
+def headers(report_id: str | None, call_id: str | None = CALL) -> dict[str, str]:
+    """Those of the SDKs; None leaves one out."""
+    given = {"x-call-report-id": report_id, "x-call-id": call_id, "x-voice-sdk-id": "VSDK1x"}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+async def post(
+    gateway: Running, body: bytes | Mapping[str, object], given: Mapping[str, str], *, path: str = "/call_report"
+) -> tuple[int, str, Mapping[str, str]]:
+    """Upload from a page of somewhere; status, text and headers of the answer."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    common = {"Content-Type": "application/json", "Origin": "https://app.example"}
+    async with (
+        aiohttp.ClientSession() as http,
+        http.post(gateway.http + path, data=io.BytesIO(content), headers={**common, **given}) as answer,
+    ):
+        return answer.status, (await answer.text()).strip(), dict(answer.headers)
+
+
+def stored(tmp_path: Path) -> list[str]:
+    root = tmp_path / "reports"
+    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+
+
+def read(tmp_path: Path, name: str) -> Any:  # Any: JSON
+    return json.loads((tmp_path / "reports" / name).read_bytes())
+
+
+def of_size(size: int) -> bytes:
+    """A report of exactly that many bytes."""
+    head, tail = b'{"stats":["', b'"]}'
+    return head + b"x" * (size - len(head) - len(tail)) + tail
+
+
+async def test_v124_a_report_of_two_megabytes_is_stored_with_what_the_gateway_knows(
+    gateway: Running, tmp_path: Path
+) -> None:
+    async with logged_in(gateway) as (verto, report_id):
+        status, _, answer = await post(gateway, of_size(2 * 1024 * 1024), headers(report_id))
+
+    assert (status, answer["Access-Control-Allow-Origin"]) == (200, "*")
+    assert "Access-Control-Allow-Credentials" not in answer
+    assert stored(tmp_path) == [f"{FOLDER}/call_report/final.json"]
+    document = read(tmp_path, stored(tmp_path)[0])
+    assert document["voice_sdk_session_id"] == verto.session_id
+    assert (document["username"], document["voice_sdk_id"], document["call_id"]) == ("alice", "VSDK1x", FOLDER)
+    mode = (tmp_path / "reports" / stored(tmp_path)[0]).stat().st_mode
+    assert stat.S_IMODE(mode) == 0o600
+
+
+async def test_v124_m77_reports_may_come_after_the_socket_has_gone(gateway: Running, tmp_path: Path) -> None:
+    async with logged_in(gateway) as (verto, report_id):
+        await verto.socket.close()
+        await verto.is_closed.wait()
+
+        status, _, _ = await post(gateway, {"segment": 0}, headers(report_id))
+
+    assert status == 200
+    assert stored(tmp_path) == [f"{FOLDER}/call_report/0.json"]
+
+
+async def test_an_id_whose_window_is_over_is_unknown(tmp_path: Path) -> None:
+    async with running(tmp_path, {"reports": {"upload_window": 0.001}}) as gateway:
+        async with logged_in(gateway) as (_, report_id):
+            pass
+        over = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.05, over.set)
+        await over.wait()
+
+        status, text, _ = await post(gateway, {}, headers(report_id))
+
+    assert (status, text) == (401, "invalid call_report_id")
+
+
+async def test_v125_m76_segments_of_one_call_are_joined_whatever_the_case_of_its_id(
+    gateway: Running, tmp_path: Path
+) -> None:
+    async with logged_in(gateway) as (_, report_id):
+        for segment in (0, 1):
+            body = {"segment": segment, "stats": [segment], "flushReason": {"type": "buffer-limit"}}
+            await post(gateway, body, headers(report_id, CALL))
+        await post(gateway, {"segment": 2, "stats": [2], "extra": True}, headers(report_id, CALL.lower()))
+
+        whole = await gateway.gateway.reports.archive.report(FOLDER)
+
+    assert stored(tmp_path) == [f"{FOLDER}/call_report/{segment}.json" for segment in (0, 1, 2)]
+    assert whole is not None
+    assert (whole["stats"], whole["extra"], whole["call_report_id"]) == ([0, 1, 2], True, report_id)
+
+
+@pytest.mark.parametrize(
+    ("report_id", "call_id", "expected"),
+    [
+        (None, CALL, (401, "missing call_report_id")),
+        ("", CALL, (401, "missing call_report_id")),
+        ("guess", CALL, (401, "invalid call_report_id")),
+        ("x" * 5000, CALL, (401, "invalid call_report_id")),
+        (None, None, (401, "missing call_report_id")),
+        ("good", None, (400, "missing call_id")),
+        ("good", "../../etc", (400, "invalid call_id")),
+    ],
+)
+async def test_m76_what_is_missing_is_told_in_the_words_that_the_sdks_know(
+    gateway: Running, tmp_path: Path, report_id: str | None, call_id: str | None, expected: tuple[int, str]
+) -> None:
+    async with logged_in(gateway) as (_, good):
+        status, text, answer = await post(gateway, {}, headers(good if report_id == "good" else report_id, call_id))
+
+    assert (status, text) == expected
+    assert answer["Access-Control-Allow-Origin"] == "*"
+    assert stored(tmp_path) == []
+
+
+@pytest.mark.parametrize("is_chunked", [False, True])
+async def test_a_report_of_two_megabytes_and_one_byte_is_too_large(
+    gateway: Running, tmp_path: Path, is_chunked: bool
+) -> None:
+    body = of_size(2 * 1024 * 1024 + 1)
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield body
+
+    async with logged_in(gateway) as (_, report_id), aiohttp.ClientSession() as http:
+        data = parts() if is_chunked else io.BytesIO(body)
+        async with http.post(f"{gateway.http}/call_report", data=data, headers=headers(report_id)) as answer:
+            assert answer.status == 413
+
+    assert stored(tmp_path) == []
+
+
+async def test_v126_a_recording_of_five_megabytes_is_stored_by_track(gateway: Running, tmp_path: Path) -> None:
+    body = {"track": "local", "segment": "intermediate", "packets": [{"payload_b64": "x" * 5 * 1024 * 1024}]}
+    async with logged_in(gateway) as (_, report_id):
+        first = await post(gateway, body, headers(report_id), path="/call_recording")
+        second = await post(gateway, {**body, "segment": "final"}, headers(report_id), path="/call_recording")
+        await post(gateway, {"track": "remote"}, headers(report_id), path="/call_recording")
+
+    assert (first[0], second[0]) == (200, 200)
+    assert stored(tmp_path) == [
+        f"{FOLDER}/call_recording/local/0.json",
+        f"{FOLDER}/call_recording/local/1.json",
+        f"{FOLDER}/call_recording/remote/0.json",
+    ]
+
+
+@pytest.mark.parametrize("path", ["/call_report", "/call_recording"])
+@pytest.mark.parametrize("listener", [0, 1])
+async def test_v123_v127_any_page_may_upload_to_the_port_of_the_socket(
+    gateway: Running, path: str, listener: int
+) -> None:
+    asked = {
+        "Origin": "https://app.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type,x-call-id,x-call-report-id,x-voice-sdk-id",
+        "Access-Control-Request-Private-Network": "true",
+    }
+    url = gateway.gateway.ready.http[listener]
+    async with aiohttp.ClientSession() as http, http.options(url + path, headers=asked, ssl=False) as answer:
+        allowed = answer.headers["Access-Control-Allow-Headers"].replace(" ", "").split(",")
+
+    assert answer.status == 204
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert answer.headers["Access-Control-Allow-Methods"] == "POST"
+    assert set(allowed) >= set(asked["Access-Control-Request-Headers"].split(","))
+    assert answer.headers["Access-Control-Allow-Private-Network"] == "true"
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+async def test_v129_without_reports_there_is_no_id_and_no_upload(tmp_path: Path) -> None:
+    async with running(tmp_path, {"reports": {"enabled": False}}) as gateway:
+        async with connected(gateway.websocket) as verto:
+            await verto.login("alice", PASSWORD)
+            state = await verto.request("telnyx_rtc.gatewayState", {})
+        status, _, _ = await post(gateway, {}, headers("guess"))
+
+    assert "call_report_id" not in state["params"]
+    assert status == 404
+    assert stored(tmp_path) == []
+
+
+async def test_m24_an_id_is_secret_and_each_sessions_own_and_stays_over_a_token_refresh(gateway: Running) -> None:
+    async with logged_in(gateway) as (verto, first), logged_in(gateway) as (_, second):
+        await verto.login("alice", PASSWORD, sessid=verto.session_id)
+        again = await report_id_of(verto)
+
+    assert again == first != second
+    assert min(len(first), len(second)) >= 43  # 256 bits
+
+
+async def test_a_session_cannot_touch_the_calls_of_another_connection(gateway: Running, tmp_path: Path) -> None:
+    async with logged_in(gateway, "alice") as (_, alice), logged_in(gateway, "robert") as (_, robert):
+        await post(gateway, {"segment": 0, "of": "alice"}, headers(alice))
+        status, text, _ = await post(gateway, {"segment": 1, "of": "robert"}, headers(robert))
+
+    assert (status, text) == (401, "invalid call_report_id")
+    assert stored(tmp_path) == [f"{FOLDER}/call_report/0.json"]
+
+
+async def test_a_session_that_uploaded_too_much_is_told_so(tmp_path: Path) -> None:
+    settings = {"reports": {"max_session_bytes": 1000}}
+    async with running(tmp_path, settings) as gateway, logged_in(gateway) as (_, report_id):
+        answers = [(await post(gateway, of_size(600), headers(report_id, str(uuid.uuid4()))))[0] for _ in range(2)]
+
+    assert answers == [200, 429]
+
+
+@pytest.mark.parametrize(
+    ("body", "given", "expected"),
+    [
+        (b"[]", {}, 400),
+        (b"not json", {}, 400),
+        (b"", {}, 400),
+        (b"{}", {"Content-Encoding": "gzip"}, 415),
+    ],
+)
+async def test_what_no_sdk_sends_is_refused(
+    gateway: Running, tmp_path: Path, body: bytes, given: Mapping[str, str], expected: int
+) -> None:
+    async with logged_in(gateway) as (_, report_id):
+        status, _, _ = await post(gateway, body, {**headers(report_id), **given})
+
+    assert status == expected
+    assert stored(tmp_path) == []
+
+
+async def test_a_store_that_is_down_is_told_to_the_client_and_calls_go_on(gateway: Running, tmp_path: Path) -> None:
+    async with logged_in(gateway) as (verto, report_id):
+        (tmp_path / "reports").write_text("no folder")
+        status, _, answer = await post(gateway, {}, headers(report_id))
+        registered = await verto.request("telnyx_rtc.gatewayState", {})
+        (tmp_path / "reports").unlink()
+        retried, _, _ = await post(gateway, {}, headers(report_id))
+
+    assert (status, retried) == (503, 200)
+    assert answer["Retry-After"]
+    assert registered["params"]["state"] == "REGED"
+
+
+async def test_a_body_that_breaks_off_leaves_nothing_behind(gateway: Running, tmp_path: Path) -> None:
+    host, _, port = gateway.http.removeprefix("http://").partition(":")
+    async with logged_in(gateway) as (_, report_id):
+        _, writer = await asyncio.open_connection(host, int(port))
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers(report_id).items())
+        writer.write(f"POST /call_report HTTP/1.1\r\nHost: x\r\n{head}Content-Length: 100\r\n\r\n{{".encode())
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        with log_lines() as log:
+            status, _, _ = await post(gateway, {}, headers(report_id))
+
+    assert status == 200
+    assert stored(tmp_path) == [f"{FOLDER}/call_report/final.json"]
+    assert not any("request_failed" in line for line in log.lines)
+
+
+async def test_who_has_no_id_is_answered_before_the_body_is_read(gateway: Running) -> None:
+    host, _, port = gateway.http.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"POST /call_report HTTP/1.1\r\nHost: x\r\nx-call-report-id: guess\r\nContent-Length: 2000000\r\n\r\n")
+
+    async with asyncio.timeout(5):
+        line = await reader.readline()
+
+    assert line.startswith(b"HTTP/1.1 401")
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_uploads_are_counted(gateway: Running) -> None:
+    async with logged_in(gateway) as (_, report_id):
+        await post(gateway, {}, headers(report_id))
+        await post(gateway, {}, headers("guess"))
+        text = await gateway.metrics()
+
+    assert 'gateway_report_uploads_total{kind="report",result="ok"}' in text
+    assert 'gateway_report_uploads_total{kind="report",result="unauthorized"}' in text
+
+
+async def test_what_is_in_a_report_and_its_id_are_in_no_log(gateway: Running) -> None:
+    with log_lines() as log:
+        async with logged_in(gateway) as (_, report_id):
+            await post(gateway, {"logs": [{"message": "turn-credential-9"}]}, headers(report_id))
+            await post(gateway, {"logs": "turn-credential-9"}, headers(report_id + "x"))
+
+    assert log.lines
+    assert not any("turn-credential-9" in line or report_id in line for line in log.lines)
