@@ -54,8 +54,13 @@ class Grants:
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def issue(self, session_id: SessionId, identity: Identity, *, now: float) -> Grant:
-        """The session's grant: the one it has (a token refresh, a client that came back), else a new one."""
+    def issue(self, session_id: SessionId, identity: Identity, *, now: float) -> Grant | None:
+        """The session's grant: the one it has (a token refresh, a client that came back), else a new one.
+
+        None for a visitor: nobody who is unknown may fill our disk.
+        """
+        if identity.connection_id is None:
+            return None
         self._forget_expired(now)
         grant = self._by_session.get(session_id)
         if grant is not None and grant.connection_id == identity.connection_id:

@@ -58,10 +58,11 @@ class Reports:
     # ---- for the Verto side
 
     def issue(self, session_id: SessionId, identity: Identity) -> str | None:
-        """The `call_report_id` of a session that logged in; None when there are no reports (V-129)."""
+        """The `call_report_id` of a session that logged in; None for a visitor, and without reports (V-129)."""
         if not self._settings.enabled:
             return None
-        return self._grants.issue(session_id, identity, now=asyncio.get_running_loop().time()).report_id
+        grant = self._grants.issue(session_id, identity, now=asyncio.get_running_loop().time())
+        return None if grant is None else grant.report_id
 
     def session_over(self, session_id: SessionId) -> None:
         """The session has ended; its uploads may still come for a while."""

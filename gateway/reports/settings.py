@@ -11,8 +11,8 @@ class ReportSettings:
     """What the SDKs may tell about their calls, where it is kept and for how long."""
 
     enabled: bool = True
-    """Give every session a `call_report_id`. Without one the SDKs collect and upload nothing, and the JavaScript SDK
-    does not restart ICE when no audio comes in. Debug frames are then acknowledged and dropped."""
+    """Give every session but a visitor's a `call_report_id`. Without one the SDKs collect and upload nothing, and the
+    JavaScript SDK does not restart ICE when no audio comes in. Debug frames are then acknowledged and dropped."""
 
     store: str = "var/reports"
     """A folder, or `s3://BUCKET/PREFIX` for any S3-compatible store."""

@@ -4,10 +4,10 @@ import itertools
 
 import pytest
 
-from gateway.domain.identity import Identity
+from gateway.domain.identity import Identity, Target
 from gateway.domain.ids import SessionId
 from gateway.reports import grants as module
-from gateway.reports.grants import Grants
+from gateway.reports.grants import Grant, Grants
 
 ALICE = Identity(connection_id="1", credential_id=None, username="alice")
 MALLORY = Identity(connection_id="2", credential_id=None, username="mallory")
@@ -19,12 +19,26 @@ def made(*, window: float = 60.0, quota: int = 1000) -> Grants:
     return Grants(window=window, quota=quota, new_report_id=lambda: f"report-{next(numbers)}")
 
 
+def issue(grants: Grants, session_id: str = S, identity: Identity = ALICE, *, now: float = 0.0) -> Grant:
+    grant = grants.issue(SessionId(session_id), identity, now=now)
+    assert grant is not None
+    return grant
+
+
+def test_a_visitor_gets_no_id() -> None:
+    visitor = Identity(
+        connection_id=None, credential_id=None, username="", target=Target(target_type="ai_assistant", target_id="x")
+    )
+
+    assert made().issue(S, visitor, now=0.0) is None
+
+
 def test_the_id_of_a_session_stays_the_same_over_a_token_refresh_and_a_new_socket() -> None:
     grants = made()
 
-    first = grants.issue(S, ALICE, now=0.0)
+    first = issue(grants, now=0.0)
 
-    assert grants.issue(S, ALICE, now=5.0) is first
+    assert issue(grants, now=5.0) is first
     assert grants.find(first.report_id, now=10.0) is first
 
 
@@ -32,9 +46,9 @@ def test_another_session_and_another_connection_get_ids_of_their_own() -> None:
     grants = made()
 
     ids = {
-        grants.issue(S, ALICE, now=0.0).report_id,
-        grants.issue(SessionId("t"), ALICE, now=0.0).report_id,
-        grants.issue(S, MALLORY, now=0.0).report_id,
+        issue(grants, now=0.0).report_id,
+        issue(grants, "t").report_id,
+        issue(grants, identity=MALLORY).report_id,
     }
 
     assert len(ids) == 3
@@ -42,7 +56,7 @@ def test_another_session_and_another_connection_get_ids_of_their_own() -> None:
 
 def test_an_id_is_good_until_the_window_behind_its_session_is_over() -> None:
     grants = made(window=60.0)
-    grant = grants.issue(S, ALICE, now=0.0)
+    grant = issue(grants, now=0.0)
 
     grants.close(S, now=100.0)
     grants.close(S, now=150.0)  # told twice: the window does not begin anew
@@ -54,10 +68,10 @@ def test_an_id_is_good_until_the_window_behind_its_session_is_over() -> None:
 
 def test_a_session_that_comes_back_within_the_window_lives_on() -> None:
     grants = made(window=60.0)
-    grant = grants.issue(S, ALICE, now=0.0)
+    grant = issue(grants, now=0.0)
     grants.close(S, now=100.0)
 
-    assert grants.issue(S, ALICE, now=110.0) is grant
+    assert issue(grants, now=110.0) is grant
     assert grants.find(grant.report_id, now=10_000.0) is grant
 
 
@@ -70,7 +84,7 @@ def test_a_session_without_a_grant_may_end() -> None:
 
 
 def test_the_quota_of_a_session_is_spent_byte_by_byte() -> None:
-    grant = made(quota=1000).issue(S, ALICE, now=0.0)
+    grant = issue(made(quota=1000))
 
     assert [grant.take(600), grant.take(401), grant.take(400), grant.take(1)] == [True, False, True, False]
 
@@ -78,7 +92,7 @@ def test_the_quota_of_a_session_is_spent_byte_by_byte() -> None:
 def test_ended_sessions_beyond_the_bound_are_forgotten_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_CLOSED", 2)
     grants = made()
-    ids = [grants.issue(SessionId(name), ALICE, now=0.0).report_id for name in "abc"]
+    ids = [issue(grants, name).report_id for name in "abc"]
 
     for name in "abc":
         grants.close(SessionId(name), now=1.0)
@@ -87,4 +101,4 @@ def test_ended_sessions_beyond_the_bound_are_forgotten_oldest_first(monkeypatch:
 
 
 def test_a_grant_does_not_show_its_id() -> None:
-    assert "report-0" not in repr(made().issue(S, ALICE, now=0.0))
+    assert "report-0" not in repr(issue(made()))
