@@ -288,6 +288,7 @@ class CallDirectory:
             CallId(str(uuid.uuid4())),
             direction,
             ring_timeout=self._settings.ring_timeout,
+            hold=self._settings.hold,
             engine=self._engine,
             emit=self._tell,
         )

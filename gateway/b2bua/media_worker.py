@@ -11,6 +11,8 @@ from gateway.b2bua.core.events import (
     MediaRefused,
     MediaUp,
     OfferReady,
+    ReinviteReady,
+    ReinviteRefused,
     ReofferAnswered,
     ReofferRefused,
 )
@@ -26,6 +28,7 @@ from gateway.media.engine import (
     MediaReady,
     MediaSession,
     NoFreePort,
+    Sound,
 )
 from gateway.observability.logging import get_logger
 
@@ -61,6 +64,8 @@ class MediaWorker:
         self._session: MediaSession | None = None
         self._jobs: asyncio.Queue[Job] = asyncio.Queue(JOBS_SIZE)
         self._digits: asyncio.Queue[tuple[LegName, str]] = asyncio.Queue(DIGITS_SIZE)
+        self._held: set[LegName] = set()
+        self._played: dict[LegName, Sound] = {}
         self._final_stats: Mapping[LegName, LegStats] = {}
         self._log = get_logger()
 
@@ -84,6 +89,7 @@ class MediaWorker:
                 codecs_b=b.codecs,
                 on_event=self._take_event,
             )
+            self._catch_up(session)
             if a.offer is not None:
                 await session.take_offer(LegName.A, a.offer)
             self._post(OfferReady(await session.offer(LegName.B)))
@@ -155,10 +161,61 @@ class MediaWorker:
         except asyncio.QueueFull:
             self._log.warning("digits_dropped", leg=leg.value, count=len(digits))
 
+    def prepare_reinvite(self, leg: LegName, *, is_sending: bool, is_receiving: bool) -> None:
+        """Make an offer with that direction for a leg that has one in force: `ReinviteReady` or `ReinviteRefused`."""
+
+        async def job(session: MediaSession) -> None:
+            try:
+                session.set_direction(leg, is_sending=is_sending, is_receiving=is_receiving)
+                offer = await session.offer(leg)
+            except MediaError as error:
+                self._log.info("media_update_refused", leg=leg.value, error_code=error.code, error=str(error))
+                self._post(ReinviteRefused(leg, error.sip_status))
+            else:
+                self._post(ReinviteReady(leg, offer))
+
+        self._jobs.put_nowait(job)
+
+    def take_reinvite_answer(self, leg: LegName, answer: Sdp) -> None:
+        """Accept the answer to a re-INVITE of ours; one that is of no use leaves the leg as it was."""
+
+        async def job(session: MediaSession) -> None:
+            try:
+                await session.accept(leg, answer)
+            except MediaError as error:
+                self._log.info("media_update_refused", leg=leg.value, error_code=error.code, error=str(error))
+
+        self._jobs.put_nowait(job)
+
+    def set_direction(self, leg: LegName, *, is_sending: bool, is_receiving: bool) -> None:
+        """What the leg's descriptions say from now on."""
+
+        async def job(session: MediaSession) -> None:
+            session.set_direction(leg, is_sending=is_sending, is_receiving=is_receiving)
+
+        self._jobs.put_nowait(job)
+
     def set_hold(self, leg: LegName, is_held: bool) -> None:
-        """Hold or resume a leg's audio."""
+        """Hold or resume a leg's audio; before there is any it is noted."""
+        (self._held.add if is_held else self._held.discard)(leg)
         if self._session is not None:
             self._session.set_hold(leg, is_held)
+
+    def play(self, leg: LegName, sound: Sound | None) -> None:
+        """Have a leg hear a sound, or no longer; before there is media it is noted."""
+        if sound is None:
+            self._played.pop(leg, None)
+        else:
+            self._played[leg] = sound
+        if self._session is not None:
+            self._session.play(leg, sound)
+
+    def _catch_up(self, session: MediaSession) -> None:
+        """Do what was asked for before there was media."""
+        for leg in self._held:
+            session.set_hold(leg, is_held=True)
+        for leg, sound in self._played.items():
+            session.play(leg, sound)
 
     async def close(self) -> None:
         """Release everything; the totals stay."""

@@ -19,13 +19,18 @@ from gateway.b2bua.core.actions import (
     Dial,
     FindRoute,
     Hangup,
+    Play,
     PrepareOffer,
+    PrepareReinvite,
+    Reinvite,
     RejectReoffer,
     Renegotiate,
     Ring,
     SendDigits,
     SendEarlyMedia,
+    SetDirection,
     SetHold,
+    TakeReinviteAnswer,
 )
 from gateway.b2bua.core.call import Call, Ending, State
 from gateway.b2bua.core.events import (
@@ -35,6 +40,7 @@ from gateway.b2bua.core.events import (
     Routed,
     Unroutable,
 )
+from gateway.b2bua.core.hold import HoldPolicy
 from gateway.b2bua.legs.base import Leg
 from gateway.b2bua.media_worker import MediaWorker, Spawn
 from gateway.b2bua.routing import Refused, Route, ToTrunks
@@ -82,6 +88,7 @@ class CallRunner:
         direction: Direction,
         *,
         ring_timeout: float,
+        hold: HoldPolicy,
         engine: MediaEngine,
         emit: Callable[[Fact], None],
     ) -> None:
@@ -91,7 +98,7 @@ class CallRunner:
         self.leg_b: Leg | None = None
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.time()
-        self._call = Call(now=self._started, ring_timeout=ring_timeout)
+        self._call = Call(now=self._started, ring_timeout=ring_timeout, hold=hold)
         self._emit = emit
         self._media = MediaWorker(call_id, engine, self.post)
         self._inbox: asyncio.Queue[Event] = asyncio.Queue(INBOX_SIZE)
@@ -161,7 +168,8 @@ class CallRunner:
         return spawn
 
     async def _pump(self, spawn: Spawn) -> None:
-        self._perform_all(self._call.start(), spawn)
+        assert self._legs is not None
+        self._perform_all(self._call.start(is_from_trunk=self._legs.a.trunk_name is not None), spawn)
         while self._call.state is not State.ENDED:
             try:
                 async with asyncio.timeout_at(self._call.deadline):
@@ -190,6 +198,19 @@ class CallRunner:
                 spawn(self._find_route(legs), "route")
             case PrepareOffer():
                 spawn(self._media.prepare_offer(legs.a, self._leg(LegName.B)), "offer")
+            case CloseMedia():
+                pass  # the pump ends with this action; `run` closes media whatever ended it
+            case PrepareReinvite() | TakeReinviteAnswer() | SetDirection() | Play():
+                self._redirect_media(action)
+            case ConnectMedia() | AcceptAnswer() | Renegotiate() | AddCandidate() | SendDigits():
+                self._ask_media(action, legs)
+            case _:
+                self._tell_leg(action, legs)
+
+    def _ask_media(
+        self, action: ConnectMedia | AcceptAnswer | Renegotiate | AddCandidate | SendDigits, legs: Legs
+    ) -> None:
+        match action:
             case ConnectMedia(answer):
                 self._media.connect(legs.a, answer)
             case AcceptAnswer(leg, answer):
@@ -200,10 +221,17 @@ class CallRunner:
                 self._media.add_candidate(leg, candidate)
             case SendDigits(leg, digits):
                 self._media.send_digits(leg, digits)
-            case CloseMedia():
-                pass  # the pump ends with this action; `run` closes media whatever ended it
-            case _:
-                self._tell_leg(action, legs)
+
+    def _redirect_media(self, action: PrepareReinvite | TakeReinviteAnswer | SetDirection | Play) -> None:
+        match action:
+            case PrepareReinvite(leg, is_sending, is_receiving):
+                self._media.prepare_reinvite(leg, is_sending=is_sending, is_receiving=is_receiving)
+            case TakeReinviteAnswer(leg, answer):
+                self._media.take_reinvite_answer(leg, answer)
+            case SetDirection(leg, is_sending, is_receiving):
+                self._media.set_direction(leg, is_sending=is_sending, is_receiving=is_receiving)
+            case Play(leg, sound):
+                self._media.play(leg, sound)
 
     def _tell_leg(self, action: Action, legs: Legs) -> None:
         match action:
@@ -217,6 +245,8 @@ class CallRunner:
                 legs.a.answer(sdp)
             case SetHold(leg, is_held):
                 self._set_hold(leg, is_held)
+            case Reinvite(leg, sdp):
+                self._leg(leg).reinvite(sdp)
             case AnswerReoffer(leg, sdp):
                 self._leg(leg).answer_reoffer(sdp)
             case RejectReoffer(leg, sip_status):
@@ -242,7 +272,7 @@ class CallRunner:
             self.post(Unroutable(route.cause, route.sip_reason))
             return
         self.leg_b = legs.make_b(route)
-        self.post(Routed(len(route.trunks) if isinstance(route, ToTrunks) else 1))
+        self.post(Routed(len(route.trunks), is_trunk=True) if isinstance(route, ToTrunks) else Routed(1))
 
     def _set_hold(self, leg: LegName, is_held: bool) -> None:
         self._media.set_hold(leg, is_held)

@@ -1,6 +1,10 @@
 """Settings of call control: `[calls]` in the configuration file."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+from gateway.b2bua.core.hold import HoldPolicy
+from gateway.media.engine import Sound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,3 +25,16 @@ class CallSettings:
 
     browser_codecs: tuple[str, ...] = ("opus", "G722", "PCMU", "PCMA")
     """Codecs offered to and accepted from clients, in order of preference."""
+
+    hold_reinvite: bool = True
+    """Whether a far end behind a trunk is told by a re-INVITE when a client holds. Without it the trunk only hears
+    what `hold_audio` says, and goes on sending."""
+
+    hold_audio: Literal["music", "silence"] = "music"
+    """What a held far end hears: a melody of the gateway's own, or silence. A sound file cannot be named."""
+
+    @property
+    def hold(self) -> HoldPolicy:
+        """The two above, as the core knows them."""
+        sound = Sound.MUSIC if self.hold_audio == "music" else None
+        return HoldPolicy(tells_trunk=self.hold_reinvite, sound=sound)

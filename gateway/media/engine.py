@@ -22,6 +22,15 @@ class Profile(Enum):
     """Plain RTP/AVP with RTCP on the next port, as SIP trunks speak it."""
 
 
+class Sound(Enum):
+    """What the gateway itself can play to a leg."""
+
+    MUSIC = "music"
+    """A melody, for a far end that was put on hold."""
+    RINGBACK = "ringback"
+    """The ringing tone, for a far end that waits until somebody answers."""
+
+
 class MediaError(GatewayError):
     """Media could not be set up, or failed."""
 
@@ -130,7 +139,8 @@ class MediaSession(Protocol):
         """An offer for that leg, with all our candidates in it.
 
         Codecs are ordered so that pass-through becomes likely: first what the other leg's offer has, in its
-        order, then what else the engine can transcode to, within the leg's allowed codecs.
+        order, then what else the engine can transcode to, within the leg's allowed codecs. Within a call the
+        codec in use comes first, so that nothing changes without need.
         """
 
     async def accept(self, leg: LegName, answer: Sdp) -> None:
@@ -140,7 +150,19 @@ class MediaSession(Protocol):
         """Add a trickled candidate (`candidate:...`, RFC 8839), or None for end-of-candidates."""
 
     def set_hold(self, leg: LegName, is_held: bool) -> None:
-        """Hold: that leg hears silence (paced, so that its RTP never pauses), and is not heard by the other."""
+        """Hold: neither leg hears the other, but silence (paced, so that RTP never pauses), or what `play` says."""
+
+    def play(self, leg: LegName, sound: Sound | None) -> None:
+        """Have that leg's far end hear a sound over and over instead of the other leg; None ends it.
+
+        Sequence numbers and timestamps go on without a jump. Until the sound is ready it is silence.
+        """
+
+    def set_direction(self, leg: LegName, *, is_sending: bool, is_receiving: bool) -> None:
+        """What our descriptions for that leg say from now on (RFC 3264 section 8.4), as far as its own allow.
+
+        Both at first. Says nothing about packets: `set_hold` and `play` do.
+        """
 
     async def send_dtmf(self, leg: LegName, digits: str, *, duration: float, gap: float) -> None:
         """Send digits towards that leg's far end as telephone-events; return when the last end packet has left.

@@ -1,7 +1,8 @@
 """One direction of one call: RTP of the source leg in, RTP for the sink leg out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Final
 
 from gateway.media.codecs import registry
@@ -27,7 +28,7 @@ class PipelineCounters:
     bytes_sent: int = 0
     """Payload only."""
     silence_sent: int = 0
-    """Of `packets_sent`: silence that stood in for the source."""
+    """Of `packets_sent`: silence, or a sound of our own, that stood in for the source."""
     packets_late: int = 0
     """Not forwarded: they came twice, or after their time."""
     packets_unknown: int = 0
@@ -81,6 +82,8 @@ class Pipeline:
         self._events = self._make_events(source, sink)
         self._outgoing = OutgoingDigits()
         self._is_muted = self._is_closed = False
+        self._sound: Sequence[bytes] = ()
+        self._playing: Iterator[bytes] | None = None
         self._packets_unknown = 0
         self._packets_late = self._frames_concealed = 0
         """Of the stages before this one."""
@@ -179,7 +182,8 @@ class Pipeline:
         if stream.is_stalled(now):
             stream.catch_up(now)
         while stream.due <= now:
-            out.append(self._stage.silence())
+            playing = self._playing if self._is_muted else None
+            out.append(self._stage.silence() if playing is None else stream.append_silence(next(playing)))
         return out
 
     def _silence_deadline(self) -> float | None:
@@ -217,6 +221,7 @@ class Pipeline:
             self._retire_stage()
             self._stage = stage
             self._stream.set_codec(sink.codec)
+            self.play(())  # of another codec
         self.stats.set_clock_rate(source.codec.clock_rate)
         self._events = self._make_events(source, sink)
         self._outgoing.clear()
@@ -235,6 +240,14 @@ class Pipeline:
             if self._events is not None:
                 self._events.stop()
         self._is_muted = is_muted
+
+    def play(self, payloads: Sequence[bytes]) -> None:
+        """What the sink hears while it is muted, over and over: payloads of 20 ms in its codec; none is silence.
+
+        The same payloads once more change nothing; a change of the sink's codec ends them.
+        """
+        if payloads is not self._sound:
+            self._sound, self._playing = payloads, cycle(payloads) if payloads else None
 
     def send_digits(self, digits: str, duration: float, gap: float, now: float) -> float:
         """Send telephone-events to the sink, after those that are still going out.

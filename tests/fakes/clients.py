@@ -1,12 +1,12 @@
 """A Verto client and a SIP user agent as call control sees them: they record, and tests make them speak."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from gateway.domain.causes import Cause
 from gateway.domain.identity import Identity
 from gateway.domain.ids import Sdp, SessionId, SipCallId, VertoCallId
-from gateway.sip.call import OnReferProgress, OnSipCallEvent, Replaces, SipCallEvent, Target
+from gateway.sip.call import Answered, OnReferProgress, OnSipCallEvent, Rejected, Replaces, SipCallEvent, Target
 from gateway.vsp.control import Headers
 
 
@@ -74,7 +74,7 @@ class RecordingSession:
         self._send("bye", cause.name, sip_code, sip_reason)
 
     def reply_hold(self, request_id: str, verto_call_id: VertoCallId, *, action: str, is_held: bool) -> None:
-        self._send("hold", request_id, is_held)
+        self._send("hold", request_id, action, is_held)
 
     def reply_update_media(self, request_id: str, verto_call_id: VertoCallId, *, sdp: Sdp) -> None:
         self._send("updated", request_id, sdp)
@@ -92,22 +92,44 @@ class RecordingOutgoingCall:
         self.log: list[tuple[object, ...]] = []
         self.dialog: Replaces | None = None
         self.on_refer_progress: OnReferProgress | None = None
+        self._news = asyncio.Event()
+        self._on_result: Callable[[Answered | Rejected], None] | None = None
+
+    def _note(self, *entry: object) -> None:
+        self.log.append(entry)
+        self._news.set()
+
+    async def wait_for(self, what: str, count: int = 1) -> tuple[object, ...]:
+        """The entry number `count` of that kind."""
+        while True:
+            entries = [entry for entry in self.log if entry[0] == what]
+            if len(entries) >= count:
+                return entries[count - 1]
+            self._news.clear()
+            await self._news.wait()
+
+    def answer_reinvite(self, result: Answered | Rejected) -> None:
+        """The far end's final word to the last re-INVITE."""
+        on_result, self._on_result = self._on_result, None
+        assert on_result is not None
+        on_result(result)
 
     def say(self, event: SipCallEvent) -> None:
         """Something comes from the far end."""
         self._on_event(event)
 
     def hangup(self, *, q850: int | None = None) -> None:
-        self.log.append(("hangup", q850))
+        self._note("hangup", q850)
 
     def answer_reoffer(self, sdp: Sdp) -> None:
-        self.log.append(("answer_reoffer", sdp))
+        self._note("answer_reoffer", sdp)
 
     def reject_reoffer(self, status: int) -> None:
-        self.log.append(("reject_reoffer", status))
+        self._note("reject_reoffer", status)
 
-    def reinvite(self, sdp: Sdp, on_result: object) -> None:
-        self.log.append(("reinvite", sdp))
+    def reinvite(self, sdp: Sdp, on_result: Callable[[Answered | Rejected], None]) -> None:
+        self._on_result = on_result
+        self._note("reinvite", sdp)
 
     def accept_refer(self) -> None:
         self.log.append(("accept_refer",))

@@ -12,6 +12,7 @@ from gateway.media.engine import (
     MediaReady,
     NoTelephoneEvent,
     Profile,
+    Sound,
 )
 
 
@@ -22,6 +23,8 @@ class FakeMediaSession:
         self.call_id, self._on_event = call_id, on_event
         self.log: list[tuple[str, ...]] = []
         self.held: dict[LegName, bool] = {}
+        self.played: dict[LegName, Sound | None] = {}
+        self.directions: dict[LegName, tuple[bool, bool]] = {}
         self.digits: list[tuple[LegName, str]] = []
         self.digits_sent = asyncio.Event()
         self.has_telephone_event = True
@@ -53,6 +56,12 @@ class FakeMediaSession:
 
     def set_hold(self, leg: LegName, is_held: bool) -> None:
         self.held[leg] = is_held
+
+    def play(self, leg: LegName, sound: Sound | None) -> None:
+        self.played[leg] = sound
+
+    def set_direction(self, leg: LegName, *, is_sending: bool, is_receiving: bool) -> None:
+        self.directions[leg] = (is_sending, is_receiving)
 
     async def send_dtmf(self, leg: LegName, digits: str, *, duration: float, gap: float) -> None:
         if not self.has_telephone_event:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from gateway.domain.causes import Cause
 from gateway.domain.ids import LegName, Sdp
+from gateway.media.engine import Sound
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,48 @@ class SetHold:
 
 
 @dataclass(frozen=True, slots=True)
+class Play:
+    """Have a leg's far end hear that sound until another is chosen; None: no more."""
+
+    leg: LegName
+    sound: Sound | None
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareReinvite:
+    """Make an offer for a leg within the call. Comes back as `ReinviteReady` or `ReinviteRefused`."""
+
+    leg: LegName
+    is_sending: bool
+    is_receiving: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reinvite:
+    """Offer to a leg again. Comes back as `ReinviteAnswered` or `ReinviteRefused`."""
+
+    leg: LegName
+    sdp: Sdp
+
+
+@dataclass(frozen=True, slots=True)
+class TakeReinviteAnswer:
+    """Accept the answer to a `Reinvite`; what media cannot use of it changes nothing."""
+
+    leg: LegName
+    answer: Sdp
+
+
+@dataclass(frozen=True, slots=True)
+class SetDirection:
+    """What our descriptions for a leg say from now on."""
+
+    leg: LegName
+    is_sending: bool
+    is_receiving: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SendDigits:
     """Play digits towards that leg's far end."""
 
@@ -128,6 +171,11 @@ Action = (
     | AnswerReoffer
     | RejectReoffer
     | SetHold
+    | Play
+    | PrepareReinvite
+    | Reinvite
+    | TakeReinviteAnswer
+    | SetDirection
     | SendDigits
     | AddCandidate
     | Hangup

@@ -21,7 +21,6 @@ from gateway.b2bua.core.actions import (
     Ring,
     SendDigits,
     SendEarlyMedia,
-    SetHold,
 )
 from gateway.b2bua.core.events import (
     CandidateTrickled,
@@ -39,11 +38,15 @@ from gateway.b2bua.core.events import (
     MediaDown,
     MediaRefused,
     OfferReady,
+    ReinviteAnswered,
+    ReinviteReady,
+    ReinviteRefused,
     ReofferAnswered,
     ReofferRefused,
     Routed,
     Unroutable,
 )
+from gateway.b2bua.core.hold import Hold, HoldPolicy
 from gateway.domain.causes import (
     MEDIA_TIMEOUT,
     NO_ANSWER,
@@ -101,13 +104,11 @@ class Call:
 
     Attributes:
         state: see `State`.
-        deadline: when `handle_timeout` is due, absolute, or None.
         ending: set when the state is ENDED.
     """
 
-    def __init__(self, *, now: float, ring_timeout: float) -> None:
+    def __init__(self, *, now: float, ring_timeout: float, hold: HoldPolicy = HoldPolicy()) -> None:  # noqa: B008 - a value
         self.state = State.NEW
-        self.deadline: float | None = now + SETUP_TIMEOUT
         self.ending: Ending | None = None
         self.is_answered = False
         self._now = now
@@ -118,24 +119,37 @@ class Call:
         self._has_described = False
         self._is_described_early = False
         self._is_media_gone = False
+        self._state_deadline: float | None = now + SETUP_TIMEOUT
+        self._hold = Hold(hold)
         self._live = {LegName.A}
-        self._held: set[LegName] = set()
         self._renegotiating: set[LegName] = set()
 
-    def start(self) -> list[Action]:
+    @property
+    def deadline(self) -> float | None:
+        """When `handle_timeout` is due, absolute, or None."""
+        if self.state is State.ENDED:
+            return None
+        deadlines = (self._state_deadline, self._hold.deadline)
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+
+    def start(self, *, is_from_trunk: bool = False) -> list[Action]:
         """The first action of the call."""
         self.state = State.ROUTING
+        if is_from_trunk:
+            self._hold.may_tell(LegName.A)
         return [FindRoute()]
 
     def held(self) -> frozenset[LegName]:
         """The legs that are on hold."""
-        return frozenset(self._held)
+        return self._hold.held
 
     def handle_timeout(self, now: float) -> list[Action]:
         """The deadline has passed: nobody answered, or our own work took too long."""
         self._now = now
-        if self.state is State.ENDED or self.deadline is None or now < self.deadline:
+        if self.deadline is None or now < self.deadline:
             return []
+        if self._state_deadline is None or now < self._state_deadline:
+            return self._tell_holds()
         if self._is_media_gone:
             return self._end(Ending(MEDIA_TIMEOUT, None))
         cause = NO_ANSWER if self.state in PROCEEDING else RECOVERY_ON_TIMER_EXPIRE
@@ -163,9 +177,11 @@ class Call:
 
     def _handle_before_dialing(self, event: Event) -> list[Action]:
         match self.state, event:
-            case State.ROUTING, Routed(targets):
+            case State.ROUTING, Routed(targets, is_trunk):
                 self._targets = targets
-                self.state, self.deadline = State.PREPARING, self._now + SETUP_TIMEOUT
+                if is_trunk:
+                    self._hold.may_tell(LegName.B)
+                self.state, self._state_deadline = State.PREPARING, self._now + SETUP_TIMEOUT
                 return [PrepareOffer()]
             case State.ROUTING, Unroutable(cause, sip_reason):
                 return self._end(Ending(cause, None, cause.sip_status, sip_reason or cause.sip_reason))
@@ -203,15 +219,17 @@ class Call:
         """What may come in any state. The rest is late or repeated (a 180 after the 200, MediaUp): absorbed."""
         match event:
             case HoldRequested(leg, is_held):
-                return self._hold(leg, is_held)
+                return [*self._hold.request(leg, is_held), *self._tell_holds()]
+            case ReinviteReady() | ReinviteAnswered() | ReinviteRefused():
+                return [*self._hold.handle(event, self._now), *self._tell_holds()]
             case LegReoffered(leg, sdp):
                 return self._renegotiate(leg, sdp)
             case ReofferAnswered(leg, sdp):
                 self._renegotiating.discard(leg)
-                return [AnswerReoffer(leg, sdp)]
+                return [AnswerReoffer(leg, sdp), *self._tell_holds()]
             case ReofferRefused(leg, sip_status):
                 self._renegotiating.discard(leg)
-                return [RejectReoffer(leg, sip_status)]
+                return [RejectReoffer(leg, sip_status), *self._tell_holds()]
             case CandidateTrickled(leg, candidate):
                 return [AddCandidate(leg, candidate)]
             case DigitsDialed(leg, digits) if self._has_described:
@@ -221,7 +239,7 @@ class Call:
 
     def _dial(self) -> list[Action]:
         assert self._offer is not None
-        self.state, self.deadline = State.DIALING, self._now + self._ring_timeout
+        self.state, self._state_deadline = State.DIALING, self._now + self._ring_timeout
         self._live.add(LegName.B)
         return [Dial(self._target, self._offer)]
 
@@ -255,20 +273,20 @@ class Call:
         self._has_described = True
         self.state = State.ACTIVE
         self._wait_until(None)
-        return [Answer(sdp)]
+        return [Answer(sdp), *self._tell_holds()]
 
     def _wait_until(self, deadline: float | None) -> None:
         """The deadline of a new state, unless a leg whose media is gone has but its grace left."""
         if not self._is_media_gone:
-            self.deadline = deadline
+            self._state_deadline = deadline
 
-    def _hold(self, leg: LegName, is_held: bool | None) -> list[Action]:
-        wanted = (leg not in self._held) if is_held is None else is_held
-        (self._held.add if wanted else self._held.discard)(leg)
-        return [SetHold(leg, wanted)]
+    def _tell_holds(self) -> list[Action]:
+        """Re-INVITE whoever does not know yet that it is held, or no longer is: within an answered call only."""
+        return self._hold.tell(self._now, busy=frozenset(self._renegotiating)) if self.state is State.ACTIVE else []
 
     def _renegotiate(self, leg: LegName, sdp: Sdp | None) -> list[Action]:
-        if leg in self._renegotiating or (leg is LegName.A and not self._has_described):
+        is_early = leg is LegName.A and not self._has_described
+        if is_early or leg in self._renegotiating or self._hold.is_busy(leg):
             return [RejectReoffer(leg, 491)]
         self._renegotiating.add(leg)
         return [Renegotiate(leg, sdp)]
@@ -277,7 +295,7 @@ class Call:
         if reason != CLOSED_BY_FAR_END:
             return self._end(Ending(MEDIA_TIMEOUT, None))
         grace = self._now + BYE_GRACE
-        self.deadline = grace if self.deadline is None else min(self.deadline, grace)
+        self._state_deadline = grace if self._state_deadline is None else min(self._state_deadline, grace)
         self._is_media_gone = True
         return []
 
@@ -293,7 +311,7 @@ class Call:
         """The one way to end. Idempotent: an ended call returns nothing."""
         if self.state is State.ENDED:
             return []
-        self.state, self.deadline, self.ending = State.ENDED, None, ending
+        self.state, self.ending = State.ENDED, ending
         hangups: list[Action] = [self._hangup(leg, ending) for leg in LegName if leg in self._live]
         self._live.clear()
         return [*hangups, CloseMedia()]

@@ -8,9 +8,10 @@ from gateway.domain.ids import LegName, Sdp
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """Routing found where the call goes: a number of targets, tried in order."""
+    """Routing found where the call goes: a number of targets, tried in order; all behind trunks, or a client."""
 
     targets: int
+    is_trunk: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,30 @@ class ReofferRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class ReinviteReady:
+    """Media has made the offer of a re-INVITE."""
+
+    leg: LegName
+    sdp: Sdp
+
+
+@dataclass(frozen=True, slots=True)
+class ReinviteAnswered:
+    """That leg took our re-INVITE."""
+
+    leg: LegName
+    sdp: Sdp
+
+
+@dataclass(frozen=True, slots=True)
+class ReinviteRefused:
+    """That leg refused our re-INVITE, or media could not make its offer; the session goes on as it was."""
+
+    leg: LegName
+    sip_status: int
+
+
+@dataclass(frozen=True, slots=True)
 class HoldRequested:
     """A client holds (True), takes off hold (False) or toggles (None)."""
 
@@ -171,6 +196,9 @@ Event = (
     | LegReoffered
     | ReofferAnswered
     | ReofferRefused
+    | ReinviteReady
+    | ReinviteAnswered
+    | ReinviteRefused
     | HoldRequested
     | DigitsDialed
     | CandidateTrickled

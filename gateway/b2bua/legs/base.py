@@ -59,3 +59,6 @@ class Leg(Protocol):
 
     def set_hold(self, is_held: bool) -> None:
         """Confirm a hold or resume that the far end asked for."""
+
+    def reinvite(self, sdp: Sdp) -> None:
+        """Offer again within the call; `ReinviteAnswered` or `ReinviteRefused` comes. Only a leg behind a trunk."""

@@ -11,6 +11,8 @@ from gateway.b2bua.core.events import (
     LegProgressed,
     LegReoffered,
     LegRinging,
+    ReinviteAnswered,
+    ReinviteRefused,
 )
 from gateway.b2bua.legs.base import Post
 from gateway.b2bua.routing import ToTrunks
@@ -160,6 +162,11 @@ class TrunkLeg:
     def set_hold(self, is_held: bool) -> None:
         """A trunk holds by re-INVITE, which media answers; there is nothing to confirm."""
 
+    def reinvite(self, sdp: Sdp) -> None:
+        """Re-INVITE with that offer."""
+        if self._call is not None:
+            self._call.reinvite(sdp, lambda result: _report_reinvite(self.name, result, self._post))
+
 
 class CallerLeg:
     """Leg A from a trunk."""
@@ -239,6 +246,21 @@ class CallerLeg:
 
     def set_hold(self, is_held: bool) -> None:
         """A trunk holds by re-INVITE, which media answers; there is nothing to confirm."""
+
+    def reinvite(self, sdp: Sdp) -> None:
+        """Re-INVITE with that offer."""
+        self._call.reinvite(sdp, lambda result: _report_reinvite(self.name, result, self._post))
+
+
+def _report_reinvite(leg: LegName, result: Answered | Rejected, post: Post) -> None:
+    """A 2xx always has an answer here: the user agent ends a dialog whose far end left it out."""
+    match result:
+        case Answered(sdp=sdp) if sdp is not None:
+            post(ReinviteAnswered(leg, sdp))
+        case Answered():
+            post(ReinviteRefused(leg, 488))
+        case Rejected(status=status):
+            post(ReinviteRefused(leg, status))
 
 
 def _translate_in_dialog(leg: LegName, event: SipCallEvent, post: Post) -> None:

@@ -1,5 +1,6 @@
 """A leg that is a call of a Verto client: the caller (A) or the called (B)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,6 +32,9 @@ from gateway.vsp.control import (
 
 CALL_ERROR: Final = -32002
 """JSON-RPC code of a call error (verto-js 2.4)."""
+
+_HOLD_ACTIONS: Final[Mapping[bool | None, str]] = {True: "hold", False: "unhold", None: "toggleHold"}
+"""What the client asked for, as its result repeats it (verto-mobile M-44)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +80,7 @@ class VertoLeg:
         self._is_invited = name is LegName.A
         self._is_over = False
         self._has_answered = name is LegName.A
-        self._hold_requests: list[str] = []
+        self._hold_requests: list[ClientHold] = []
         self._update_request: str | None = None
 
     def receive(self, message: ClientMessage) -> None:
@@ -91,8 +95,8 @@ class VertoLeg:
             case ClientBye(cause=cause):
                 self._is_over = True
                 self._post(LegEnded(self.name, cause))
-            case ClientHold(request_id, is_held):
-                self._hold_requests.append(request_id)
+            case ClientHold(is_held=is_held):
+                self._hold_requests.append(message)
                 self._post(HoldRequested(self.name, is_held))
             case ClientUpdateMedia(request_id, sdp):
                 self._receive_update(request_id, sdp)
@@ -152,7 +156,8 @@ class VertoLeg:
         if self._is_over:
             return
         self._is_over = True
-        waiting = [*self._hold_requests, *([] if self._update_request is None else [self._update_request])]
+        holds = [request.request_id for request in self._hold_requests]
+        waiting = [*holds, *([] if self._update_request is None else [self._update_request])]
         for request_id in waiting:
             self.session.reply_error(request_id, code=CALL_ERROR, message="the call has ended")
         if self._is_invited:
@@ -174,7 +179,10 @@ class VertoLeg:
     def set_hold(self, is_held: bool) -> None:
         """The result of the oldest hold, unhold or toggleHold that waits."""
         if self._hold_requests:
-            request_id = self._hold_requests.pop(0)
-            self.session.reply_hold(
-                request_id, self.verto_call_id, action="hold" if is_held else "unhold", is_held=is_held
-            )
+            request = self._hold_requests.pop(0)
+            action = _HOLD_ACTIONS[request.is_held]
+            self.session.reply_hold(request.request_id, self.verto_call_id, action=action, is_held=is_held)
+
+    def reinvite(self, sdp: Sdp) -> None:
+        """A client cannot be offered anything within a call (verto-js 6.3)."""
+        raise ValueError("a client takes no re-INVITE")

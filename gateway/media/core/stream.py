@@ -81,7 +81,7 @@ class SinkStream:
         self.is_filling = False
 
     def append_silence(self, payload: bytes) -> RtpPacket:
-        """A frame of silence at its due time, so that timestamps keep step with the clock for ever."""
+        """A frame of silence or of a sound of ours at its due time: timestamps keep step with the clock for ever."""
         self.due = self.ends = self.due + FRAME
         self.is_filling = True
         self.silence_sent += 1

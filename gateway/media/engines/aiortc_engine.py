@@ -17,6 +17,7 @@ from gateway.media.engines.session import Session
 from gateway.media.engines.webrtc_leg import WebRtcLeg
 from gateway.media.ports import PortPool
 from gateway.media.settings import MediaSettings
+from gateway.media.sounds import Sounds
 
 
 class AiortcEngine:
@@ -27,6 +28,7 @@ class AiortcEngine:
         self._certificate: Certificate | None = None
         self._ports: PortPool | None = None
         self._sessions: set[Session] = set()
+        self._sounds = Sounds()
 
     async def start(self) -> None:
         """See `MediaEngine`. Nothing is shared but a certificate, made here, and the ports."""
@@ -53,7 +55,7 @@ class AiortcEngine:
             ValueError: before `start`, or no codec is allowed.
         """
         cname = secrets.token_urlsafe(12)  # RFC 7022 section 4.2: short-term, random
-        session = Session(on_event=on_event, preference=self._settings.preference, cname=cname)
+        session = Session(on_event=on_event, preference=self._settings.preference, cname=cname, sounds=self._sounds)
         session.add_legs(
             self._leg(LegName.A, a, codecs_a, cname, session), self._leg(LegName.B, b, codecs_b, cname, session)
         )
@@ -65,6 +67,7 @@ class AiortcEngine:
         """See `MediaEngine`."""
         for session in tuple(self._sessions):
             await session.close()
+        await self._sounds.close()
 
     def _leg(self, name: LegName, profile: Profile, codecs: Sequence[str], cname: str, observer: LegObserver) -> Leg:
         if self._certificate is None or self._ports is None:

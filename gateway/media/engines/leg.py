@@ -63,6 +63,7 @@ class Leg(ABC):
         packets_rejected: datagrams that were not taken.
         last_received: when the last RTP packet was taken; the session sets it.
         is_held: by us (`MediaSession.set_hold`).
+        direction: what we wish, seen from us.
     """
 
     may_keep_opus = False
@@ -81,6 +82,7 @@ class Leg(ABC):
         self.packets_sent = self.bytes_sent = self.packets_rejected = 0
         self.last_received: float | None = None
         self.is_held = False
+        self.direction = Direction.SENDRECV
         self.allowed = tuple(allowed)
         self._observer = observer
         self._address = address
@@ -118,7 +120,7 @@ class Leg(ABC):
         agreement = answered(remote, codec)
         local = replace(
             self._local_audio(answer_formats(agreement)),
-            direction=self._direction(remote).mirrored,
+            direction=_common(self._direction(remote).mirrored, self.direction),
             protocol=remote.protocol,
             mid=remote.mid,
         )
@@ -134,7 +136,7 @@ class Leg(ABC):
         await self._prepare_offer()
         formats = offer_formats(self.allowed, other_offer=other_offer, known=self._known_formats())
         self._our_formats, self._accepted = formats, None
-        local = self._local_audio(formats)
+        local = replace(self._local_audio(formats), direction=self.direction)
         return self._written((local,), bundle=None if local.mid is None else (local.mid,))
 
     async def accept(self, answer: Sdp) -> bool:
@@ -252,6 +254,14 @@ class Leg(ABC):
     def _adapt_answer(self, local: Audio, offer: SessionDescription) -> Audio:
         """What is different in an answer."""
         return local
+
+
+def _common(allowed: Direction, wished: Direction) -> Direction:
+    """What both sides want (RFC 6337 section 5.3): an answer never takes back our own hold, nor widens theirs."""
+    return Direction.of(
+        is_sending=allowed.is_sending and wished.is_sending,
+        is_receiving=allowed.is_receiving and wished.is_receiving,
+    )
 
 
 def _refused(media: Audio | OtherMedia) -> OtherMedia:

@@ -13,6 +13,7 @@ from gateway.media.core.codec import LegCodec
 from gateway.media.core.negotiate import Preference, choose
 from gateway.media.core.rtcp import RtcpParseError, RtcpSession, SenderInfo
 from gateway.media.core.rtp import ReceptionStats, RtpPacket, RtpParseError, parse
+from gateway.media.core.sdp import Direction
 from gateway.media.engine import (
     DigitReceived,
     LegStats,
@@ -21,9 +22,11 @@ from gateway.media.engine import (
     MediaFailed,
     MediaReady,
     NoTelephoneEvent,
+    Sound,
 )
 from gateway.media.engines.leg import Leg
 from gateway.media.pipeline import Pipeline
+from gateway.media.sounds import Sounds
 from gateway.observability import metrics
 from gateway.observability.clock import utc_now
 
@@ -40,11 +43,14 @@ class SessionClosed(MediaError):
 class Session:
     """See `MediaSession`. Made by an engine, which then gives it its legs."""
 
-    def __init__(self, *, on_event: Callable[[MediaEvent], None], preference: Preference, cname: str) -> None:
+    def __init__(
+        self, *, on_event: Callable[[MediaEvent], None], preference: Preference, cname: str, sounds: Sounds
+    ) -> None:
         """
         Args:
             on_event: see `MediaEngine.open`.
             cname: of our RTCP, the same towards both legs (RFC 7022).
+            sounds: what can be played.
         """
         self._on_event = on_event
         self._preference = preference
@@ -55,6 +61,8 @@ class Session:
         self._rtcp: dict[LegName, RtcpSession] = {}
         self._reported: dict[LegName, int] = {}
         self._held: set[LegName] = set()
+        self._played: dict[LegName, Sound] = {}
+        self._sounds = sounds
         self._waiting: list[tuple[float, asyncio.Future[None]]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._is_closed = False
@@ -87,11 +95,12 @@ class Session:
 
     async def offer(self, leg: LegName) -> Sdp:
         """See `MediaSession`."""
-        other = self._legs[leg.other]
+        ours, other = self._open_leg(leg), self._legs[leg.other]
         names = [] if other.agreement is None else [other.agreement.codec]
         if not names or other.has_offer:
             names = [codec.name for codec in other.offered]
-        return await self._open_leg(leg).offer(names)
+        in_use = [] if ours.agreement is None else [ours.agreement.codec]
+        return await ours.offer([*in_use, *names])
 
     async def accept(self, leg: LegName, answer: Sdp) -> None:
         """See `MediaSession`."""
@@ -116,10 +125,41 @@ class Session:
             return
         (self._held.add if is_held else self._held.discard)(leg)
         self._legs[leg].set_held(is_held)
+        self._choose_audio()
+
+    def play(self, leg: LegName, sound: Sound | None) -> None:
+        """See `MediaSession`."""
+        if self._is_closed or self._played.get(leg) is sound:
+            return
+        if sound is None:
+            del self._played[leg]
+        else:
+            self._played[leg] = sound
+        self._choose_audio()
+
+    def set_direction(self, leg: LegName, *, is_sending: bool, is_receiving: bool) -> None:
+        """See `MediaSession`."""
+        self._legs[leg].direction = Direction.of(is_sending=is_sending, is_receiving=is_receiving)
+
+    def _choose_audio(self) -> None:
+        """Have each far end hear the other leg, silence or a sound."""
         now = self._loop.time()
-        for pipeline in self._pipelines.values():
-            pipeline.set_muted(bool(self._held), now)
+        for name, pipeline in self._pipelines.items():
+            sound = self._played.get(name)
+            pipeline.set_muted(bool(self._held) or sound is not None, now)
+            if sound is None:
+                pipeline.play(())
+            else:
+                self._sounds.load(sound, pipeline.sink.codec.name, partial(self._start_sound, name, sound))
         self._run_timer()
+
+    def _start_sound(self, leg: LegName, sound: Sound, codec: str, payloads: Sequence[bytes]) -> None:
+        """A sound is ready, unless it is no longer wanted."""
+        pipeline = self._pipelines.get(leg)
+        if self._is_closed or pipeline is None or self._played.get(leg) is not sound:
+            return
+        if pipeline.sink.codec.name == codec:
+            pipeline.play(payloads)
 
     async def send_dtmf(self, leg: LegName, digits: str, *, duration: float, gap: float) -> None:
         """See `MediaSession`. Also raises SessionClosed: closed before the last digit had left."""
@@ -246,7 +286,7 @@ class Session:
         if codecs is None or leg.name in self._pipelines:
             return
         source, sink = codecs
-        pipeline = self._pipelines[leg.name] = Pipeline(
+        self._pipelines[leg.name] = Pipeline(
             source=source,
             sink=sink,
             ssrc=leg.ssrc,
@@ -256,8 +296,8 @@ class Session:
             on_digit=partial(self._digit_received, leg.name.other),
             needs_continuity=leg.needs_continuity,
         )
-        if self._held:
-            pipeline.set_muted(True, now)
+        if self._held or leg.name in self._played:
+            self._choose_audio()
 
     def _codecs_towards(self, leg: Leg) -> tuple[LegCodec, LegCodec] | None:
         """Source and sink of the pipeline towards a leg. While the other leg is unknown, as if it were alike."""
@@ -272,7 +312,10 @@ class Session:
         for name in (leg.name, leg.name.other):
             pipeline, codecs = self._pipelines.get(name), self._codecs_towards(self._legs[name])
             if pipeline is not None and codecs is not None:
+                was = pipeline.sink.codec.name
                 pipeline.set_codecs(*codecs, now)
+                if name in self._played and pipeline.sink.codec.name != was:
+                    self._choose_audio()
             elif self._legs[name].is_ready:
                 self._begin_sending(self._legs[name])
         self._run_timer()

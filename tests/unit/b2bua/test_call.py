@@ -14,6 +14,7 @@ from gateway.b2bua.core.actions import (
     Dial,
     FindRoute,
     Hangup,
+    Play,
     PrepareOffer,
     RejectReoffer,
     Renegotiate,
@@ -59,6 +60,7 @@ from gateway.domain.causes import (
     USER_BUSY,
 )
 from gateway.domain.ids import LegName, Sdp
+from gateway.media.engine import Sound
 
 A, B = LegName.A, LegName.B
 OFFER, ANSWER, EARLY, TO_A = Sdp("offer to b"), Sdp("answer of b"), Sdp("early answer of b"), Sdp("answer to a")
@@ -303,9 +305,9 @@ def test_ice_restart_before_the_caller_has_a_description_is_refused() -> None:
 def test_hold_toggles_and_is_told_to_the_leg() -> None:
     call = active()
 
-    assert call.handle(HoldRequested(A, True), 2.0) == [SetHold(A, True)]
+    assert call.handle(HoldRequested(A, True), 2.0) == [SetHold(A, True), Play(B, Sound.MUSIC)]
     assert call.held() == {A}
-    assert call.handle(HoldRequested(A, None), 3.0) == [SetHold(A, False)]
+    assert call.handle(HoldRequested(A, None), 3.0) == [SetHold(A, False), Play(B, None)]
     assert call.held() == frozenset()
 
 

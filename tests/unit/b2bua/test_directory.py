@@ -12,6 +12,7 @@ from gateway.b2bua.settings import CallSettings
 from gateway.domain.causes import NORMAL_CLEARING, USER_BUSY
 from gateway.domain.facts import CallAnswered, CallEnded, CallInitiated, CallRinging, Fact
 from gateway.domain.ids import Direction, LegName, Sdp, VertoCallId
+from gateway.media.engine import Sound
 from gateway.sip.call import Answered, Cancelled, Confirmed, Ended, Provisional, Rejected, Reoffered
 from gateway.vsp.control import (
     ClientAnswer,
@@ -266,14 +267,19 @@ async def test_hold_reinvite_and_digits_reach_media_and_are_confirmed(house: Hou
     await answered(house)
     media, trunk = house.engine.sessions[0], house.agent.calls[0]
     house.alice_says(ClientHold("r1", None))
-    assert await house.alice.wait_for("hold") == ("hold", "r1", True)
+    assert await house.alice.wait_for("hold") == ("hold", "r1", "toggleHold", True)
     assert media.held == {LegName.A: True}
     assert house.directory.live()[0].state == "held"
 
+    await trunk.wait_for("reinvite")
+    trunk.answer_reinvite(Answered(Sdp("recvonly"), {}))
     trunk.say(Reoffered(Sdp("sendonly")))
     house.alice_says(ClientUpdateMedia("r2", Sdp("restart"), False))
     assert await house.alice.wait_for("updated") == ("updated", "r2", "answer to restart")
-    assert trunk.log == [("answer_reoffer", "answer to sendonly")]
+    assert trunk.log == [("reinvite", "offer 2 to b"), ("answer_reoffer", "answer to sendonly")]
+    assert ("accept", "b", "recvonly") in media.log
+    assert media.played == {LegName.B: Sound.MUSIC}
+    assert media.directions == {LegName.B: (True, False)}
 
     house.alice_says(ClientDtmf("12#"))
     await media.digits_sent.wait()

@@ -8,9 +8,11 @@ import pytest
 
 from gateway.media.codecs import registry
 from gateway.media.codecs.interface import UnsupportedCodec
-from gateway.media.core import tones
+from gateway.media.core import music, tones
 from gateway.media.core.codec import G722, OPUS, PCMA, PCMU, Codec, LegCodec
 from gateway.media.core.rtp import RtpPacket
+from gateway.media.engine import Sound
+from gateway.media.sounds import encoded
 from tests.unit.media.virtual import (
     FIRST_SEQUENCE,
     FIRST_TIMESTAMP,
@@ -255,6 +257,61 @@ def test_hold_is_paced_silence_without_a_jump(source: Codec, sink: Codec, contin
     assert held == pytest.approx(100, abs=1)
     assert len(run.packets) == pytest.approx(150, abs=2)
     assert tones.power(sound(run.packets[-40:], sink)[rate // 4 :], 1000.0, rate=rate) == pytest.approx(-10, abs=1.5)
+
+
+@pytest.mark.parametrize(("source", "sink"), BOTH)
+@pytest.mark.parametrize("continuity", [True, False])
+def test_hold_music_is_heard_in_the_same_stream_without_a_jump(source: Codec, sink: Codec, continuity: bool) -> None:
+    arrivals = list(talk(source, 4.0))
+    run = open_run(source, sink, continuity=continuity).feed(arrivals[:50])
+
+    run.pipeline.set_muted(True, run.now)
+    run.pipeline.play(encoded(Sound.MUSIC, sink.name))
+    run.feed(arrivals[50:150])
+    run.pipeline.set_muted(False, run.now)
+    run.pipeline.play(())
+    run.feed(arrivals[150:])
+
+    assert_continuous(run)
+    assert_never_pauses(run, longest=0.041)
+    rate = native_rate(sink)
+    held = sound(run.packets, sink)[2 * rate : 6 * rate]
+    for note, frequency in enumerate(music.pitches_of(0, 4)):
+        begin = note * rate  # two bytes a sample, half a second a note
+        heard = held[begin + rate // 4 : begin + rate // 2]
+        assert tones.power(heard, frequency, rate=rate) > tones.loudness(heard) - 4.0
+        assert tones.power(heard, 1000.0, rate=rate) < -30.0
+    assert tones.power(sound(run.packets[-40:], sink)[rate // 4 :], 1000.0, rate=rate) == pytest.approx(-10, abs=1.5)
+
+
+def test_twelve_minutes_of_music_and_the_source_goes_on_where_the_stream_is() -> None:
+    run = open_run(OPUS, PCMU, continuity=True).feed(talk(OPUS, 1.0))
+    run.pipeline.set_muted(True, run.now)
+    run.pipeline.play(encoded(Sound.MUSIC, "PCMU"))
+    run.until(721.0)
+    held = len(run.packets)
+
+    run.pipeline.set_muted(False, 721.0)
+    run.feed(talk(OPUS, 1.0, start=721.0, sequence=65500 + 720 * 50, timestamp=2**32 - 3000 + 721 * 48000))
+
+    assert_continuous(run)
+    assert_never_pauses(run, longest=0.061)
+    assert held == pytest.approx(721 * 50, abs=3)
+    assert tones.power(sound(run.packets[-30:], PCMU)[4000:], 1000.0) == pytest.approx(-10, abs=1.5)
+
+
+def test_sound_of_another_codec_ends_when_the_codec_changes() -> None:
+    run = open_run(OPUS, PCMU)
+    run.pipeline.set_muted(True, 0.0)
+    run.pipeline.play(encoded(Sound.RINGBACK, "PCMU"))
+    run.until(1.0)
+
+    run.pipeline.set_codecs(LegCodec(OPUS), LegCodec(PCMA), run.now)
+    run.until(2.0)
+
+    assert_continuous(run)
+    assert tones.loudness(sound([packet for packet in run.packets if packet.payload_type == 0][5:], PCMU)) > -20
+    assert tones.loudness(sound([packet for packet in run.packets if packet.payload_type == 8], PCMA)) < -60
 
 
 def test_hold_lasts_for_as_long_as_it_takes_without_drift() -> None:

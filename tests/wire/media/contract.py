@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from gateway.domain.ids import Sdp
+from gateway.media.core import tones
 from gateway.media.core.rtp import RtpPacket, parse, timestamp_delta
 from gateway.media.engine import (
     BadSdp,
@@ -16,14 +17,16 @@ from gateway.media.engine import (
     NoCommonCodec,
     NoTelephoneEvent,
     Profile,
+    Sound,
 )
 
 from . import sound
-from .browser import Browser, read
+from .browser import CODEC_LINES, Browser, read
 from .call import A, B, Call, calling, connect_inbound, connect_internal, connect_outbound
 from .trunk import Trunk
 
 WEBRTC, RTP = Profile.WEBRTC, Profile.RTP
+DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 
 
 class MediaEngineContract(ABC):
@@ -308,6 +311,81 @@ class MediaEngineContract(ABC):
             assert "a=sendrecv" in await call.session.answer(B)
             await sound.play(browser.send, sound.packets("PCMU", frames, payload_type=0, ssrc=browser.ssrc, first=1006))
             assert (await trunk.packet()).payload in frames
+
+    @pytest.mark.parametrize("codec", ["PCMU", "opus"])
+    async def test_held_trunk_hears_music_and_neither_stream_jumps(
+        self, engine: MediaEngine, peers: AsyncExitStack, codec: str
+    ) -> None:
+        browser = self.add_browser(peers, Browser(codecs=("opus",)))
+        trunk = await self.add_trunk(peers, Trunk(codecs=(codec,)))
+        number = CODEC_LINES[codec][0]
+        async with calling(engine, WEBRTC, RTP, codecs_b=(codec,)) as call:
+            await connect_outbound(call, browser, trunk)
+            with (
+                sound.speaking(browser.send, "opus", 500, payload_type=111, ssrc=browser.ssrc),
+                sound.speaking(trunk.send, codec, 900, payload_type=number, ssrc=trunk.ssrc),
+            ):
+                stream, to_browser = [await trunk.packet() for _ in range(25)], []
+                call.session.set_hold(A, True)
+                call.session.play(B, Sound.MUSIC)
+                call.session.set_direction(B, is_sending=True, is_receiving=False)
+                assert "a=sendonly" in await call.session.offer(B)
+                trunk.direction = "recvonly"
+                await call.session.accept(B, trunk.describe())
+                stream += [await trunk.packet() for _ in range(100)]
+                call.session.set_hold(A, False)
+                call.session.play(B, None)
+                call.session.set_direction(B, is_sending=True, is_receiving=True)
+                assert "a=sendrecv" in await call.session.offer(B)
+                trunk.direction = "sendrecv"
+                await call.session.accept(B, trunk.describe())
+                stream += [await trunk.packet() for _ in range(50)]
+                to_browser = [browser.received.get_nowait() for _ in range(browser.received.qsize())]
+
+        assert_continuous(stream, sound.TICKS[codec])
+        assert_continuous(to_browser, 960)
+        rate = sound.RATES[codec]
+        music = sound.heard(codec, stream[45:125])
+        assert tones.loudness(music) > -30
+        assert tones.power(music, 500, rate=rate) < tones.loudness(music) - 10
+        assert sound.is_tone(sound.heard(codec, stream[-30:]), 500, rate=rate)
+
+    async def test_each_sides_hold_is_kept_in_every_answer_until_it_lets_go(
+        self, engine: MediaEngine, browser: Browser, trunk: Trunk
+    ) -> None:
+        async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",)) as call:
+            await connect_outbound(call, browser, trunk)
+            call.session.set_direction(B, is_sending=True, is_receiving=False)
+            answers = []
+            for direction in ("sendonly", "inactive", "recvonly", "sendrecv"):
+                trunk.direction = direction
+                await call.session.take_offer(B, trunk.describe())
+                answer = await call.session.answer(B)
+                answers.append(next(line for line in answer.split("\r\n") if line[2:] in DIRECTIONS))
+            call.session.set_direction(B, is_sending=True, is_receiving=True)
+            trunk.direction = "sendonly"
+            await call.session.take_offer(B, trunk.describe())
+            assert "a=recvonly" in await call.session.answer(B)
+
+        assert answers == ["a=inactive", "a=inactive", "a=sendonly", "a=sendonly"]
+
+    async def test_music_goes_on_through_a_change_of_codec(
+        self, engine: MediaEngine, browser: Browser, trunk: Trunk
+    ) -> None:
+        async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU", "PCMA")) as call:
+            await connect_outbound(call, browser, trunk)
+            call.session.set_hold(A, True)
+            call.session.play(B, Sound.MUSIC)
+            await trunk.packet()
+            trunk.codecs = ("PCMA",)
+            await call.session.take_offer(B, trunk.describe())
+            await call.session.answer(B)
+
+            stream = [await trunk.packet() for _ in range(100)]
+
+        assert_continuous(stream, 160)
+        music = [packet for packet in stream if packet.payload_type == 8]
+        assert tones.loudness(sound.heard("PCMA", music[-40:])) > -30
 
     async def test_trunk_changes_its_codec_and_the_browser_notices_nothing(
         self, engine: MediaEngine, browser: Browser, trunk: Trunk
