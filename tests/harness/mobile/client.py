@@ -33,6 +33,8 @@ class MobileClient:
     Attributes:
         session_id: what it sends as the session: its own, or the server's once the SDK adopts that.
         messages: requests of the server, pings and all, in the order they came.
+        username: who logged in, for whoever wants to call.
+        acknowledges: whether it sends the results that its SDK sends; `acknowledged` are the methods that got one.
         answers: answers as they came, those nobody waited for as well.
     """
 
@@ -41,7 +43,10 @@ class MobileClient:
         self.dialect, self.rules = sdk.dialect, sdk.rules()
         own = None if sdk.name == "ReactNative" else str(uuid.uuid4())
         self.session_id = session_id if session_id is not None else own
+        self.username = ""
         self.is_registered = False
+        self.acknowledges = True
+        self.acknowledged: list[str] = []
         self.messages: list[Message] = []
         self.answers: list[Message] = []
         self.texts: list[str] = []
@@ -109,7 +114,8 @@ class MobileClient:
             )  # fmt: skip
             if reply is not None:
                 await self.send_text(reply)
-        elif (acknowledgement := self.dialect.acknowledgement(message)) is not None:
+        elif self.acknowledges and (acknowledgement := self.dialect.acknowledgement(message)) is not None:
+            self.acknowledged.append(message["method"])
             await self.send(acknowledgement)
 
     def _give_up(self, reason: Exception) -> None:
@@ -117,6 +123,7 @@ class MobileClient:
             for _, future in waiting:
                 if not future.done():
                     future.set_exception(reason)
+                    future.exception()  # seen: nobody may be waiting any more
 
     # ---- sending
 
@@ -196,6 +203,7 @@ class MobileClient:
         else:
             params = self.dialect.anonymous_login_params(is_anonymous_at, self.session_id)
             result = await self.request("anonymous_login", params)
+        self.username = login.username or ""
         await self.wait_for("telnyx_rtc.clientReady")
         await self.register()
         return result

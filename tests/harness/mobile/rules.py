@@ -179,9 +179,9 @@ class Rules:
             self.fail(rule)
 
     def need_texts(self, values: Message, names: Sequence[str], rule: str) -> None:
-        """Members that must be there, as texts with something in them (names may be empty: a caller without one)."""
+        """Members that must be there, as texts with something in them (a caller may be without name and number)."""
         missing = [name for name in names if not isinstance(values.get(name), str)]
-        missing += [name for name in names if values.get(name) == "" and not name.endswith("_name")]
+        missing += [name for name in names if values.get(name) == "" and not name.startswith("caller_id")]
         self.need(not missing, f"{rule}: {', '.join(missing)}")
 
     def need_no_nulls(self, params: Message) -> None:

@@ -1,0 +1,1 @@
+"""What a client of the gateway must find, behaviour by behaviour."""
