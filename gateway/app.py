@@ -42,6 +42,7 @@ from gateway.sip.settings import TrunkSettings
 from gateway.sip.ua import UserAgent
 from gateway.store.calls import Calls
 from gateway.store.database import Database
+from gateway.store.devices import Devices
 from gateway.store.recorder import CallRecorder
 from gateway.vsp.login import LoginAttempt
 from gateway.vsp.registry import SessionRegistry
@@ -154,6 +155,7 @@ class Gateway:
             tokens=self.tokens,
         )
         self.keys = KeyChecker(self.provisioning.keys)
+        self.devices = Devices(database)
 
     @asynccontextmanager
     async def _lab(self) -> AsyncIterator[LabTrunk | None]:
@@ -225,6 +227,7 @@ class Gateway:
             control=self.directory,
             registry=self.registry,
             reports=self.reports,
+            devices=self.devices,
         )
         guard = Guard(self.keys)
         feed = LiveFeed(self.directory, self.registry)

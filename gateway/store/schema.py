@@ -88,6 +88,21 @@ api_keys: Final = Table(
     Column("created_at", UtcDateTime, nullable=False),
 )
 
+push_devices: Final = Table(
+    "push_devices",
+    METADATA,
+    Column("username", String(64), primary_key=True),
+    # SHA-256 of the token, whose length is the provider's business.
+    Column("token_hash", String(64), primary_key=True),
+    _connection_id(),
+    Column("credential_id", String(36), ForeignKey("telephony_credentials.credential_id", ondelete="CASCADE")),
+    Column("provider", String(16), nullable=False),
+    Column("token", String(4096), nullable=False),
+    Column("environment", String(16), nullable=False),
+    Column("user_agent", String(256), nullable=False),
+    Column("used_at", UtcDateTime, nullable=False),
+)
+
 calls: Final = Table(
     "calls",
     METADATA,

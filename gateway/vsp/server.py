@@ -20,7 +20,15 @@ from gateway.vsp.client import VertoClient
 from gateway.vsp.control import CallControl
 from gateway.vsp.core.messages import AnonymousLogin, Login, LoginRequest
 from gateway.vsp.core.platforms import login_error
-from gateway.vsp.core.session import GOING_AWAY, MESSAGE_TOO_BIG, CloseRequested, Event, VertoSession
+from gateway.vsp.core.session import (
+    GOING_AWAY,
+    MESSAGE_TOO_BIG,
+    CloseRequested,
+    Event,
+    PushDisableRequested,
+    VertoSession,
+)
+from gateway.vsp.devices import DISABLED, DeviceDesk, DeviceStore
 from gateway.vsp.login import BUSY, Authenticate, LoginAttempt
 from gateway.vsp.receiving import Reason, Receiving
 from gateway.vsp.registry import SessionRegistry
@@ -45,6 +53,7 @@ class VertoServer:
         control: CallControl,
         registry: SessionRegistry,
         reports: ReportIntake | None = None,
+        devices: DeviceStore | None = None,
         clock: Callable[[], datetime] = utc_now,
         new_session_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
@@ -52,11 +61,13 @@ class VertoServer:
         Args:
             authenticate: checks a login; may take its time, may be cancelled when the socket goes.
             reports: takes call reports and debug frames; without it there are none.
+            devices: keeps what pushes could wake up; without it nothing is kept.
             new_session_id: makes ids that cannot be guessed.
         """
         self._settings, self._authenticate, self._control, self._registry = settings, authenticate, control, registry
         self._reports = reports if reports is not None else NoReports()
         self._clock, self._new_session_id = clock, new_session_id
+        self._devices = None if devices is None else DeviceDesk(devices, authenticate, clock)
         self._sockets: dict[VertoSocket, None] = {}
         self._by_peer: Counter[str] = Counter()
         self._receiving = Receiving(settings.max_bytes_receiving)
@@ -165,6 +176,7 @@ class VertoServer:
             peer=peer,
             control=self._control,
             check_login=self._check_login,
+            disable_push=self._disable_push,
         )
 
     def _lose(self, socket: VertoSocket) -> None:
@@ -205,6 +217,8 @@ class VertoServer:
             outcome = admit(login, self._settings, visitors=self._registry.visitors, peer=socket.peer)
         else:
             outcome = await self._check_credentials(socket, login)
+            if isinstance(outcome, Identity) and self._devices is not None:
+                await self._devices.register(login, outcome)
         if isinstance(outcome, Identity):
             identity = outcome
             socket.step(lambda: self._accept(socket, login, identity))
@@ -224,6 +238,16 @@ class VertoServer:
             # Our defect or the database's: this client is told to try again, the others go on.
             _log.exception("login_not_checked", peer=socket.peer, error_code="crash")
             return Refusal("busy", "the login could not be checked")
+
+    async def _disable_push(self, socket: VertoSocket, client: VertoClient, event: PushDisableRequested) -> None:
+        problem: str | None = "this gateway keeps no devices"
+        if self._devices is not None:
+            problem = await self._devices.disable(event.request, client.identity, peer=socket.peer)
+        if problem is None:
+            socket.core.answer(event.ref, {"message": DISABLED})
+        else:
+            socket.core.answer_error(event.ref, problem)
+        socket.flush()
 
     def _refuse(self, socket: VertoSocket, login: LoginRequest, refusal: Refusal) -> list[Event]:
         is_token_refused = isinstance(login, Login) and not login.has_credentials and refusal.code != BUSY

@@ -29,6 +29,7 @@ from gateway.vsp.core.session import (
     Event,
     FrameRefused,
     LoginRequested,
+    PushDisableRequested,
     VertoSession,
 )
 from gateway.vsp.core.speed_test import download
@@ -64,10 +65,11 @@ class VertoSocket:
         peer: str,
         control: CallControl,
         check_login: Callable[["VertoSocket", LoginRequest], Coroutine[None, None, None]],
+        disable_push: Callable[["VertoSocket", VertoClient, PushDisableRequested], Coroutine[None, None, None]],
     ) -> None:
         """
         Args:
-            check_login: the server's; ends with a call of `finish_login`.
+            check_login, disable_push: the server's; they may take their time.
         """
         self.core, self.peer = core, peer
         self.client: VertoClient | None = None
@@ -76,6 +78,7 @@ class VertoSocket:
         """Told when a frame has left the buffers of the transport."""
         self._websocket, self._transport, self._settings = websocket, transport, settings
         self._control, self._check_login = control, check_login
+        self._disable_push = disable_push
         self._outbox = Outbox(max_frames=settings.max_frames_queued, max_bytes=settings.max_bytes_queued)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -178,6 +181,8 @@ class VertoSocket:
         match event:
             case LoginRequested(login):
                 self._start(self._check_login(self, login), name="verto-login")
+            case PushDisableRequested():
+                self._start(self._disable_push(self, self._logged_in(), event), name="verto-push")
             case CallRequested(invite):
                 self._control.call_requested(self._logged_in(), invite)
             case CallMessaged(verto_call_id, message):

@@ -54,7 +54,7 @@ class VertoClient:
             self._arrived.notify_all()
 
     async def _take(self, message: Message) -> None:
-        if "method" not in message:
+        if "method" not in message or "result" in message:
             future = self._pending.pop(str(message.get("id")), None)
             if future is not None and not future.done():
                 future.set_result(message)

@@ -185,6 +185,9 @@ def _params(value: object) -> Json | None:
     return value if isinstance(value, dict) else None
 
 
+ANSWERED_WITH_METHOD: Final = frozenset({"telnyx_rtc.disable_push_notification"})
+
+
 @dataclass(frozen=True, slots=True)
 class RequestRef:
     """A client's request that waits for its one answer. A notification has no id and gets none."""
@@ -211,7 +214,9 @@ class Outgoing:
         assert "result" not in result, "a result inside a result is an older dialect to the SDK"
         self._outcomes.append((ref.method, "ok"))
         if ref.request_id is not None:
-            self._put({"jsonrpc": "2.0", "id": ref.request_id, "result": result})
+            # iOS takes the answer about its device only with the method beside the result (M-62).
+            method = {"method": ref.method} if ref.method in ANSWERED_WITH_METHOD else {}
+            self._put({"jsonrpc": "2.0", "id": ref.request_id, **method, "result": result})
 
     def error(self, ref: RequestRef, code: int | None, message: str, data: Json | None = None) -> None:
         """Answer a request with an error; a missing code has a meaning of its own in `attachCalls` alone."""

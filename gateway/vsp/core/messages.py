@@ -18,6 +18,7 @@ from gateway.vsp.core.errors import AUTHENTICATION_FAILED, CALL_ERROR, INVALID_P
 from gateway.vsp.core.fields import Fields
 from gateway.vsp.core.jsonrpc import Json, Request
 from gateway.vsp.core.platforms import is_mobile
+from gateway.vsp.core.push import DisablePush, PushOptions, disable_push, options_of_login
 
 MAX_CANDIDATE: Final = 1024
 MAX_CHANNELS: Final = 64
@@ -39,6 +40,7 @@ class Login:
     session_id: SessionId | None
     user_agent: str
     user_variables: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    push: PushOptions = field(default_factory=PushOptions)
 
     @property
     def has_credentials(self) -> bool:
@@ -158,6 +160,7 @@ ReadyBody = (
     | Broadcast
     | AttachCalls
     | AiMessage
+    | DisablePush
     | NotSupported
     | Unknown
     | BadParams
@@ -191,6 +194,7 @@ def _login(params: Fields) -> Body:
         session_id=_session_id(params),
         user_agent=user_agent(params),
         user_variables=params.section("userVariables").scalars(most=MAX_USER_VARIABLES),
+        push=options_of_login(params),
     )
     if login.token is None and not login.has_credentials:
         raise params.refuse("login needs login and passwd, or login_token")
@@ -353,10 +357,7 @@ METHODS: Final[Mapping[str, tuple[int, Callable[[Fields], Body]]]] = {
     "telnyx_rtc.subscribe": (INVALID_PARAMS, _subscribe),
     "telnyx_rtc.unsubscribe": (INVALID_PARAMS, _unsubscribe),
     "telnyx_rtc.broadcast": (INVALID_PARAMS, _always(Broadcast())),
-    "telnyx_rtc.disable_push_notification": (
-        CALL_ERROR,
-        _always(NotSupported("this gateway sends no push notifications")),
-    ),
+    "telnyx_rtc.disable_push_notification": (CALL_ERROR, disable_push),
     "ai_conversation": (CALL_ERROR, lambda params: AiMessage(transcript_item(params.raw))),
 }
 """Every method of a client; also the closed set of the label `method` of the metrics."""

@@ -26,6 +26,7 @@ from gateway.vsp.core.jsonrpc import (
     Acknowledgement,
     DebugReport,
     Frame,
+    Json,
     Outgoing,
     Request,
     RequestRef,
@@ -49,12 +50,16 @@ from gateway.vsp.core.messages import (
     parse,
 )
 from gateway.vsp.core.platforms import is_mobile
+from gateway.vsp.core.push import DisablePush
 from gateway.vsp.core.rate import TokenBucket
 from gateway.vsp.core.speed_test import SpeedTest
 from gateway.vsp.settings import VspSettings
 
 MAX_LOGINS_WAITING: Final = 4
 """Logins that may wait behind the one being checked: an SDK that got -32000 for several requests sends as many."""
+
+MAX_UNANSWERED: Final = 4
+"""Requests that may wait for the database."""
 
 NORMAL_CLOSURE: Final = 1000
 GOING_AWAY: Final = 1001
@@ -80,6 +85,14 @@ class LoginRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class PushDisableRequested:
+    """Forget that device if it is the client's own, then call `answer` with `ref`."""
+
+    ref: RequestRef
+    request: DisablePush
+
+
+@dataclass(frozen=True, slots=True)
 class DownloadRequested:
     """Send that many bytes as `speed_test.download`, then `#SPD <ms>`, then call `finish_speed_test`."""
 
@@ -102,7 +115,7 @@ class CloseRequested:
     reason: str
 
 
-Event = LoginRequested | DownloadRequested | FrameRefused | CloseRequested | CallEvent
+Event = LoginRequested | PushDisableRequested | DownloadRequested | FrameRefused | CloseRequested | CallEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +147,7 @@ class VertoSession:
         self._logins: deque[tuple[RequestRef, LoginRequest]] = deque()
         self._refusals = 0
         self._is_visitor = False
+        self._unanswered = 0
         self._gateway = Gateway(dc=settings.dc, region=settings.region)
         self._speed_test = SpeedTest(max_bytes=settings.speed_test_max_bytes)
         self._bucket = TokenBucket(rate=settings.message_rate, burst=settings.message_burst, now=now)
@@ -224,6 +238,18 @@ class VertoSession:
         ref, _ = self._logins.popleft()
         self._outgoing.error(ref, code, message)
         return self._after_refusal(now) or self._next_login()
+
+    def answer(self, ref: RequestRef, result: Json) -> None:
+        """The result of a request that took somebody else to do."""
+        self._unanswered -= 1
+        if self.is_open:
+            self._outgoing.result(ref, result)
+
+    def answer_error(self, ref: RequestRef, message: str) -> None:
+        """The error of one that could not be done."""
+        self._unanswered -= 1
+        if self.is_open:
+            self._outgoing.error(ref, CALL_ERROR, message)
 
     def punt(self) -> None:
         """Kick the client out: it ends its calls and does not come back. For a session taken over by another socket."""
@@ -354,6 +380,8 @@ class VertoSession:
                 self._outgoing.error(ref, code, message)
             case NotSupported(message):
                 self._outgoing.error(ref, CALL_ERROR, message)
+            case DisablePush() as request:
+                return self._receive_disable_push(ref, request)
             case AttachCalls():
                 # Without a code: Android knows by that that the call is gone (verto-mobile 4.4).
                 self._outgoing.error(ref, None, "no call waits for this device")
@@ -366,6 +394,13 @@ class VertoSession:
             case question:
                 self._outgoing.result(ref, {**self._state_result(question), "sessid": self.session_id})
         return []
+
+    def _receive_disable_push(self, ref: RequestRef, request: DisablePush) -> list[Event]:
+        if self._unanswered >= MAX_UNANSWERED:
+            self._outgoing.error(ref, CALL_ERROR, "too many requests wait")
+            return []
+        self._unanswered += 1
+        return [PushDisableRequested(ref, request)]
 
     def _receive_invite(self, ref: RequestRef, invite: Invite, now: float) -> list[Event]:
         if ref.request_id is None:
@@ -419,6 +454,7 @@ __all__ = [
     "Event",
     "FrameRefused",
     "LoginRequested",
+    "PushDisableRequested",
     "State",
     "VertoSession",
 ]
