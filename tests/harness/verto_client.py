@@ -46,6 +46,10 @@ class VertoClient:
                 continue
             message: Message = json.loads(frame.data)
             await self._take(message)
+        await self._end()
+
+    async def _end(self) -> None:
+        """The socket has closed: nothing that is waited for will come."""
         self.is_closed.set()
         for future in self._pending.values():
             if not future.done():

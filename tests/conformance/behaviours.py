@@ -1,0 +1,62 @@
+"""Which behaviour is shown by which test: V-1 to V-129 (JavaScript SDK) and M-1 to M-77 (mobile SDKs).
+
+A test of this folder named `test_v017_answers_each_request_exactly_once` shows V-17, and no two tests show the same
+behaviour (tests elsewhere may bear the numbers too; they look at parts). What cannot be shown yet stands in `LATER`
+with its reason.
+"""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+FOLDER: Final = Path(__file__).parent
+COUNTS: Final[Mapping[str, int]] = {"V": 129, "M": 77}
+"""How many behaviours each list has."""
+
+MAX_LATER: Final = 12
+
+LATER: Final[Mapping[str, str]] = {}
+"""Behaviour and why no test shows it yet."""
+
+_NAME: Final = re.compile(r"test_([vm])(\d{3})_([a-z0-9_]+)")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Shown:
+    """A test that shows a behaviour, and the file of this folder in which it stands."""
+
+    series: str
+    number: int
+    file: str
+    name: str
+
+    @property
+    def key(self) -> str:
+        """`V-17`."""
+        return f"{self.series}-{self.number}"
+
+    @property
+    def sentence(self) -> str:
+        """What the test says of the gateway."""
+        return self.name.split("_", 2)[2].replace("_", " ")
+
+
+@cache
+def shown() -> tuple[Shown, ...]:
+    """Every test of a behaviour, in the order of the behaviours."""
+    return tuple(sorted(one for path in sorted(FOLDER.glob("test_*.py")) for one in _in_module(path)))
+
+
+def all_keys() -> list[str]:
+    """`V-1` to `M-77`."""
+    return [f"{series}-{number}" for series, count in COUNTS.items() for number in range(1, count + 1)]
+
+
+def _in_module(path: Path) -> Iterator[Shown]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef) and (match := _NAME.fullmatch(node.name)):
+            yield Shown(match[1].upper(), int(match[2]), path.name, node.name)
