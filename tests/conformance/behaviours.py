@@ -1,7 +1,7 @@
 """Which behaviour is shown by which test: V-1 to V-129 (JavaScript SDK) and M-1 to M-77 (mobile SDKs).
 
-A test of this folder named `test_v017_answers_each_request_exactly_once` shows V-17, and no two tests show the same
-behaviour (tests elsewhere may bear the numbers too; they look at parts). What cannot be shown yet stands in `LATER`
+A test of this folder named `test_v017_answers_each_request_exactly_once` shows V-17; all tests of a behaviour stand in
+one module (tests elsewhere may bear the numbers too; they look at parts). What cannot be shown yet stands in `LATER`
 with its reason.
 """
 
@@ -22,12 +22,12 @@ MAX_LATER: Final = 12
 LATER: Final[Mapping[str, str]] = {}
 """Behaviour and why no test shows it yet."""
 
-_NAME: Final = re.compile(r"test_([vm])(\d{3})_([a-z0-9_]+)")
+_NAME: Final = re.compile(r"test_([vm])(\d{1,3})_(\w+)")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Shown:
-    """A test that shows a behaviour, and the file of this folder in which it stands."""
+    """A test that shows a behaviour. `file` is relative to this folder."""
 
     series: str
     number: int
@@ -48,7 +48,7 @@ class Shown:
 @cache
 def shown() -> tuple[Shown, ...]:
     """Every test of a behaviour, in the order of the behaviours."""
-    return tuple(sorted(one for path in sorted(FOLDER.glob("test_*.py")) for one in _in_module(path)))
+    return tuple(sorted(one for path in sorted(FOLDER.rglob("test_*.py")) for one in _in_module(path)))
 
 
 def all_keys() -> list[str]:
@@ -59,4 +59,4 @@ def all_keys() -> list[str]:
 def _in_module(path: Path) -> Iterator[Shown]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef) and (match := _NAME.fullmatch(node.name)):
-            yield Shown(match[1].upper(), int(match[2]), path.name, node.name)
+            yield Shown(match[1].upper(), int(match[2]), path.relative_to(FOLDER).as_posix(), node.name)
