@@ -37,7 +37,8 @@ class Receiving:
         try:
             yield meter
         finally:
-            transport.set_protocol(inner)
+            if not transport.is_closing():  # a TLS transport that is closed has nothing to set it in
+                transport.set_protocol(inner)
             self._meters.discard(meter)
             meter.message_taken()
 

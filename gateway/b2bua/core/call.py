@@ -50,9 +50,11 @@ from gateway.b2bua.core.hold import Hold, HoldPolicy
 from gateway.domain.causes import (
     MEDIA_TIMEOUT,
     NO_ANSWER,
+    NORMAL_CLEARING,
     NORMAL_TEMPORARY_FAILURE,
     ORIGINATOR_CANCEL,
     RECOVERY_ON_TIMER_EXPIRE,
+    USER_BUSY,
     Cause,
 )
 from gateway.domain.ids import LegName, Sdp
@@ -305,7 +307,10 @@ class Call:
         if is_untried and event.is_retryable:
             self._target += 1
             return self._dial()
-        return self._end(Ending(event.cause, event.leg, event.sip_status, event.sip_reason))
+        # Nobody is busy in a conversation: React Native says so at every hang-up (verto-mobile 3.5, M-47).
+        is_misnamed = self.is_answered and event.cause is USER_BUSY
+        cause = NORMAL_CLEARING if is_misnamed else event.cause
+        return self._end(Ending(cause, event.leg, event.sip_status, event.sip_reason))
 
     def _end(self, ending: Ending) -> list[Action]:
         """The one way to end. Idempotent: an ended call returns nothing."""

@@ -159,6 +159,14 @@ def test_hangup_of_either_side_ends_the_other_with_its_cause() -> None:
     assert active().handle(LegEnded(B, CALL_REJECTED), 5.0) == [Hangup(A, CALL_REJECTED), CloseMedia()]
 
 
+def test_answered_call_that_ends_busy_ended_normally() -> None:
+    call = active()
+
+    assert call.handle(LegEnded(A, USER_BUSY), 5.0) == [Hangup(B, NORMAL_CLEARING), CloseMedia()]
+    assert call.ending is not None
+    assert call.ending.cause is NORMAL_CLEARING
+
+
 def test_bye_that_crosses_our_hangup_is_ignored() -> None:
     call = active()
     call.handle(HangupRequested(SYSTEM_SHUTDOWN), 5.0)
@@ -172,9 +180,9 @@ def test_cancel_that_crosses_the_answer_ends_the_call_while_media_connects() -> 
     call = dialing()
     call.handle(LegAnswered(ANSWER), 1.0)
 
-    actions = call.handle(LegEnded(A, USER_BUSY), 1.0)
+    actions = call.handle(LegEnded(A, CALL_REJECTED), 1.0)
 
-    assert actions == [Hangup(B, USER_BUSY), CloseMedia()]
+    assert actions == [Hangup(B, CALL_REJECTED), CloseMedia()]
     assert call.handle(DescriptionReady(TO_A), 1.1) == []
 
 

@@ -50,6 +50,18 @@ async def test_v1_v3_v9_a_client_logs_in_over_ws_and_wss_on_any_path(tmp_path: P
         assert found.session_id == answer["result"]["sessid"] == state["result"]["sessid"]
 
 
+async def test_encrypted_socket_that_breaks_off_is_no_defect(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with (
+        running(tmp_path, listen=("http://127.0.0.1:0", "https://127.0.0.1:0")) as server,
+        server.connect(url=1) as client,
+    ):
+        session_id = (await client.log_in())["result"]["sessid"]
+        client.websocket.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        await server.control.wait_until(lambda: session_id in server.control.lost)
+
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
 async def test_v2_no_subprotocol_is_selected_and_nothing_is_compressed(tmp_path: Path) -> None:
     async with running(tmp_path) as server, server.connect(protocols=("verto",), compress=15) as client:
         assert client.websocket.protocol is None
