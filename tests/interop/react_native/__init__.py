@@ -1,0 +1,1 @@
+"""Drives the unmodified React Native SDK under Node, with libwebrtc, and measures there what it hears."""
