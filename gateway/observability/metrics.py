@@ -105,6 +105,16 @@ REPORT_UPLOADS: Final = Counter(
     ["kind", "result"],
     registry=REGISTRY,
 )
+REPORT_FRAMES: Final = Counter(
+    "gateway_report_frames_total", "Debug frames of SDKs (kept, dropped)", ["result"], registry=REGISTRY
+)
+REPORT_STORE_BYTES: Final = Gauge("gateway_report_store_bytes", "Size of all stored reports", registry=REGISTRY)
+REPORTS_REMOVED: Final = Counter(
+    "gateway_reports_removed_total",
+    "Stored reports removed because they were old or the store was full (age, size)",
+    ["reason"],
+    registry=REGISTRY,
+)
 REPORT_STORED_BYTES: Final = Counter(
     "gateway_report_stored_bytes_total",
     "Bytes written to the store of reports by kind (report, recording, frames)",

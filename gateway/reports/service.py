@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -15,8 +16,10 @@ from gateway.domain.ids import SessionId
 from gateway.observability.clock import utc_now
 from gateway.reports.archive import Archive
 from gateway.reports.directory import DirectoryStore
+from gateway.reports.frames import DebugFrames
 from gateway.reports.grants import Grants
 from gateway.reports.objects import ObjectStore
+from gateway.reports.retention import Retention
 from gateway.reports.settings import ReportSettings
 from gateway.reports.uploads import Uploads
 
@@ -42,14 +45,26 @@ class Reports:
             window=settings.upload_window, quota=settings.max_session_bytes, new_report_id=new_report_id
         )
         self._uploads = Uploads(settings, self._grants, self.archive, clock=clock)
+        self._frames = DebugFrames(settings, self._grants, self.archive, clock=clock)
+        self._retention = Retention(settings, self.archive, clock=clock)
+        self.archive.on_stored = self._retention.stored
+        self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        self._stack.push_async_callback(self.archive.close)
+        if self._settings.enabled:
+            group = await self._stack.enter_async_context(asyncio.TaskGroup())
+            group.create_task(self._frames.run(), name="report-frames")
+            group.create_task(self._retention.run(), name="report-retention")
+            self._stack.callback(self._retention.stop)
+            self._stack.callback(self._frames.stop)
         return self
 
     async def __aexit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.archive.close()
+        """Debug frames that wait are written first, for as long as the store may take."""
+        await self._stack.__aexit__(kind, error, trace)
 
     def routes(self) -> list[web.RouteDef]:
         """For `app.add_routes`; none when there are no reports."""
@@ -64,6 +79,11 @@ class Reports:
         grant = self._grants.issue(session_id, identity, now=asyncio.get_running_loop().time())
         return None if grant is None else grant.report_id
 
+    def debug_frame(self, session_id: SessionId, *, kind: str, report_id: str, call_id: str | None, text: str) -> None:
+        """A debug frame has come and been answered."""
+        self._frames.take(session_id, kind=kind, report_id=report_id, call_id=call_id, text=text)
+
     def session_over(self, session_id: SessionId) -> None:
         """The session has ended; its uploads may still come for a while."""
+        self._frames.session_over(session_id)
         self._grants.close(session_id, now=asyncio.get_running_loop().time())

@@ -12,6 +12,9 @@ class ReportIntake(Protocol):
     def issue(self, session_id: SessionId, identity: Identity) -> str | None:
         """The `call_report_id` of a session, the same for as long as it lives; None for no reports (V-129)."""
 
+    def debug_frame(self, session_id: SessionId, *, kind: str, report_id: str, call_id: str | None, text: str) -> None:
+        """A debug frame, answered already: its `type`, its `debug_report_id`, its call if that is known, all of it."""
+
     def session_over(self, session_id: SessionId) -> None:
         """The session has ended for good. Of no effect when it had no id."""
 
@@ -22,6 +25,9 @@ class NoReports:
     def issue(self, session_id: SessionId, identity: Identity) -> str | None:
         """See `ReportIntake`."""
         return None
+
+    def debug_frame(self, session_id: SessionId, *, kind: str, report_id: str, call_id: str | None, text: str) -> None:
+        """See `ReportIntake`."""
 
     def session_over(self, session_id: SessionId) -> None:
         """See `ReportIntake`."""

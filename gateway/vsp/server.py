@@ -175,6 +175,7 @@ class VertoServer:
             self._settings,
             peer=peer,
             control=self._control,
+            reports=self._reports,
             check_login=self._check_login,
             disable_push=self._disable_push,
         )

@@ -25,6 +25,7 @@ from gateway.vsp.core.messages import METHODS, LoginRequest
 from gateway.vsp.core.session import (
     INTERNAL_ERROR,
     CloseRequested,
+    DebugReported,
     DownloadRequested,
     Event,
     FrameRefused,
@@ -34,6 +35,7 @@ from gateway.vsp.core.session import (
 )
 from gateway.vsp.core.speed_test import download
 from gateway.vsp.outbox import Close, Item, Outbox, Pong
+from gateway.vsp.reports import ReportIntake
 from gateway.vsp.settings import VspSettings
 
 _METHOD_LABELS: Final = frozenset(METHODS) | {"debug_report"}
@@ -64,6 +66,7 @@ class VertoSocket:
         *,
         peer: str,
         control: CallControl,
+        reports: ReportIntake,
         check_login: Callable[["VertoSocket", LoginRequest], Coroutine[None, None, None]],
         disable_push: Callable[["VertoSocket", VertoClient, PushDisableRequested], Coroutine[None, None, None]],
     ) -> None:
@@ -77,7 +80,7 @@ class VertoSocket:
         self.on_message: Callable[[], None] = lambda: None
         """Told when a frame has left the buffers of the transport."""
         self._websocket, self._transport, self._settings = websocket, transport, settings
-        self._control, self._check_login = control, check_login
+        self._control, self._reports, self._check_login = control, reports, check_login
         self._disable_push = disable_push
         self._outbox = Outbox(max_frames=settings.max_frames_queued, max_bytes=settings.max_bytes_queued)
         self._loop = asyncio.get_running_loop()
@@ -189,6 +192,9 @@ class VertoSocket:
                 self._control.client_message(self._logged_in().session_id, verto_call_id, message)
             case DownloadRequested(size):
                 self._start(self._download(size), name="verto-speed-test")
+            case DebugReported(kind, report_id, call_id, text):
+                session_id = self._logged_in().session_id
+                self._reports.debug_frame(session_id, kind=kind, report_id=report_id, call_id=call_id, text=text)
             case FrameRefused(reason, message):
                 self._note_refused(reason, message)
             case CloseRequested(code, reason):

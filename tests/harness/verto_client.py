@@ -79,10 +79,18 @@ class VertoClient:
 
     async def request(self, method: str, params: Message) -> Message:
         """Send a request and return its result; raises `RequestFailed`."""
+        return await self._ask({"method": method, "params": params})
+
+    async def debug_report(self, kind: str, report_id: str, **members: object) -> Message:
+        """Send a debug frame (`start`, `data` or `stop`) and return its result (verto-js 9.1)."""
+        frame = {"type": f"debug_report_{kind}", "debug_report_id": report_id, "debug_report_version": 1}
+        return await self._ask({**frame, **members})
+
+    async def _ask(self, message: Message) -> Message:
         request_id = str(uuid.uuid4())
         future = asyncio.get_running_loop().create_future()
         self._pending[request_id] = future
-        await self._send({"id": request_id, "method": method, "params": params})
+        await self._send({"id": request_id, **message})
         async with asyncio.timeout(DEADLINE):
             answer: Message = await future
         if "error" in answer:

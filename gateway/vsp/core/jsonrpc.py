@@ -6,7 +6,7 @@ Nothing here knows a method. What is not JSON, too deep, or no message at all be
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from gateway.vsp.core.errors import INVALID_REQUEST, PARSE_ERROR
@@ -54,6 +54,12 @@ class DebugReport:
 
     request_id: RequestId | None
     type: str
+    report_id: str = ""
+    call_id: str | None = None
+    peer_id: str | None = None
+    """In the data; React Native, which names no call id, has it there (call.ts, 1.1.0), JavaScript its `sessid`."""
+    text: str = field(default="", repr=False)
+    """The whole frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,7 @@ def parse_frame(text: str) -> Frame:
         return Refused("not_object", "not a JSON object")
     if _is_too_deep(value):
         return Refused("bad_message", "nested too deeply", *_answerable(value, INVALID_REQUEST))
-    return _classify(value)
+    return _classify(value, text)
 
 
 def _speed_test(text: str) -> Frame:
@@ -163,7 +169,7 @@ def _usable_id(value: object) -> RequestId | None:
     return None
 
 
-def _classify(value: Json) -> Frame:
+def _classify(value: Json, text: str) -> Frame:
     request_id = _usable_id(value.get("id"))
     if "result" in value or "error" in value:
         return Acknowledgement(request_id)
@@ -175,8 +181,20 @@ def _classify(value: Json) -> Frame:
     if isinstance(method, str) and len(method) <= MAX_METHOD_LENGTH:
         return Request(request_id, method, _params(value.get("params")))
     if method is None and isinstance(kind, str) and kind.startswith("debug_report_"):
-        return DebugReport(request_id, kind)
+        return _debug_report(request_id, kind, value, text)
     return Refused("bad_message", "a message needs a method", *_answerable(value, INVALID_REQUEST))
+
+
+def _debug_report(request_id: RequestId | None, kind: str, value: Json, text: str) -> DebugReport:
+    """Whatever it holds: only its answer matters to the client."""
+    data = value.get("debug_report_data")
+    peer_id = data.get("peerId") if isinstance(data, dict) else None
+    report_id = _short_text(value.get("debug_report_id")) or ""
+    return DebugReport(request_id, kind, report_id, _short_text(value.get("call_id")), _short_text(peer_id), text)
+
+
+def _short_text(value: object) -> str | None:
+    return value if isinstance(value, str) and 0 < len(value) <= MAX_ID_LENGTH else None
 
 
 def _params(value: object) -> Json | None:

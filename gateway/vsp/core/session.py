@@ -6,7 +6,7 @@ sends `frames_to_send()`, acts on the events returned, and re-arms one timer for
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
@@ -100,6 +100,16 @@ class DownloadRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class DebugReported:
+    """A debug frame came and was answered. `call_id` is None while it cannot be known."""
+
+    kind: str
+    report_id: str
+    call_id: str | None
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class FrameRefused:
     """A frame that was no message. `reason` is a label of the metric."""
 
@@ -115,7 +125,15 @@ class CloseRequested:
     reason: str
 
 
-Event = LoginRequested | PushDisableRequested | DownloadRequested | FrameRefused | CloseRequested | CallEvent
+Event = (
+    LoginRequested
+    | PushDisableRequested
+    | DownloadRequested
+    | DebugReported
+    | FrameRefused
+    | CloseRequested
+    | CallEvent
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,8 +351,8 @@ class VertoSession:
                 return self._receive_request(request, now)
             case Acknowledgement(request_id):
                 return list(self.calls.acknowledge(request_id)) if self.state is State.READY else []
-            case DebugReport(request_id, kind):
-                return self._receive_debug_report(RequestRef(request_id, "debug_report"), kind)
+            case DebugReport() as report:
+                return self._receive_debug_report(report)
             case SpeedTestFrame() as speed_test:
                 return self._receive_speed_test(speed_test, now)
             case refused:
@@ -429,13 +447,22 @@ class VertoSession:
             case _:
                 return {"message": "no subscribers"}
 
-    def _receive_debug_report(self, ref: RequestRef, kind: str) -> list[Event]:
+    def _receive_debug_report(self, report: DebugReport) -> list[Event]:
         """Any answer lets the client go on; without one it neither begins nor ends a call (verto-js 9.1)."""
-        if self.state is State.READY:
-            self._outgoing.result(ref, {"message": kind})
-        else:
+        ref = RequestRef(report.request_id, "debug_report")
+        if self.state is not State.READY:
             self._outgoing.error(ref, AUTHENTICATION_REQUIRED, "Authentication Required")
-        return []
+            return []
+        self._outgoing.result(ref, {"message": report.type})
+        return [DebugReported(report.type, report.report_id, self._call_of(report), report.text)]
+
+    def _call_of(self, report: DebugReport) -> str | None:
+        """JavaScript names the call; the mobile SDKs do not, at best as the peer (verto-mobile 6.1)."""
+        if report.call_id is not None:
+            return report.call_id
+        live = {verto_call_id.lower(): verto_call_id for verto_call_id in self.calls.live}
+        only = next(iter(live.values())) if len(live) == 1 else None
+        return live.get((report.peer_id or "").lower(), only)
 
     def _receive_speed_test(self, frame: SpeedTestFrame, now: float) -> list[Event]:
         if self.state is not State.READY:
@@ -450,6 +477,7 @@ class VertoSession:
 
 __all__ = [
     "CloseRequested",
+    "DebugReported",
     "DownloadRequested",
     "Event",
     "FrameRefused",

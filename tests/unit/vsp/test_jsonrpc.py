@@ -48,9 +48,25 @@ def test_a_response_without_jsonrpc_is_not_answered() -> None:
 
 
 def test_v27_a_debug_report_has_a_type_instead_of_a_method() -> None:
-    frame = parse_frame('{"jsonrpc":"2.0","id":"1","type":"debug_report_start","call_id":"c"}')
+    text = '{"jsonrpc":"2.0","id":"1","type":"debug_report_start","debug_report_id":"d","call_id":"c"}'
 
-    assert frame == DebugReport("1", "debug_report_start")
+    assert parse_frame(text) == DebugReport("1", "debug_report_start", "d", "c", None, text)
+
+
+@pytest.mark.parametrize("members", ['"call_id":7,"debug_report_id":null', '"debug_report_data":[]', '"call_id":""'])
+def test_a_debug_report_of_another_form_is_one_all_the_same(members: str) -> None:
+    text = f'{{"jsonrpc":"2.0","id":"1","type":"debug_report_data",{members}}}'
+
+    assert parse_frame(text) == DebugReport("1", "debug_report_data", "", None, None, text)
+
+
+def test_a_debug_report_names_its_peer_in_its_data() -> None:
+    text = '{"jsonrpc":"2.0","id":"1","type":"debug_report_data","debug_report_data":{"peerId":"p"}}'
+
+    frame = parse_frame(text)
+
+    assert isinstance(frame, DebugReport)
+    assert frame.peer_id == "p"
 
 
 @pytest.mark.parametrize(

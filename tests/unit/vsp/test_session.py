@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gateway.vsp.core.session import CloseRequested, DownloadRequested, FrameRefused, State
+from gateway.vsp.core.session import CloseRequested, DebugReported, DownloadRequested, FrameRefused, State
 from gateway.vsp.core.speed_test import download
 from tests.unit.vsp.conversation import Conversation, about
 
@@ -264,6 +264,37 @@ def test_v122_trap6_a_debug_report_gets_a_result(kind: str) -> None:
 
     (answer,) = talk.heard()
     assert (answer["id"], answer["result"]) == ("d", {"message": kind})
+
+
+def reported(talk: Conversation, **members: object) -> str | None:
+    """The call that a debug frame with these members is about."""
+    (event,) = talk.say_text(json.dumps({"jsonrpc": "2.0", "id": "d", "type": "debug_report_data", **members}))
+    talk.heard()
+    assert isinstance(event, DebugReported)
+    return event.call_id
+
+
+def test_a_debug_frame_is_handed_on_as_it_came() -> None:
+    talk = Conversation().log_in()
+    text = '{"jsonrpc":"2.0","id":"1","type":"debug_report_start","debug_report_id":"d","call_id":"c"}'
+
+    assert talk.say_text(text) == [DebugReported("debug_report_start", "d", "c", text)]
+    assert "jsonrpc" not in repr(talk.events[-1])
+
+
+def test_a_debug_frame_without_a_call_is_about_its_peer_or_the_only_call() -> None:
+    talk = Conversation().log_in()
+    before = reported(talk)
+    talk.call("call-1")
+    with_one = reported(talk), reported(talk, debug_report_data={"peerId": "sess-1"})
+    talk.call("call-2")
+    with_two = reported(talk), reported(talk, debug_report_data={"peerId": "CALL-2"}), reported(talk, call_id="x")
+
+    assert (before, with_one, with_two) == (None, ("call-1", "call-1"), (None, "call-2", "x"))
+
+
+def test_a_debug_frame_before_the_login_is_handed_to_nobody() -> None:
+    assert Conversation().say_text('{"jsonrpc":"2.0","id":"1","type":"debug_report_start","call_id":"c"}') == []
 
 
 def test_v16_garbage_does_not_close_the_socket_and_is_reported() -> None:

@@ -3,10 +3,11 @@
 import asyncio
 import io
 import json
+import os
 import stat
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -324,3 +325,101 @@ async def test_what_is_in_a_report_and_its_id_are_in_no_log(gateway: Running) ->
 
     assert log.lines
     assert not any("turn-credential-9" in line or report_id in line for line in log.lines)
+
+
+# ---- debug frames over the socket
+
+
+class Stores:
+    """Tells when something has been stored."""
+
+    def __init__(self, gateway: Running) -> None:
+        archive = gateway.gateway.reports.archive
+        self.count, before = 0, archive.on_stored
+        self._changed = asyncio.Event()
+
+        def stored(size: int) -> None:
+            before(size)
+            self.count += 1
+            self._changed.set()
+
+        archive.on_stored = stored
+
+    async def until(self, count: int) -> None:
+        """Return once so many objects have been stored."""
+        async with asyncio.timeout(10):
+            while self.count < count:
+                self._changed.clear()
+                await self._changed.wait()
+
+
+async def test_v122_debug_frames_are_answered_and_stored_with_their_call(gateway: Running, tmp_path: Path) -> None:
+    stores = Stores(gateway)
+    data = {"event": "stats", "tag": "stats", "data": {"x": [1.5, "é"]}}
+    async with logged_in(gateway) as (verto, report_id):
+        await verto.debug_report("start", "d1", call_id=CALL)
+        for _ in range(3):
+            await verto.debug_report("data", "d1", call_id=CALL, debug_report_data=data)
+        for _ in range(2):
+            await verto.debug_report("stop", "d1", call_id=CALL)
+        await stores.until(1)
+
+    assert stored(tmp_path) == [f"{FOLDER}/rtc_stats_reports/0.json"]
+    document = read(tmp_path, stored(tmp_path)[0])
+    kinds = [frame["type"].removeprefix("debug_report_") for frame in document["frames"]]
+    assert kinds == ["start", "data", "data", "data", "stop"]
+    assert document["frames"][1]["debug_report_data"] == data
+    assert (document["call_report_id"], document["debug_report_id"]) == (report_id, "d1")
+
+
+async def test_debug_frames_of_a_socket_that_is_lost_are_stored(gateway: Running, tmp_path: Path) -> None:
+    stores = Stores(gateway)
+    async with logged_in(gateway) as (verto, _):
+        await verto.debug_report("start", "d1", call_id=CALL)
+    await stores.until(1)
+
+    assert stored(tmp_path) == [f"{FOLDER}/rtc_stats_reports/0.json"]
+
+
+async def test_debug_frames_that_wait_are_stored_when_the_gateway_stops(tmp_path: Path) -> None:
+    async with AsyncExitStack() as clients, AsyncExitStack() as gateways:
+        gateway = await gateways.enter_async_context(running(tmp_path))
+        verto, _ = await clients.enter_async_context(logged_in(gateway))
+        await verto.debug_report("start", "d1", call_id=CALL)
+
+    assert stored(tmp_path) == [f"{FOLDER}/rtc_stats_reports/0.json"]
+
+
+async def test_without_reports_debug_frames_are_answered_and_dropped(tmp_path: Path) -> None:
+    async with (
+        running(tmp_path, {"reports": {"enabled": False}}) as gateway,
+        connected(gateway.websocket) as verto,
+    ):
+        await verto.login("alice", PASSWORD)
+        answer = await verto.debug_report("start", "d1", call_id=CALL)
+
+    assert answer == {"message": "debug_report_start"}
+    assert stored(tmp_path) == []
+
+
+async def test_a_store_that_is_down_does_not_slow_the_signalling_down(gateway: Running, tmp_path: Path) -> None:
+    (tmp_path / "reports").write_text("no folder")
+    async with logged_in(gateway) as (verto, _):
+        for number in range(50):
+            await verto.debug_report("start", f"d{number}", call_id=str(uuid.uuid4()))
+            await verto.debug_report("stop", f"d{number}", call_id=str(uuid.uuid4()))
+        state = await verto.request("telnyx_rtc.gatewayState", {})
+    (tmp_path / "reports").unlink()
+
+    assert state["params"]["state"] == "REGED"
+
+
+async def test_reports_that_are_too_old_go_at_the_start(tmp_path: Path) -> None:
+    old = tmp_path / "reports/old/call_report/0.json"
+    old.parent.mkdir(parents=True)
+    old.write_text("{}")
+    os.utime(old, (0, 0))
+    async with running(tmp_path, {"reports": {"keep_days": 1.0}}) as gateway, logged_in(gateway) as (_, report_id):
+        await post(gateway, {}, headers(report_id))
+
+    assert stored(tmp_path) == [f"{FOLDER}/call_report/final.json"]
