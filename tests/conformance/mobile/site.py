@@ -26,8 +26,14 @@ SILENCE: Final = "+12025550120"
 CALLER: Final = "+12025550177"
 """The number of the lab's calls."""
 
+REGIONS: Final = ("", "eu.", "us-central.", "us-east.", "us-west.", "ca-central.", "apac.")
+"""What the SDKs put before the host; the first is `auto`."""
+
 SETTINGS: Final = {
-    "http": {"listen": ["http://127.0.0.1:0", "https://127.0.0.1:0", "https://localhost:0"]},
+    "http": {
+        "listen": ["http://127.0.0.1:0", "https://127.0.0.1:0", "https://localhost:0"],
+        "names": [f"{region}rtc.telnyx.com" for region in REGIONS],
+    },
     "lab": {"time_scale": 0.05},
     "calls": {"stop_grace": 0.0},
 }

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from tests.conformance.mobile.marks import mobile
+from tests.conformance.mobile.marks import platforms
 from tests.conformance.mobile.site import (
     ANSWER,
     BUSY,
@@ -32,8 +32,8 @@ async def talking(client: MobileClient, number: str = ECHO) -> str:
     return call
 
 
-@mobile(32, "r")
-async def test_m32_the_invite_result_is_call_created_with_the_same_call_id(site: Site, sdk: Sdk) -> None:
+@platforms("r")
+async def test_m032_the_invite_result_is_call_created_with_the_same_call_id(site: Site, sdk: Sdk) -> None:
     call = str(uuid.uuid4())
     async with site.client(sdk) as client:
         client.rules.placed(call)
@@ -44,9 +44,9 @@ async def test_m32_the_invite_result_is_call_created_with_the_same_call_id(site:
         assert result == {"callID": call, "message": "CALL CREATED", "sessid": client.session_id}
 
 
-@mobile(33, "iaf")
+@platforms("iaf")
 @pytest.mark.parametrize("key", ["sessid", "sessionId", "sessId", None])
-async def test_m33_the_session_is_found_under_each_name_and_without_any(site: Site, sdk: Sdk, key: str | None) -> None:
+async def test_m033_the_session_is_found_under_each_name_and_without_any(site: Site, sdk: Sdk, key: str | None) -> None:
     def respelled(params: Message) -> Message:
         rest = {name: value for name, value in params.items() if name not in ("sessid", "sessionId", "sessId")}
         return rest if key is None else {**rest, key: client.session_id}
@@ -63,9 +63,11 @@ async def test_m33_the_session_is_found_under_each_name_and_without_any(site: Si
         await client.request("telnyx_rtc.bye", bye)
 
 
-@mobile(34, "afr")
+@platforms("afr")
 @pytest.mark.parametrize("key", ["callID", "callId"])
-async def test_m34_bye_and_modify_find_their_call_by_either_name_in_either_case(site: Site, sdk: Sdk, key: str) -> None:
+async def test_m034_bye_and_modify_find_their_call_by_either_name_in_either_case(
+    site: Site, sdk: Sdk, key: str
+) -> None:
     async with site.client(sdk) as client:
         call = await talking(client)
         spelled = call.upper()
@@ -83,9 +85,11 @@ async def is_live(site: Site, client: MobileClient) -> bool:
     return any(call["connection_id"] == site.connections[client.username] for call in live)
 
 
-@mobile(35, "iafr")
+@platforms("iafr")
 @pytest.mark.parametrize("variables", [[], {}, {"tier": "gold"}, None], ids=["array", "object", "filled", "missing"])
-async def test_m35_user_variables_may_be_an_array_an_object_or_missing(site: Site, sdk: Sdk, variables: object) -> None:
+async def test_m035_user_variables_may_be_an_array_an_object_or_missing(
+    site: Site, sdk: Sdk, variables: object
+) -> None:
     async with site.client(sdk) as client:
         call = str(uuid.uuid4())
         client.rules.placed(call)
@@ -98,8 +102,8 @@ async def test_m35_user_variables_may_be_an_array_an_object_or_missing(site: Sit
         await client.bye(call)
 
 
-@mobile(36, "f")
-async def test_m36_the_servers_dialog_params_never_hold_user_variables(site: Site, sdk: Sdk) -> None:
+@platforms("f")
+async def test_m036_the_servers_dialog_params_never_hold_user_variables(site: Site, sdk: Sdk) -> None:
     async with site.client(sdk) as client:
         await converse(site, client)
 
@@ -108,8 +112,8 @@ async def test_m36_the_servers_dialog_params_never_hold_user_variables(site: Sit
         assert not [dialog for dialog in dialogs if "userVariables" in dialog]
 
 
-@mobile(37, "ar")
-async def test_m37_ringing_names_the_caller_and_both_ids(site: Site, sdk: Sdk) -> None:
+@platforms("ar")
+async def test_m037_ringing_names_the_caller_and_both_ids(site: Site, sdk: Sdk) -> None:
     async with site.client(sdk) as client:
         call = await client.invite(RINGS_FOR_EVER, OFFER)
         ringing = await client.wait_for("telnyx_rtc.ringing", call)
@@ -121,8 +125,8 @@ async def test_m37_ringing_names_the_caller_and_both_ids(site: Site, sdk: Sdk) -
         assert is_uuid(ringing["telnyx_leg_id"])
 
 
-@mobile(38, "iafr")
-async def test_m38_an_inbound_invite_has_all_that_the_clients_demand(site: Site, sdk: Sdk) -> None:
+@platforms("iafr")
+async def test_m038_an_inbound_invite_has_all_that_the_clients_demand(site: Site, sdk: Sdk) -> None:
     async with site.client(sdk) as client:
         call = await site.ring(client)
         invite = await client.wait_for("telnyx_rtc.invite", call)
@@ -135,8 +139,8 @@ async def test_m38_an_inbound_invite_has_all_that_the_clients_demand(site: Site,
         assert invite["dialogParams"]["custom_headers"] == []
 
 
-@mobile(39, "iafr")
-async def test_m39_no_call_waits_for_the_acknowledgement_of_a_message(site: Site, sdk: Sdk) -> None:
+@platforms("iafr")
+async def test_m039_no_call_waits_for_the_acknowledgement_of_a_message(site: Site, sdk: Sdk) -> None:
     async with site.client(sdk) as client:
         client.acknowledges = False
         call = await client.invite(EARLY_MEDIA, OFFER)
@@ -149,8 +153,8 @@ async def test_m39_no_call_waits_for_the_acknowledgement_of_a_message(site: Site
         await client.wait_for("telnyx_rtc.bye", call)
 
 
-@mobile(40, "ifr")
-async def test_m40_the_acknowledgements_that_do_come_are_taken_in_silence(site: Site, sdk: Sdk) -> None:
+@platforms("ifr")
+async def test_m040_the_acknowledgements_that_do_come_are_taken_in_silence(site: Site, sdk: Sdk) -> None:
     acknowledged = {FLUTTER: "telnyx_rtc.ringing", REACT_NATIVE: "telnyx_rtc.answer"}
     async with site.client(sdk) as client:
         call = await client.invite(ECHO, OFFER)
@@ -168,8 +172,8 @@ async def test_m40_the_acknowledgements_that_do_come_are_taken_in_silence(site: 
         await client.bye(call)
 
 
-@mobile(41, "iafr")
-async def test_m41_a_call_gets_its_description_once_with_media_or_with_the_answer(site: Site, sdk: Sdk) -> None:
+@platforms("iafr")
+async def test_m041_a_call_gets_its_description_once_with_media_or_with_the_answer(site: Site, sdk: Sdk) -> None:
     async with site.client(sdk) as client:
         early = await talking(client, EARLY_MEDIA)
         plain = await talking(client, ECHO)
@@ -183,8 +187,8 @@ async def test_m41_a_call_gets_its_description_once_with_media_or_with_the_answe
         assert "m=audio" in answers[plain]["sdp"]
 
 
-@mobile(43, "r")
-async def test_m43_answer_modify_info_and_bye_each_get_an_object(site: Site, sdk: Sdk) -> None:
+@platforms("r")
+async def test_m043_answer_modify_info_and_bye_each_get_an_object(site: Site, sdk: Sdk) -> None:
     async with site.client(sdk) as client:
         call = await site.ring(client)
         results = [
@@ -198,8 +202,8 @@ async def test_m43_answer_modify_info_and_bye_each_get_an_object(site: Site, sdk
         assert all(isinstance(result, dict) for result in results)
 
 
-@mobile(44, "ir")
-async def test_m44_hold_unhold_and_toggle_hold_answer_with_the_state_they_lead_to(site: Site, sdk: Sdk) -> None:
+@platforms("ir")
+async def test_m044_hold_unhold_and_toggle_hold_answer_with_the_state_they_lead_to(site: Site, sdk: Sdk) -> None:
     async with site.client(sdk) as client:
         call = await talking(client)
         answers = [await client.modify(call, action) for action in ("hold", "unhold", "toggleHold", "toggleHold")]
@@ -211,8 +215,8 @@ async def test_m44_hold_unhold_and_toggle_hold_answer_with_the_state_they_lead_t
         assert all(answer["sessid"] for answer in answers)
 
 
-@mobile(45, "iafr")
-async def test_m45_several_digits_in_one_message_reach_the_far_end(site: Site, sdk: Sdk) -> None:
+@platforms("iafr")
+async def test_m045_several_digits_in_one_message_reach_the_far_end(site: Site, sdk: Sdk) -> None:
     async with site.client(sdk) as client:
         lab_call = await site.lab_call(client, "echo")
         call = (await client.wait_for("telnyx_rtc.invite"))["callID"]
@@ -224,9 +228,9 @@ async def test_m45_several_digits_in_one_message_reach_the_far_end(site: Site, s
         await client.bye(call)
 
 
-@mobile(46, "fr")
+@platforms("fr")
 @pytest.mark.parametrize("number", [BUSY, HANGS_UP], ids=["refused", "hung up"])
-async def test_m46_a_bye_has_a_cause_an_integer_code_and_no_sip_code_but_an_integer(
+async def test_m046_a_bye_has_a_cause_an_integer_code_and_no_sip_code_but_an_integer(
     site: Site, sdk: Sdk, number: str
 ) -> None:
     async with site.client(sdk) as client:
@@ -238,8 +242,8 @@ async def test_m46_a_bye_has_a_cause_an_integer_code_and_no_sip_code_but_an_inte
         assert all(isinstance(bye.get(name, 0), int) for name in ("causeCode", "sipCode"))
 
 
-@mobile(56, "iaf")
-async def test_m56_preferred_codecs_do_no_harm(site: Site, sdk: Sdk) -> None:
+@platforms("iaf")
+async def test_m056_preferred_codecs_do_no_harm(site: Site, sdk: Sdk) -> None:
     preferred = [
         {"mimeType": "audio/PCMU", "clockRate": 8000, "channels": 1},
         {"mimeType": "audio/opus", "clockRate": 48000, "channels": 2, "sdpFmtpLine": "minptime=10;useinbandfec=1"},

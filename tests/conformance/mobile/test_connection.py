@@ -12,8 +12,8 @@ import pytest_asyncio
 from gateway.config import load
 from gateway.http.address import ListenAddress
 from gateway.vsp.settings import VspSettings
-from tests.conformance.mobile.marks import mobile
-from tests.conformance.mobile.site import ECHO, OFFER, SETTINGS, Site, converse
+from tests.conformance.mobile.marks import platforms
+from tests.conformance.mobile.site import ECHO, OFFER, REGIONS, SETTINGS, Site, converse
 from tests.harness.gateway import PASSWORD, merged, running
 from tests.harness.log_lines import log_lines
 from tests.harness.mobile.client import dialed
@@ -35,8 +35,8 @@ async def hurried(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sit
         yield Site(gateway)
 
 
-@mobile(1, "iafr")
-async def test_m1_every_listener_takes_encrypted_sockets_at_the_root_without_a_subprotocol(
+@platforms("iafr")
+async def test_m001_every_listener_takes_encrypted_sockets_at_the_root_without_a_subprotocol(
     site: Site, sdk: Sdk
 ) -> None:
     user = await site.user()
@@ -49,8 +49,8 @@ async def test_m1_every_listener_takes_encrypted_sockets_at_the_root_without_a_s
             assert client.socket.protocol is None
 
 
-@mobile(1, "a")
-async def test_m1_port_443_is_a_port_like_any_other(sdk: Sdk) -> None:
+@platforms("a")
+async def test_port_443_is_a_port_like_any_other(sdk: Sdk) -> None:
     urls = ("https://0.0.0.0:443", "https://0.0.0.0:8443")
 
     listeners = load(None, environ={}, preset={"http": {"listen": list(urls)}}).http.listen
@@ -59,9 +59,9 @@ async def test_m1_port_443_is_a_port_like_any_other(sdk: Sdk) -> None:
     assert [(one.port, one.is_tls) for one in addresses] == [(443, True), (8443, True)]
 
 
-@mobile(2, "iaf")
+@platforms("iaf")
 @pytest.mark.parametrize("query", ["?voice_sdk_id=VSDK1nobody", f"?voice_sdk_id={uuid.UUID(int=7)}", "?voice_sdk_id="])
-async def test_m2_an_unknown_a_uuid_shaped_and_an_empty_voice_sdk_id_are_taken_for_none(
+async def test_m002_an_unknown_a_uuid_shaped_and_an_empty_voice_sdk_id_are_taken_for_none(
     site: Site, sdk: Sdk, query: str
 ) -> None:
     user = await site.user()
@@ -69,8 +69,20 @@ async def test_m2_an_unknown_a_uuid_shaped_and_an_empty_voice_sdk_id_are_taken_f
         await client.login(Login(username=user, password=PASSWORD))
 
 
-@mobile(4, "iafr")
-async def test_m4_every_frame_of_a_session_carries_the_same_voice_sdk_id(site: Site, sdk: Sdk) -> None:
+@platforms("iaf")
+async def test_m003_every_region_is_served_under_its_name_with_a_good_certificate(site: Site, sdk: Sdk) -> None:
+    user = await site.user()
+    urls, trust = site.secured()
+    port = urlsplit(urls[0]).port
+
+    assert trust.check_hostname
+    for region in REGIONS:
+        async with dialed(sdk, f"wss://{region}rtc.telnyx.com:{port}/", context=trust) as client:
+            await client.login(Login(username=user, password=PASSWORD))
+
+
+@platforms("iafr")
+async def test_m004_every_frame_of_a_session_carries_the_same_voice_sdk_id(site: Site, sdk: Sdk) -> None:
     async with site.client(sdk) as client:
         await converse(site, client)
 
@@ -79,8 +91,8 @@ async def test_m4_every_frame_of_a_session_carries_the_same_voice_sdk_id(site: S
         assert ids.pop()
 
 
-@mobile(6, "f")
-async def test_m6_each_ping_of_the_websocket_gets_its_pong(site: Site, sdk: Sdk) -> None:
+@platforms("f")
+async def test_m006_each_ping_of_the_websocket_gets_its_pong(site: Site, sdk: Sdk) -> None:
     async with site.client(sdk) as client:
         for _ in range(3):
             await client.socket.ping(b"10 s")
@@ -88,8 +100,8 @@ async def test_m6_each_ping_of_the_websocket_gets_its_pong(site: Site, sdk: Sdk)
         await client.until(lambda: client.pongs == 3, "three pongs")
 
 
-@mobile(7, "iafr")
-async def test_m7_pings_with_integer_id_and_serno_come_in_their_interval_once_logged_in(
+@platforms("iafr")
+async def test_m007_pings_with_integer_id_and_serno_come_in_their_interval_once_logged_in(
     hurried: Site, sdk: Sdk
 ) -> None:
     loop = asyncio.get_running_loop()
@@ -109,8 +121,8 @@ async def test_m7_pings_with_integer_id_and_serno_come_in_their_interval_once_lo
     assert VspSettings().mobile_ping_interval == 30.0
 
 
-@mobile(8, "iafr")
-async def test_m8_whatever_a_client_replies_to_pings_is_a_sign_of_life_and_draws_no_error(
+@platforms("iafr")
+async def test_m008_whatever_a_client_replies_to_pings_is_a_sign_of_life_and_draws_no_error(
     hurried: Site, sdk: Sdk
 ) -> None:
     loop = asyncio.get_running_loop()
@@ -122,8 +134,8 @@ async def test_m8_whatever_a_client_replies_to_pings_is_a_sign_of_life_and_draws
         assert [answer for answer in client.answers if "error" in answer] == []
 
 
-@mobile(9, "i")
-async def test_m9_silence_before_the_registration_does_not_close_the_socket(hurried: Site, sdk: Sdk) -> None:
+@platforms("i")
+async def test_m009_silence_before_the_registration_does_not_close_the_socket(hurried: Site, sdk: Sdk) -> None:
     loop = asyncio.get_running_loop()
     async with hurried.dialed(sdk) as client:
         user = await hurried.user()
@@ -136,9 +148,9 @@ async def test_m9_silence_before_the_registration_does_not_close_the_socket(hurr
     assert VspSettings().idle_timeout >= 60.0
 
 
-@mobile(10, "ifr")
+@platforms("ifr")
 @pytest.mark.parametrize("params", [{}, None], ids=["empty params", "no params"])
-async def test_m10_a_ping_of_the_client_gets_an_object_result_with_its_id(
+async def test_m010_a_ping_of_the_client_gets_an_object_result_with_its_id(
     site: Site, sdk: Sdk, params: dict[str, object] | None
 ) -> None:
     async with site.dialed(sdk) as client, asyncio.timeout(5.0):
@@ -151,8 +163,8 @@ async def test_m10_a_ping_of_the_client_gets_an_object_result_with_its_id(
         assert isinstance(after["result"], dict)
 
 
-@mobile(11, "ia")
-async def test_m11_an_echoed_ping_draws_one_result_and_never_a_ping(site: Site, sdk: Sdk) -> None:
+@platforms("ia")
+async def test_m011_an_echoed_ping_draws_one_result_and_never_a_ping(site: Site, sdk: Sdk) -> None:
     async with site.client(sdk) as client:
         echo = {"jsonrpc": "2.0", "id": 77, "method": "telnyx_rtc.ping", "params": {"serno": 77}}
         for _ in range(5):
@@ -163,8 +175,8 @@ async def test_m11_an_echoed_ping_draws_one_result_and_never_a_ping(site: Site, 
         assert [answer["result"] for answer in client.answers if answer["id"] == 77] == [{"message": "PONG"}] * 5
 
 
-@mobile(12, "af")
-async def test_m12_pretty_printed_frames_html_escapes_and_nulls_are_read(site: Site, sdk: Sdk) -> None:
+@platforms("af")
+async def test_m012_pretty_printed_frames_html_escapes_and_nulls_are_read(site: Site, sdk: Sdk) -> None:
     password = "<a=\"b\" & 'c'>"
     user = await site.user(password)
     async with site.dialed(sdk) as client:
@@ -178,8 +190,8 @@ async def test_m12_pretty_printed_frames_html_escapes_and_nulls_are_read(site: S
     assert ("\n" in text and "\\u003d" in text) if sdk is ANDROID else '"push_device_token":null' in text
 
 
-@mobile(13, "a")
-async def test_m13_a_connection_that_says_nothing_leaves_nothing_behind(site: Site, sdk: Sdk) -> None:
+@platforms("a")
+async def test_m013_a_connection_that_says_nothing_leaves_nothing_behind(site: Site, sdk: Sdk) -> None:
     urls, _ = site.secured()
     before = asyncio.all_tasks()
     with log_lines() as log:
@@ -199,8 +211,8 @@ async def test_m13_a_connection_that_says_nothing_leaves_nothing_behind(site: Si
     assert not [task for task in left if "verto" in task.get_name()]
 
 
-@mobile(14, "iafr")
-async def test_m14_debug_frames_draw_no_error(site: Site, sdk: Sdk) -> None:
+@platforms("iafr")
+async def test_m014_debug_frames_draw_no_error(site: Site, sdk: Sdk) -> None:
     async with site.client(sdk) as client:
         report = str(uuid.uuid4())
         for kind in ("debug_report_start", "debug_report_data", "debug_report_stop"):
@@ -211,8 +223,8 @@ async def test_m14_debug_frames_draw_no_error(site: Site, sdk: Sdk) -> None:
         await client.register()
 
 
-@mobile(15, "iaf")
-async def test_m15_a_frame_of_several_megabytes_is_taken(site: Site, sdk: Sdk) -> None:
+@platforms("iaf")
+async def test_m015_a_frame_of_several_megabytes_is_taken(site: Site, sdk: Sdk) -> None:
     image = "data:image/jpeg;base64," + "QUJD" * (4 * 1024 * 1024 // 4)
     async with site.client(sdk) as client:
         params = sdk.dialect.item_params(str(uuid.uuid4()), "what is this?", image)

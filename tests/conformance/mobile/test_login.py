@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from tests.conformance.mobile.marks import mobile
+from tests.conformance.mobile.marks import platforms
 from tests.conformance.mobile.site import ECHO, OFFER, Site, converse
 from tests.harness.gateway import PASSWORD
 from tests.harness.mobile.client import MobileClient
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 METHODS_WITHOUT_NULLS = ("telnyx_rtc.bye", "telnyx_rtc.ringing", "telnyx_rtc.invite")
 
 
-@mobile(16, "f")
-async def test_m16_a_token_beside_a_null_user_name_and_a_null_password_is_a_token_login(site: Site, sdk: Sdk) -> None:
+@platforms("f")
+async def test_m016_a_token_beside_a_null_user_name_and_a_null_password_is_a_token_login(site: Site, sdk: Sdk) -> None:
     token = await site.token(await site.user())
     params = sdk.dialect.login_params(Login(token=token), None)
     async with site.dialed(sdk) as client:
@@ -29,8 +29,8 @@ async def test_m16_a_token_beside_a_null_user_name_and_a_null_password_is_a_toke
     assert (params["login"], params["passwd"]) == (None, None)
 
 
-@mobile(16, "iafr")
-async def test_m16_each_platform_logs_in_with_a_password_and_with_a_token(site: Site, sdk: Sdk) -> None:
+@platforms("iafr")
+async def test_each_platform_logs_in_with_a_password_and_with_a_token(site: Site, sdk: Sdk) -> None:
     user = await site.user()
     async with site.dialed(sdk) as client:
         await client.login(Login(username=user, password=PASSWORD))
@@ -38,9 +38,9 @@ async def test_m16_each_platform_logs_in_with_a_password_and_with_a_token(site: 
         await client.login(Login(token=await site.token(user)))
 
 
-@mobile(17, "iafr")
+@platforms("iafr")
 @pytest.mark.parametrize("is_object", [False, True], ids=["text", "object"])
-async def test_m17_the_user_agent_may_be_a_text_or_an_object(site: Site, sdk: Sdk, is_object: bool) -> None:
+async def test_m017_the_user_agent_may_be_a_text_or_an_object(site: Site, sdk: Sdk, is_object: bool) -> None:
     login = Login(username=await site.user(), password=PASSWORD)
     async with site.dialed(sdk) as client:
         params = sdk.dialect.login_params(login, client.session_id)
@@ -54,10 +54,10 @@ async def test_m17_the_user_agent_may_be_a_text_or_an_object(site: Site, sdk: Sd
         assert agents == [f"{sdk.name}-{sdk.dialect.version}"]
 
 
-@mobile(18, "iafr")
+@platforms("iafr")
 @pytest.mark.parametrize("name", ["attach_call", "attach_calls"])
 @pytest.mark.parametrize("value", ["true", True])
-async def test_m18_the_wish_to_get_calls_back_is_read_in_every_spelling(
+async def test_m018_the_wish_to_get_calls_back_is_read_in_every_spelling(
     site: Site, sdk: Sdk, name: str, value: object
 ) -> None:
     login = Login(username=await site.user(), password=PASSWORD)
@@ -68,8 +68,8 @@ async def test_m18_the_wish_to_get_calls_back_is_read_in_every_spelling(
         await client.register()
 
 
-@mobile(19, "r")
-async def test_m19_the_login_result_says_logged_in_and_names_the_session(site: Site, sdk: Sdk) -> None:
+@platforms("r")
+async def test_m019_the_login_result_says_logged_in_and_names_the_session(site: Site, sdk: Sdk) -> None:
     async with site.dialed(sdk) as client:
         result = await client.login(Login(username=await site.user(), password=PASSWORD))
 
@@ -77,8 +77,8 @@ async def test_m19_the_login_result_says_logged_in_and_names_the_session(site: S
         assert result["sessid"] == client.session_id
 
 
-@mobile(20, "iafr")
-async def test_m20_client_ready_is_a_message_of_its_own_with_a_list(site: Site, sdk: Sdk) -> None:
+@platforms("iafr")
+async def test_m020_client_ready_is_a_message_of_its_own_with_a_list(site: Site, sdk: Sdk) -> None:
     async with site.client(sdk) as client:
         await client.barrier()
         ready = [message for message in client.messages if message["method"] == "telnyx_rtc.clientReady"]
@@ -87,8 +87,8 @@ async def test_m20_client_ready_is_a_message_of_its_own_with_a_list(site: Site, 
         assert all("result" not in message for message in ready)
 
 
-@mobile(21, "iafr")
-async def test_m21_the_gateway_state_stands_in_result_params_beside_the_session(site: Site, sdk: Sdk) -> None:
+@platforms("iafr")
+async def test_m021_the_gateway_state_stands_in_result_params_beside_the_session(site: Site, sdk: Sdk) -> None:
     async with site.client(sdk) as client:
         result = await client.register()
 
@@ -96,16 +96,16 @@ async def test_m21_the_gateway_state_stands_in_result_params_beside_the_session(
         assert result["sessid"]
 
 
-@mobile(22, "r")
-async def test_m22_the_first_gateway_state_is_reged(site: Site, sdk: Sdk) -> None:
+@platforms("r")
+async def test_m022_the_first_gateway_state_is_reged(site: Site, sdk: Sdk) -> None:
     async with site.client(sdk) as client:
         states = [answer["result"]["params"]["state"] for answer in client.answers if "params" in answer["result"]]
 
         assert states == ["REGED"]
 
 
-@mobile(23, "f")
-async def test_m23_requests_with_the_same_odd_id_get_an_answer_each(site: Site, sdk: Sdk) -> None:
+@platforms("f")
+async def test_m023_requests_with_the_same_odd_id_get_an_answer_each(site: Site, sdk: Sdk) -> None:
     async with site.client(sdk) as client:
         before = len(client.answers)
         async with asyncio.TaskGroup() as group:
@@ -115,9 +115,9 @@ async def test_m23_requests_with_the_same_odd_id_get_an_answer_each(site: Site, 
         assert [answer["id"] for answer in client.answers[before:]] == [SAME_ID] * 3
 
 
-@mobile(25, "iaf")
+@platforms("iaf")
 @pytest.mark.parametrize(("has_token", "code"), [(False, -32001), (True, -32000)], ids=["password", "token"])
-async def test_m25_a_bad_login_gets_its_code_and_its_id_and_the_socket_stays(
+async def test_m025_a_bad_login_gets_its_code_and_its_id_and_the_socket_stays(
     site: Site, sdk: Sdk, has_token: bool, code: int
 ) -> None:
     user = await site.user()
@@ -131,8 +131,8 @@ async def test_m25_a_bad_login_gets_its_code_and_its_id_and_the_socket_stays(
         await client.login(Login(username=user, password=PASSWORD))
 
 
-@mobile(26, "a")
-async def test_m26_a_second_identical_login_after_a_failed_one_is_treated_alike(site: Site, sdk: Sdk) -> None:
+@platforms("a")
+async def test_m026_a_second_identical_login_after_a_failed_one_is_treated_alike(site: Site, sdk: Sdk) -> None:
     user = await site.user()
     params = sdk.dialect.login_params(Login(username=user, password="wrong"), None)
     for _ in range(2):
@@ -143,8 +143,8 @@ async def test_m26_a_second_identical_login_after_a_failed_one_is_treated_alike(
         await client.login(Login(username=user, password=PASSWORD))
 
 
-@mobile(27, "f")
-async def test_m27_a_session_id_of_the_clients_own_making_works_whatever_the_server_calls_it(
+@platforms("f")
+async def test_m027_a_session_id_of_the_clients_own_making_works_whatever_the_server_calls_it(
     site: Site, sdk: Sdk
 ) -> None:
     user = await site.user()
@@ -167,19 +167,19 @@ async def _calls_and_hangs_up(client: MobileClient) -> None:
     await client.bye(call)
 
 
-@mobile(28, "fr")
+@platforms("fr")
 @pytest.mark.parametrize(
     "request_id", [SAME_ID, str(uuid.UUID(int=9)).upper(), "7", 'ü 😀 \\ " /', "x" * 200], ids=range(5)
 )
-async def test_m28_an_id_comes_back_byte_for_byte(site: Site, sdk: Sdk, request_id: str) -> None:
+async def test_m028_an_id_comes_back_byte_for_byte(site: Site, sdk: Sdk, request_id: str) -> None:
     async with site.client(sdk) as client:
         answer = await client.ask("telnyx_rtc.gatewayState", {}, request_id=request_id)
 
         assert answer["id"] == request_id
 
 
-@mobile(28, "fr")
-async def test_m28_requests_of_the_server_have_integer_ids_of_their_own(site: Site, sdk: Sdk) -> None:
+@platforms("fr")
+async def test_requests_of_the_server_have_integer_ids_of_their_own(site: Site, sdk: Sdk) -> None:
     async with site.client(sdk) as client:
         await converse(site, client)
 
@@ -188,8 +188,8 @@ async def test_m28_requests_of_the_server_have_integer_ids_of_their_own(site: Si
         assert len(set(ids)) == len(ids)
 
 
-@mobile(29, "af")
-async def test_m29_results_and_params_are_objects_in_all_of_a_day(site: Site, sdk: Sdk) -> None:
+@platforms("af")
+async def test_m029_results_and_params_are_objects_in_all_of_a_day(site: Site, sdk: Sdk) -> None:
     async with site.client(sdk) as client:
         await converse(site, client)
         await client.ask("telnyx_rtc.subscribe", {"eventChannel": ["news"]})
@@ -200,16 +200,16 @@ async def test_m29_results_and_params_are_objects_in_all_of_a_day(site: Site, sd
         assert all(isinstance(message["params"], dict) for message in client.messages)
 
 
-@mobile(30, "a")
-async def test_m30_no_message_but_the_gateway_state_has_a_state_in_its_params(site: Site, sdk: Sdk) -> None:
+@platforms("a")
+async def test_m030_no_message_but_the_gateway_state_has_a_state_in_its_params(site: Site, sdk: Sdk) -> None:
     async with site.client(sdk) as client:
         await converse(site, client)
 
         assert not [message for message in client.messages if "state" in message["params"]]
 
 
-@mobile(31, "a")
-async def test_m31_byes_ringings_and_invites_leave_out_what_is_not_there(site: Site, sdk: Sdk) -> None:
+@platforms("a")
+async def test_m031_byes_ringings_and_invites_leave_out_what_is_not_there(site: Site, sdk: Sdk) -> None:
     async with site.client(sdk) as client:
         await converse(site, client)
 

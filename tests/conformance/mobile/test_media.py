@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gateway.domain.ids import Sdp
-from tests.conformance.mobile.marks import mobile
+from tests.conformance.mobile.marks import platforms
 from tests.conformance.mobile.site import EARLY_MEDIA, TONE, Media, Site
 from tests.harness.mobile.client import MobileClient
 from tests.harness.mobile.sdk import Sdk
@@ -20,8 +20,8 @@ RTP_DEADLINE = 5.0
 """Seconds after which iOS gives up a call whose new path stays silent."""
 
 
-@mobile(42, "afr")
-async def test_m42_the_transport_of_early_media_carries_the_answered_call(site: Site, sdk: Sdk) -> None:
+@platforms("afr")
+async def test_m042_the_transport_of_early_media_carries_the_answered_call(site: Site, sdk: Sdk) -> None:
     async with site.client(sdk) as client, Media() as media:
         call = await media.place(client, EARLY_MEDIA)
         early = await client.wait_for("telnyx_rtc.media", call)
@@ -34,8 +34,8 @@ async def test_m42_the_transport_of_early_media_carries_the_answered_call(site: 
         await client.bye(call)
 
 
-@mobile(48, "iaf")
-async def test_m48_an_ice_restart_is_answered_and_audio_flows_on_the_new_path(site: Site, sdk: Sdk) -> None:
+@platforms("iaf")
+async def test_m048_an_ice_restart_is_answered_and_audio_flows_on_the_new_path(site: Site, sdk: Sdk) -> None:
     async with site.client(sdk) as client, Media() as media:
         call = await media.place(client, TONE)
         await media.until_answered(client, call)
@@ -51,8 +51,8 @@ async def test_m48_an_ice_restart_is_answered_and_audio_flows_on_the_new_path(si
         await client.bye(call)
 
 
-@mobile(52, "iafr")
-async def test_m52_a_trickling_client_finds_all_candidates_in_the_answer_and_may_send_its_own(
+@platforms("iafr")
+async def test_m052_a_trickling_client_finds_all_candidates_in_the_answer_and_may_send_its_own(
     site: Site, sdk: Sdk
 ) -> None:
     async with site.client(sdk) as client, Media() as media:
@@ -68,8 +68,8 @@ async def test_m52_a_trickling_client_finds_all_candidates_in_the_answer_and_may
         await client.bye(call)
 
 
-@mobile(53, "iafr")
-async def test_m53_candidates_of_the_server_come_in_the_description_and_in_no_message(site: Site, sdk: Sdk) -> None:
+@platforms("iafr")
+async def test_m053_candidates_of_the_server_come_in_the_description_and_in_no_message(site: Site, sdk: Sdk) -> None:
     """Messages would be looked at by the rules of the client; Android and Flutter cannot use most of them (3.6)."""
     async with site.client(sdk) as client:
         async with Media() as media:
@@ -87,8 +87,8 @@ async def test_m53_candidates_of_the_server_come_in_the_description_and_in_no_me
             assert read(Sdp(sdp)).all("candidate")
 
 
-@mobile(54, "iafr")
-async def test_m54_checks_from_addresses_that_nobody_told_open_the_path(site: Site, sdk: Sdk) -> None:
+@platforms("iafr")
+async def test_m054_checks_from_addresses_that_nobody_told_open_the_path(site: Site, sdk: Sdk) -> None:
     async with site.client(sdk) as client:
         async with Media() as media:
             call = await media.place(client, TONE, has_candidates=False)
@@ -101,8 +101,8 @@ async def test_m54_checks_from_addresses_that_nobody_told_open_the_path(site: Si
             await client.bye(call)
 
 
-@mobile(55, "a")
-async def test_m55_an_answer_that_lists_codecs_beyond_the_chosen_one_gets_the_first_common(
+@platforms("a")
+async def test_m055_an_answer_that_lists_codecs_beyond_the_chosen_one_gets_the_first_common(
     site: Site, sdk: Sdk
 ) -> None:
     """Android puts the offer's codecs back into its answer, in the offer's order (`SdpUtils`)."""

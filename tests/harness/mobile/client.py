@@ -1,6 +1,7 @@
 """A scripted mobile client on a real WebSocket: sends as its SDK does, fails on what its SDK would not survive."""
 
 import asyncio
+import socket
 import ssl
 import uuid
 from collections import defaultdict, deque
@@ -9,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from tests.harness.mobile.dialect import Headers, Login, Message
 from tests.harness.mobile.rules import Sent, Violation
@@ -275,20 +277,32 @@ def _is_about(message: Message, call_id: str | None) -> bool:
     return call_id is None or str(found).lower() == call_id.lower()
 
 
+class ToLoopback(AbstractResolver):
+    """A hosts file that has every name at 127.0.0.1."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [ResolveResult(hostname=host, host="127.0.0.1", port=port, family=family, proto=0, flags=0)]
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
 @asynccontextmanager
 async def dialed(
     sdk: Sdk, url: str, *, session_id: str | None = None, context: ssl.SSLContext | None = None
 ) -> AsyncIterator[MobileClient]:
-    """An open socket of that SDK, closed at the end; then any violation is raised."""
+    """An open socket of that SDK, closed at the end; then any violation is raised. Every host name is this machine."""
     async with (
-        aiohttp.ClientSession() as http,
-        http.ws_connect(url, ssl=context if context is not None else True, max_msg_size=0, autoping=False) as socket,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=ToLoopback())) as http,
+        http.ws_connect(url, ssl=context if context is not None else True, max_msg_size=0, autoping=False) as opened,
     ):
-        client = MobileClient(sdk, socket, session_id=session_id)
+        client = MobileClient(sdk, opened, session_id=session_id)
         async with asyncio.TaskGroup() as group:
             group.create_task(client.read())
             try:
                 yield client
             finally:
-                await socket.close()
+                await opened.close()
         client.check()
