@@ -204,6 +204,7 @@ class Gateway:
             invite=self.agent.invite,
             domain=config.sip.domain,
             trunk_codecs={trunk.name: trunk.codecs for trunk in self.trunks}.__getitem__,
+            attach_timeout=config.verto.attach_timeout,
             listeners=[CallMeasures().take, self.recorder.record],
         )
         async with self.directory:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
-from gateway.b2bua.core.call import State
+from gateway.b2bua.core.call import ATTACH_TIMEOUT, State
 from gateway.b2bua.core.events import HangupRequested
 from gateway.b2bua.legs.base import Leg
 from gateway.b2bua.legs.sip import CallerLeg, InviteFunction, TrunkLeg
@@ -110,6 +110,7 @@ class CallDirectory:
         invite: InviteFunction,
         domain: str,
         trunk_codecs: Callable[[str], tuple[str, ...]],
+        attach_timeout: float = ATTACH_TIMEOUT,
         listeners: Iterable[Listener] = (),
     ) -> None:
         """
@@ -117,9 +118,10 @@ class CallDirectory:
             invite: `sip.ua.UserAgent.invite`.
             domain: host of the From URI towards trunks.
             trunk_codecs: the allowed codecs of a trunk by name.
+            attach_timeout: see `[verto] attach_timeout`.
         """
         self._settings, self._engine, self._router, self._invite = settings, engine, router, invite
-        self._domain, self._trunk_codecs = domain, trunk_codecs
+        self._domain, self._trunk_codecs, self._attach_timeout = domain, trunk_codecs, attach_timeout
         self._listeners: list[Listener] = list(listeners)
         self._calls: dict[CallId, _Entry] = {}
         self._by_verto: dict[tuple[SessionId, VertoCallId], tuple[CallId, VertoLeg]] = {}
@@ -215,6 +217,7 @@ class CallDirectory:
             ids=_new_ids(runner.call_id),
             headers=(),
             post=runner.post,
+            keeps_media=invite.keeps_media,
         )
         headers = crossing_headers(invite.custom_headers)
         entry = _Entry(
@@ -241,11 +244,32 @@ class CallDirectory:
             if owner == session_id:
                 leg.receive(SocketLost())
 
-    def session_replaced(self, session: ClientSession) -> None:
-        """Calls of that session speak to this handle from now on."""
+    def session_detached(self, session_id: SessionId) -> None:
+        """That client's calls wait for it."""
         for (owner, _), (_, leg) in self._by_verto.items():
-            if owner == session.session_id:
-                leg.session = session
+            if owner == session_id:
+                leg.detach()
+
+    def session_replaced(self, session: ClientSession) -> tuple[VertoCallId, ...]:
+        """Calls of that session speak to this handle from now on; see `CallControl`."""
+        kept = []
+        for key, (call_id, leg) in list(self._by_verto.items()):
+            if key[0] != session.session_id:
+                continue
+            if leg.come_back(session, VertoCallId(str(uuid.uuid4()))):
+                kept.append(leg.verto_call_id)
+            elif leg.verto_call_id != key[1]:
+                self._rename(call_id, key, leg)
+        return tuple(kept)
+
+    def _rename(self, call_id: CallId, old: tuple[SessionId, VertoCallId], leg: VertoLeg) -> None:
+        """A call that rings again goes by another id."""
+        new = (old[0], leg.verto_call_id)
+        entry = self._calls[call_id]
+        del entry.verto_legs[old], self._by_verto[old]
+        entry.verto_legs[new], self._by_verto[new] = leg, (call_id, leg)
+        if entry.verto_call_id == old[1]:
+            entry.verto_call_id = new[1]
 
     # ---- from the SIP side
 
@@ -289,6 +313,7 @@ class CallDirectory:
             direction,
             ring_timeout=self._settings.ring_timeout,
             hold=self._settings.hold,
+            attach_timeout=self._attach_timeout,
             engine=self._engine,
             emit=self._tell,
         )

@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Final
 
 from gateway.b2bua.core.events import (
+    AttachOfferReady,
     DescriptionReady,
     MediaDown,
+    MediaProbed,
     MediaRefused,
     MediaUp,
     OfferReady,
@@ -46,6 +48,9 @@ DIGIT_GAP: Final = 0.06
 
 _DIGITS: Final = re.compile(r"[0-9*#A-D]{1,128}")
 """What RFC 4733 section 3.2 can carry; an SDK passes on whatever the application gave it."""
+
+PROBE_TIME: Final = 0.3
+"""Seconds in which media that still flows shows itself: a browser sends every 20 ms, muted or not."""
 
 CLOSE_TIMEOUT: Final = 5.0
 """Seconds that media may take to close."""
@@ -137,6 +142,25 @@ class MediaWorker:
                 self._post(ReofferRefused(leg, error.sip_status))
             else:
                 self._post(ReofferAnswered(leg, description))
+
+        self._jobs.put_nowait(job)
+
+    async def probe(self, leg: LegName, attempt: int) -> None:
+        """See whether authentic media of that leg comes in from now on: `MediaProbed`."""
+        session = self._session
+        is_alive = session is not None and await session.is_heard(leg, within=PROBE_TIME)
+        self._post(MediaProbed(leg, attempt, is_alive))
+
+    def offer_attach(self, leg: LegName, attempt: int) -> None:
+        """Make a fresh offer for a leg whose client is back: `AttachOfferReady` or `MediaRefused`."""
+
+        async def job(session: MediaSession) -> None:
+            try:
+                sdp = await session.offer(leg)
+            except MediaError as error:
+                self._refuse(leg, error)
+            else:
+                self._post(AttachOfferReady(leg, attempt, sdp))
 
         self._jobs.put_nowait(job)
 

@@ -14,14 +14,17 @@ from gateway.b2bua.core.actions import (
     AddCandidate,
     Answer,
     AnswerReoffer,
+    Attach,
     CloseMedia,
     ConnectMedia,
     Dial,
     FindRoute,
     Hangup,
+    OfferAttach,
     Play,
     PrepareOffer,
     PrepareReinvite,
+    ProbeMedia,
     Reinvite,
     RejectReoffer,
     Renegotiate,
@@ -89,6 +92,7 @@ class CallRunner:
         *,
         ring_timeout: float,
         hold: HoldPolicy,
+        attach_timeout: float,
         engine: MediaEngine,
         emit: Callable[[Fact], None],
     ) -> None:
@@ -98,7 +102,7 @@ class CallRunner:
         self.leg_b: Leg | None = None
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.time()
-        self._call = Call(now=self._started, ring_timeout=ring_timeout, hold=hold)
+        self._call = Call(now=self._started, ring_timeout=ring_timeout, attach_timeout=attach_timeout, hold=hold)
         self._emit = emit
         self._media = MediaWorker(call_id, engine, self.post)
         self._inbox: asyncio.Queue[Event] = asyncio.Queue(INBOX_SIZE)
@@ -198,17 +202,21 @@ class CallRunner:
                 spawn(self._find_route(legs), "route")
             case PrepareOffer():
                 spawn(self._media.prepare_offer(legs.a, self._leg(LegName.B)), "offer")
+            case ProbeMedia(leg, attempt):
+                spawn(self._media.probe(leg, attempt), "probe")
             case CloseMedia():
                 pass  # the pump ends with this action; `run` closes media whatever ended it
             case PrepareReinvite() | TakeReinviteAnswer() | SetDirection() | Play():
                 self._redirect_media(action)
-            case ConnectMedia() | AcceptAnswer() | Renegotiate() | AddCandidate() | SendDigits():
+            case ConnectMedia() | AcceptAnswer() | Renegotiate() | OfferAttach() | AddCandidate() | SendDigits():
                 self._ask_media(action, legs)
             case _:
                 self._tell_leg(action, legs)
 
     def _ask_media(
-        self, action: ConnectMedia | AcceptAnswer | Renegotiate | AddCandidate | SendDigits, legs: Legs
+        self,
+        action: ConnectMedia | AcceptAnswer | Renegotiate | OfferAttach | AddCandidate | SendDigits,
+        legs: Legs,
     ) -> None:
         match action:
             case ConnectMedia(answer):
@@ -217,6 +225,8 @@ class CallRunner:
                 self._media.accept(leg, answer)
             case Renegotiate(leg, offer_sdp):
                 self._media.renegotiate(leg, offer_sdp)
+            case OfferAttach(leg, attempt):
+                self._media.offer_attach(leg, attempt)
             case AddCandidate(leg, candidate):
                 self._media.add_candidate(leg, candidate)
             case SendDigits(leg, digits):
@@ -237,12 +247,10 @@ class CallRunner:
         match action:
             case Dial(target, offer) if self.leg_b is not None:
                 self.leg_b.dial(target, offer)
-            case Ring():
-                legs.a.ring()
-            case SendEarlyMedia(sdp):
-                legs.a.early_media(sdp)
-            case Answer(sdp):
-                legs.a.answer(sdp)
+            case Ring() | SendEarlyMedia() | Answer():
+                self._tell_caller(action, legs.a)
+            case Attach(leg, sdp):
+                self._leg(leg).attach(sdp)
             case SetHold(leg, is_held):
                 self._set_hold(leg, is_held)
             case Reinvite(leg, sdp):
@@ -255,6 +263,15 @@ class CallRunner:
                 self._leg(leg).hangup(cause, sip_status, sip_reason)
             case _:
                 raise ValueError(f"unknown action {type(action).__name__}")
+
+    def _tell_caller(self, action: Ring | SendEarlyMedia | Answer, caller: Leg) -> None:
+        match action:
+            case Ring():
+                caller.ring()
+            case SendEarlyMedia(sdp):
+                caller.early_media(sdp)
+            case Answer(sdp):
+                caller.answer(sdp)
 
     def _one_of(self, read: Callable[[Leg], _T | None]) -> _T | None:
         legs = (None if self._legs is None else self._legs.a, self.leg_b)

@@ -176,6 +176,9 @@ class MediaSession(Protocol):
         Source: RFC 4733 section 2.5.1; the end packet goes out three times.
         """
 
+    async def is_heard(self, leg: LegName, *, within: float) -> bool:
+        """Whether an authentic packet of that leg's far end comes in within so many seconds from now."""
+
     def stats(self) -> Mapping[LegName, LegStats]:
         """Totals so far, for each leg."""
 

@@ -55,6 +55,7 @@ class Pipeline:
         now: float,
         on_digit: Callable[[str, float], None],
         needs_continuity: bool,
+        longest_pause: float | None = None,
     ) -> None:
         """
         Args:
@@ -64,6 +65,8 @@ class Pipeline:
             on_digit: told each digit of the source once, with its duration in seconds, from within `receive` or
                 `handle_timeout`.
             needs_continuity: whether RTP towards the sink may never pause (browsers); it then begins at once.
+            longest_pause: where it may, seconds after which silence takes the place of a source that was there;
+                None: never.
         Raises:
             UnsupportedCodec: the gateway has no such codec.
             CodecUnavailable: a native library is missing.
@@ -73,7 +76,7 @@ class Pipeline:
         self.source, self.sink = source, sink
         """As negotiated; changed by `set_codecs`."""
         self._on_digit = on_digit
-        self._needs_continuity = needs_continuity
+        self._needs_continuity, self._longest_pause = needs_continuity, longest_pause
         self._stream = SinkStream(
             ssrc=ssrc, first_sequence=first_sequence, first_timestamp=first_timestamp, codec=sink.codec, now=now
         )
@@ -179,18 +182,25 @@ class Pipeline:
         """Silence up to now, unless there is something real that waits for what may still come."""
         out = self._stage.flush(now)
         stream = self._stream
-        if stream.is_stalled(now):
+        if stream.is_stalled(now) or (self._may_pause and not stream.is_filling):
             stream.catch_up(now)
         while stream.due <= now:
             playing = self._playing if self._is_muted else None
             out.append(self._stage.silence() if playing is None else stream.append_silence(next(playing)))
         return out
 
+    @property
+    def _may_pause(self) -> bool:
+        """Whether the sink is not owed a packet every 20 ms."""
+        return not (self._needs_continuity or self._is_muted)
+
     def _silence_deadline(self) -> float | None:
         """When silence takes the place of a source that is late."""
-        if not (self._needs_continuity or self._is_muted):
-            return None
         stream = self._stream
+        if self._may_pause:
+            if self._longest_pause is None or stream.packets_sent == 0:
+                return None
+            return self._outgoing.postponed(stream.due if stream.is_filling else stream.ends + self._longest_pause)
         is_paced = self._is_muted or stream.is_filling or stream.packets_sent == 0
         return self._outgoing.postponed(stream.due if is_paced else max(stream.due, stream.ends + GRACE))
 

@@ -7,6 +7,7 @@ from gateway.domain.causes import Cause
 from gateway.domain.identity import Identity
 from gateway.domain.ids import Sdp, SessionId, VertoCallId
 from gateway.vsp.control import Headers
+from gateway.vsp.core.calls import CallTable
 from gateway.vsp.core.session import VertoSession
 
 
@@ -22,28 +23,37 @@ class VertoClient:
         peer: str,
         user_agent: str,
         logged_in_at: datetime,
+        presented_id: SessionId | None = None,
         flush: Callable[[], None],
         close: Callable[[int, str], None],
     ) -> None:
         """
         Args:
+            presented_id: the session id that the client logged in with; some mobile SDKs never take ours.
             flush: puts what the core has queued on its way.
             close: closes the socket with a code and a reason, once what is queued has been sent.
         """
         self.session_id, self.identity = session_id, identity
         self.peer, self.user_agent, self.logged_in_at = peer, user_agent, logged_in_at
+        self.presented_id = presented_id
         self._core, self._flush, self._close = core, flush, close
 
     @property
-    def live_calls(self) -> tuple[VertoCallId, ...]:
-        """The calls that live on this socket or did when it was lost."""
-        return self._core.calls.live or self._core.lost_calls
+    def voice_sdk_id(self) -> str:
+        """The socket's."""
+        return self._core.voice_sdk_id
 
-    def replace(self) -> None:
-        """Another socket has this session now: kick this one out, for good (verto-js 6.10)."""
+    @property
+    def live_calls(self) -> tuple[VertoCallId, ...]:
+        """The calls that live on this socket, or wait for another one."""
+        return self._core.calls.live
+
+    def replace(self) -> CallTable:
+        """Another socket has this session now: kick this one out, for good (verto-js 6.10). Returns its calls."""
         self._core.punt()
         self._flush()
         self._close(1000, "replaced")
+        return self._core.calls
 
     def send_invite(
         self,
@@ -69,6 +79,30 @@ class VertoClient:
             callee=(callee_name, callee_number),
             telnyx_ids=(telnyx_session_id, telnyx_leg_id),
             client_state=client_state,
+            custom_headers=custom_headers,
+        )
+        self._flush()
+
+    def send_attach(
+        self,
+        verto_call_id: VertoCallId,
+        *,
+        sdp: Sdp,
+        caller_name: str,
+        caller_number: str,
+        callee_name: str,
+        callee_number: str,
+        telnyx_session_id: str,
+        telnyx_leg_id: str,
+        custom_headers: Headers = (),
+    ) -> None:
+        """See `ClientSession`."""
+        self._core.calls.send_attach(
+            verto_call_id,
+            sdp=sdp,
+            caller=(caller_name, caller_number),
+            callee=(callee_name, callee_number),
+            telnyx_ids=(telnyx_session_id, telnyx_leg_id),
             custom_headers=custom_headers,
         )
         self._flush()

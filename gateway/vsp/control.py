@@ -31,6 +31,8 @@ class Invite:
     custom_headers: Headers
     user_agent: str
     is_audio_received_only: bool = False
+    keeps_media: bool = False
+    """Whether the client keeps its peer connection when it loses the socket (`keepConnectionAliveOnSocketClose`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,18 @@ class ClientAnswer:
     sdp: Sdp
     is_trickle: bool
     custom_headers: Headers
+    keeps_media: bool = False
+    """As in `Invite`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientAttach:
+    """`telnyx_rtc.attach`: the answer to ours; its result has been sent."""
+
+    sdp: Sdp
+    is_trickle: bool
+    keeps_media: bool = False
+    """As in `Invite`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +108,7 @@ class SocketLost:
 
 ClientMessage = (
     ClientAnswer
+    | ClientAttach
     | ClientBye
     | ClientRinging
     | ClientDtmf
@@ -128,6 +143,24 @@ class ClientSession(Protocol):
         custom_headers: Headers = (),
     ) -> None:
         """`telnyx_rtc.invite` S→C (verto-js 5.1); a client ack comes back as `ClientRinging`."""
+
+    def send_attach(
+        self,
+        verto_call_id: VertoCallId,
+        *,
+        sdp: Sdp,
+        caller_name: str,
+        caller_number: str,
+        callee_name: str,
+        callee_number: str,
+        telnyx_session_id: str,
+        telnyx_leg_id: str,
+        custom_headers: Headers = (),
+    ) -> None:
+        """`telnyx_rtc.attach` S→C (verto-js 7.4) for a call that `session_replaced` named; `ClientAttach` comes back.
+
+        The caller is the far end, whoever called.
+        """
 
     def send_ringing(self, verto_call_id: VertoCallId, *, telnyx_session_id: str, telnyx_leg_id: str) -> None: ...
 
@@ -171,8 +204,16 @@ class CallControl(Protocol):
     def client_message(self, session_id: SessionId, verto_call_id: VertoCallId, message: ClientMessage) -> None:
         """Something for a live call; silently dropped when `has_call` is false."""
 
-    def session_lost(self, session_id: SessionId) -> None:
-        """The session is gone for good (its socket closed and the reattach window passed, or it logged out)."""
+    def session_detached(self, session_id: SessionId) -> None:
+        """The session's socket is gone. It may come back (`session_replaced`); else `session_lost` follows."""
 
-    def session_replaced(self, session: ClientSession) -> None:
-        """The same session id now lives on another socket: calls speak to this handle from now on."""
+    def session_lost(self, session_id: SessionId) -> None:
+        """The session is gone for good: its socket closed, and the reattach window has passed."""
+
+    def session_replaced(self, session: ClientSession) -> Sequence[VertoCallId]:
+        """The same session id now lives on another socket: calls speak to this handle from now on.
+
+        Returns the calls that the client may keep. The session names them in `clientReady`; what each needs beyond
+        that (`send_attach`, or nothing) comes by itself afterwards. The client's other calls have ended, or ring again
+        under another id.
+        """

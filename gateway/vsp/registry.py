@@ -7,6 +7,7 @@ from gateway.domain.identity import Identity
 from gateway.domain.ids import SessionId
 from gateway.observability.metrics import VERTO_SESSIONS
 from gateway.vsp.client import VertoClient
+from gateway.vsp.core.messages import Login, LoginRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +89,19 @@ class SessionRegistry:
         client.identity = identity
         self._entries[client.session_id] = self._entries.pop(client.session_id)
 
-    def owned(self, session_id: SessionId | None, identity: Identity) -> VertoClient | None:
-        """The client, connected or not, that has this session id and belongs to the same user (V-41 to V-43)."""
-        entry = None if session_id is None else self._entries.get(session_id)
-        if entry is None:
-            return None
-        owner = entry.client.identity
-        return entry.client if _who(owner) == _who(identity) else None
+    def reclaimed(self, login: LoginRequest, identity: Identity, voice_sdk_id: str) -> VertoClient | None:
+        """The client, connected or not, whose session this login takes over. Only the same user's (V-41 to V-43).
+
+        Found by our session id. Mobile clients that ask for their calls are also found by the id that they made up
+        themselves and keep presenting (iOS, Flutter), or by the last socket's `voice_sdk_id` (M-5).
+        """
+        entry = None if login.session_id is None else self._entries.get(login.session_id)
+        candidates = [] if entry is None else [entry.client]
+        if isinstance(login, Login) and login.wants_calls:
+            everybody = [entry.client for entry in self._entries.values()]
+            candidates += [one for one in everybody if login.session_id and one.presented_id == login.session_id]
+            candidates += [one for one in everybody if voice_sdk_id and one.voice_sdk_id == voice_sdk_id]
+        return next((one for one in candidates if _who(one.identity) == _who(identity)), None)
 
     def disconnect(self, client: VertoClient) -> bool:
         """The client's socket is gone, its session is kept. False when another socket has the session by now."""

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -18,6 +18,7 @@ from gateway.observability.logging import get_logger
 from gateway.observability.metrics import VERTO_SOCKETS, VERTO_SOCKETS_REFUSED
 from gateway.vsp.client import VertoClient
 from gateway.vsp.control import CallControl
+from gateway.vsp.core.calls import CallTable
 from gateway.vsp.core.messages import AnonymousLogin, Login, LoginRequest
 from gateway.vsp.core.platforms import login_error
 from gateway.vsp.core.session import (
@@ -140,7 +141,7 @@ class VertoServer:
         transport = request.transport
         if transport is None:
             return websocket
-        socket = self._new_socket(websocket, transport, peer)
+        socket = self._new_socket(websocket, transport, peer, request.query.get("voice_sdk_id", ""))
         self._sockets[socket] = None
 
         def on_excess(reason: Reason) -> None:
@@ -157,7 +158,9 @@ class VertoServer:
             self._lose(socket)
         return websocket
 
-    def _new_socket(self, websocket: web.WebSocketResponse, transport: asyncio.Transport, peer: str) -> VertoSocket:
+    def _new_socket(
+        self, websocket: web.WebSocketResponse, transport: asyncio.Transport, peer: str, last_voice_sdk_id: str
+    ) -> VertoSocket:
         def has_call(verto_call_id: VertoCallId) -> bool:
             session_id = core.session_id
             return session_id is not None and self._control.has_call(session_id, verto_call_id)
@@ -174,6 +177,7 @@ class VertoServer:
             core,
             self._settings,
             peer=peer,
+            last_voice_sdk_id=last_voice_sdk_id,
             control=self._control,
             reports=self._reports,
             check_login=self._check_login,
@@ -200,12 +204,19 @@ class VertoServer:
                 self._control.session_lost(client.session_id)
                 self._reports.session_over(client.session_id)
         elif self._registry.disconnect(client):
-            loop = asyncio.get_running_loop()
-            expires = loop.time() + self._settings.reattach_window
-            self._lost[client.session_id] = loop.call_at(expires, self._expire, client.session_id)
+            self._keep(client.session_id)
+
+    def _keep(self, session_id: SessionId) -> None:
+        """A session without a socket waits for its client, but not for ever, and not in any number."""
+        if len(self._lost) >= self._settings.max_detached_sessions:
+            self._expire(next(iter(self._lost)))
+        loop = asyncio.get_running_loop()
+        expires = loop.time() + self._settings.reattach_window
+        self._lost[session_id] = loop.call_at(expires, self._expire, session_id)
+        self._control.session_detached(session_id)
 
     def _expire(self, session_id: SessionId) -> None:
-        """The reattach window of a session is over."""
+        """A session's time without a socket is over."""
         self._lost.pop(session_id).cancel()
         self._registry.forget(session_id)
         self._control.session_lost(session_id)
@@ -268,9 +279,8 @@ class VertoServer:
             lifetime = identity.token_expires_at - self._clock().timestamp()
         if socket.client is not None:
             return self._renew(socket, socket.client, identity, lifetime)
-        old = self._registry.owned(login.session_id, identity)
+        old = self._registry.reclaimed(login, identity, socket.last_voice_sdk_id)
         session_id = SessionId(self._new_session_id()) if old is None else old.session_id
-        lost_calls = () if old is None else self._take_over(old)
         socket.client = VertoClient(
             socket.core,
             session_id=session_id,
@@ -278,9 +288,11 @@ class VertoServer:
             peer=socket.peer,
             user_agent=login.user_agent,
             logged_in_at=self._clock(),
+            presented_id=login.session_id,
             flush=socket.flush,
             close=socket.close,
         )
+        lost, reattached = (None, ()) if old is None else self._take_over(old, socket.client)
         self._registry.add(socket.client)
         self._logged_in += 1
         _log.info(
@@ -295,7 +307,8 @@ class VertoServer:
             now=now,
             token_lifetime=lifetime,
             call_report_id=self._reports.issue(session_id, identity),
-            lost_calls=lost_calls,
+            lost=lost,
+            reattached=reattached,
         )
 
     def _renew(
@@ -310,12 +323,10 @@ class VertoServer:
         report_id = self._reports.issue(client.session_id, identity)
         return socket.core.accept_login(client.session_id, now=now, token_lifetime=lifetime, call_report_id=report_id)
 
-    def _take_over(self, old: VertoClient) -> tuple[VertoCallId, ...]:
-        """The user's new socket gets the session (V-117). Its calls end: they cannot be re-attached yet."""
-        lost_calls = old.live_calls
+    def _take_over(self, old: VertoClient, new: VertoClient) -> tuple[CallTable, Sequence[VertoCallId]]:
+        """The user's new socket gets the session and its calls, also from one that looks open (V-117)."""
         if (timer := self._lost.pop(old.session_id, None)) is not None:
             timer.cancel()
-        old.replace()
+        calls = old.replace()
         self._registry.remove(old)
-        self._control.session_lost(old.session_id)
-        return lost_calls
+        return calls, self._control.session_replaced(new)

@@ -44,8 +44,16 @@ class VspSettings:
     max_visitors: int = 100
     """Sessions of visitors at once."""
 
-    reattach_window: float = 0.0
-    """Seconds that the calls of a lost socket wait for their client. 0: they end at once."""
+    reattach_window: float = 120.0
+    """Seconds that the calls of a lost socket wait for their client; meanwhile both legs live on. 0: they end at once.
+    The SDK itself tries for some three minutes, and a page that reloads presents its session for 90 s."""
+
+    attach_timeout: float = 15.0
+    """Seconds from a client's return until its answer to our `telnyx_rtc.attach`: it asks for the microphone and
+    gathers candidates meanwhile. Then that call ends."""
+
+    max_detached_sessions: int = 1000
+    """Sessions without a socket that are kept at once; one more, and the one that has waited longest ends."""
 
     request_timeout: float = 8.0
     """Seconds that call control has to answer a hold or a media update. Below the SDK's own 10 s, after which it

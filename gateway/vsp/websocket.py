@@ -65,6 +65,7 @@ class VertoSocket:
         settings: VspSettings,
         *,
         peer: str,
+        last_voice_sdk_id: str = "",
         control: CallControl,
         reports: ReportIntake,
         check_login: Callable[["VertoSocket", LoginRequest], Coroutine[None, None, None]],
@@ -72,9 +73,10 @@ class VertoSocket:
     ) -> None:
         """
         Args:
+            last_voice_sdk_id: what the client was given on its last socket, or says so.
             check_login, disable_push: the server's; they may take their time.
         """
-        self.core, self.peer = core, peer
+        self.core, self.peer, self.last_voice_sdk_id = core, peer, last_voice_sdk_id
         self.client: VertoClient | None = None
         self.closed_by = "client"
         self.on_message: Callable[[], None] = lambda: None

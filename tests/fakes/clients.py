@@ -50,6 +50,21 @@ class RecordingSession:
         self.calls.append(verto_call_id)
         self._send("invite", sdp, caller_name, caller_number, callee_number, tuple(custom_headers))
 
+    def send_attach(
+        self,
+        verto_call_id: VertoCallId,
+        *,
+        sdp: Sdp,
+        caller_name: str,
+        caller_number: str,
+        callee_name: str,
+        callee_number: str,
+        telnyx_session_id: str,
+        telnyx_leg_id: str,
+        custom_headers: Headers = (),
+    ) -> None:
+        self._send("attach", verto_call_id, sdp, caller_number, callee_number)
+
     def send_ringing(self, verto_call_id: VertoCallId, *, telnyx_session_id: str, telnyx_leg_id: str) -> None:
         self._send("ringing")
 

@@ -29,6 +29,7 @@ class FakeMediaSession:
         self.digits_sent = asyncio.Event()
         self.has_telephone_event = True
         self.is_closed = False
+        self.alive: set[LegName] = set()
         self._offers: dict[LegName, Sdp] = {}
         self._count = 0
 
@@ -68,6 +69,9 @@ class FakeMediaSession:
             raise NoTelephoneEvent("not negotiated")
         self.digits.append((leg, digits))
         self.digits_sent.set()
+
+    async def is_heard(self, leg: LegName, *, within: float) -> bool:
+        return leg in self.alive
 
     def stats(self) -> Mapping[LegName, LegStats]:
         return {leg: LegStats(codec="PCMU") for leg in LegName}

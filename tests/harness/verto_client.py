@@ -123,11 +123,11 @@ class VertoClient:
             "login",
             {
                 **credentials,
-                **more,
                 "userVariables": {},
                 "reconnection": False,
                 "loginParams": {"early_sdp_answer": False},
                 "User-Agent": {"sdkVersion": "2.27.10", "data": "test"},
+                **more,
             },
         )
         self.session_id = result["sessid"]
@@ -153,6 +153,16 @@ class VertoClient:
     async def answer(self, call_id: str, sdp: str) -> None:
         """Answer an inbound call."""
         await self._call_request("telnyx_rtc.answer", call_id, {"sdp": sdp})
+
+    async def attach(self, call_id: str, sdp: str) -> Message:
+        """Answer the server's attach."""
+        return await self._call_request("telnyx_rtc.attach", call_id, {"sdp": sdp})
+
+    def drop(self) -> None:
+        """Lose the connection, without a close frame."""
+        transport = self.socket._writer.transport
+        assert transport is not None
+        transport.abort()
 
     async def bye(self, call_id: str, *, cause: str = "NORMAL_CLEARING", code: int = 16) -> None:
         """Hang up or reject."""

@@ -144,6 +144,30 @@ class AddCandidate:
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeMedia:
+    """See whether media of that leg still comes in. Comes back as `MediaProbed`."""
+
+    leg: LegName
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class OfferAttach:
+    """Make a fresh offer for that leg; its old path goes on. Comes back as `AttachOfferReady` or `MediaRefused`."""
+
+    leg: LegName
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """Have that leg's client take the call up again, with that offer."""
+
+    leg: LegName
+    sdp: Sdp
+
+
+@dataclass(frozen=True, slots=True)
 class Hangup:
     """End a leg. `sip_status` and `sip_reason` are what ended the other one, where SIP did."""
 
@@ -178,6 +202,9 @@ Action = (
     | SetDirection
     | SendDigits
     | AddCandidate
+    | ProbeMedia
+    | OfferAttach
+    | Attach
     | Hangup
     | CloseMedia
 )

@@ -8,7 +8,6 @@ from gateway.b2bua.core.actions import (
     AcceptAnswer,
     Action,
     AddCandidate,
-    Answer,
     AnswerReoffer,
     CloseMedia,
     ConnectMedia,
@@ -23,6 +22,7 @@ from gateway.b2bua.core.actions import (
     SendEarlyMedia,
 )
 from gateway.b2bua.core.events import (
+    AttachOfferReady,
     CandidateTrickled,
     DescriptionReady,
     DigitsDialed,
@@ -30,13 +30,18 @@ from gateway.b2bua.core.events import (
     HangupRequested,
     HoldRequested,
     LegAnswered,
+    LegAttached,
     LegConfirmed,
+    LegDetached,
     LegEnded,
     LegProgressed,
     LegReoffered,
+    LegReturned,
     LegRinging,
     MediaDown,
+    MediaProbed,
     MediaRefused,
+    MediaUp,
     OfferReady,
     ReinviteAnswered,
     ReinviteReady,
@@ -47,6 +52,7 @@ from gateway.b2bua.core.events import (
     Unroutable,
 )
 from gateway.b2bua.core.hold import Hold, HoldPolicy
+from gateway.b2bua.core.recovery import Recovery
 from gateway.domain.causes import (
     MEDIA_TIMEOUT,
     NO_ANSWER,
@@ -65,12 +71,8 @@ SETUP_TIMEOUT: Final = 10.0
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds from B's answer to A's description: our own work as well."""
 
-BYE_GRACE: Final = 1.0
-"""Seconds that a leg whose media was closed by its far end has to say why. A browser closes its peer connection around
-its `bye`, and UDP may win."""
-
-CLOSED_BY_FAR_END: Final = "dtls_closed"
-"""The reason of a `MediaDown` that the far end meant."""
+ATTACH_TIMEOUT: Final = 15.0
+"""Seconds that a client which returns has for its attach, unless a setting says otherwise."""
 
 
 class State(Enum):
@@ -109,7 +111,14 @@ class Call:
         ending: set when the state is ENDED.
     """
 
-    def __init__(self, *, now: float, ring_timeout: float, hold: HoldPolicy = HoldPolicy()) -> None:  # noqa: B008 - a value
+    def __init__(
+        self,
+        *,
+        now: float,
+        ring_timeout: float,
+        attach_timeout: float = ATTACH_TIMEOUT,
+        hold: HoldPolicy = HoldPolicy(),  # noqa: B008 - a value
+    ) -> None:
         self.state = State.NEW
         self.ending: Ending | None = None
         self.is_answered = False
@@ -119,10 +128,10 @@ class Call:
         self._targets = 1
         self._target = 0
         self._has_described = False
-        self._is_described_early = False
-        self._is_media_gone = False
+        self._early_description: Sdp | None = None
         self._state_deadline: float | None = now + SETUP_TIMEOUT
         self._hold = Hold(hold)
+        self._recovery = Recovery(attach_timeout=attach_timeout)
         self._live = {LegName.A}
         self._renegotiating: set[LegName] = set()
 
@@ -131,7 +140,7 @@ class Call:
         """When `handle_timeout` is due, absolute, or None."""
         if self.state is State.ENDED:
             return None
-        deadlines = (self._state_deadline, self._hold.deadline)
+        deadlines = (self._state_deadline, self._recovery.deadline, self._hold.deadline)
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def start(self, *, is_from_trunk: bool = False) -> list[Action]:
@@ -150,12 +159,10 @@ class Call:
         self._now = now
         if self.deadline is None or now < self.deadline:
             return []
-        if self._state_deadline is None or now < self._state_deadline:
-            return self._tell_holds()
-        if self._is_media_gone:
-            return self._end(Ending(MEDIA_TIMEOUT, None))
-        cause = NO_ANSWER if self.state in PROCEEDING else RECOVERY_ON_TIMER_EXPIRE
-        return self._end(Ending(cause, None))
+        cause = self._recovery.overdue(now)
+        if cause is None and self._state_deadline is not None and now >= self._state_deadline:
+            cause = NO_ANSWER if self.state in PROCEEDING else RECOVERY_ON_TIMER_EXPIRE
+        return self._tell_holds() if cause is None else self._end(Ending(cause, None))
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take one event; return what is to be done, in order."""
@@ -169,8 +176,10 @@ class Call:
                 return self._end(Ending(cause, None))
             case MediaRefused(cause=cause):
                 return self._end(Ending(cause, None, cause.sip_status, cause.sip_reason))
-            case MediaDown(reason=reason):
-                return self._media_down(reason)
+            case MediaDown(leg, reason):
+                return self._media_down(leg, reason)
+            case MediaUp() | LegDetached() | LegReturned() | MediaProbed() | AttachOfferReady() | LegAttached():
+                return self._recover(event)
         if self.state in (State.NEW, State.ROUTING, State.PREPARING):
             return self._handle_before_dialing(event)
         if self.state is State.ACTIVE:
@@ -252,20 +261,19 @@ class Call:
         return [ConnectMedia(sdp)] if is_first else [AcceptAnswer(LegName.B, sdp)]
 
     def _send_early_media(self, sdp: Sdp) -> list[Action]:
-        if self._is_described_early:
+        if self._early_description is not None:
             return []
-        self._has_described = self._is_described_early = True
+        self._has_described, self._early_description = True, sdp
         return [SendEarlyMedia(sdp)]
 
     def _connect(self, sdp: Sdp | None) -> list[Action]:
         """B answered: its answer, if it is new, goes to media; A is told when media is through."""
         self.is_answered = True
         has_early_answer = self.state is State.EARLY
-        self.state = State.CONNECTING
-        self._wait_until(self._now + CONNECT_TIMEOUT)
+        self.state, self._state_deadline = State.CONNECTING, self._now + CONNECT_TIMEOUT
         if sdp is None and not has_early_answer:
             return self._end(Ending(NORMAL_TEMPORARY_FAILURE, None))  # RFC 3261 13.2.1: a 2xx must answer the offer
-        if self._is_described_early:
+        if self._early_description is not None:
             return [*([] if sdp is None else [AcceptAnswer(LegName.B, sdp)]), *self._activate(None)]
         if sdp is None:
             return []  # the early answer is still with media: DescriptionReady will come
@@ -273,14 +281,8 @@ class Call:
 
     def _activate(self, sdp: Sdp | None) -> list[Action]:
         self._has_described = True
-        self.state = State.ACTIVE
-        self._wait_until(None)
-        return [Answer(sdp), *self._tell_holds()]
-
-    def _wait_until(self, deadline: float | None) -> None:
-        """The deadline of a new state, unless a leg whose media is gone has but its grace left."""
-        if not self._is_media_gone:
-            self._state_deadline = deadline
+        self.state, self._state_deadline = State.ACTIVE, None
+        return [*self._recovery.answer(sdp, self._now), *self._tell_holds()]
 
     def _tell_holds(self) -> list[Action]:
         """Re-INVITE whoever does not know yet that it is held, or no longer is: within an answered call only."""
@@ -288,18 +290,42 @@ class Call:
 
     def _renegotiate(self, leg: LegName, sdp: Sdp | None) -> list[Action]:
         is_early = leg is LegName.A and not self._has_described
-        if is_early or leg in self._renegotiating or self._hold.is_busy(leg):
+        is_offering = self._hold.is_busy(leg) or self._recovery.is_attaching(leg)
+        if is_early or leg in self._renegotiating or is_offering:
             return [RejectReoffer(leg, 491)]
         self._renegotiating.add(leg)
         return [Renegotiate(leg, sdp)]
 
-    def _media_down(self, reason: str) -> list[Action]:
-        if reason != CLOSED_BY_FAR_END:
-            return self._end(Ending(MEDIA_TIMEOUT, None))
-        grace = self._now + BYE_GRACE
-        self._state_deadline = grace if self._state_deadline is None else min(self._state_deadline, grace)
-        self._is_media_gone = True
-        return []
+    def _media_down(self, leg: LegName, reason: str) -> list[Action]:
+        is_active = self.state is State.ACTIVE
+        is_absorbed = self._recovery.absorbs_media_down(leg, reason, self._now, is_active=is_active)
+        return [] if is_absorbed else self._end(Ending(MEDIA_TIMEOUT, None))
+
+    def _recover(
+        self, event: MediaUp | LegDetached | LegReturned | MediaProbed | AttachOfferReady | LegAttached
+    ) -> list[Action]:
+        """A client has lost its socket or is on its way back; see `recovery`."""
+        match event:
+            case MediaUp(leg):
+                self._recovery.media_up(leg)
+                return []
+            case LegDetached(leg):
+                self._recovery.detach(leg)
+                return []
+            case LegReturned(leg, keeps_media):
+                return self._leg_returned(leg, keeps_media)
+            case step:
+                return self._recovery.handle(step, self._now)
+
+    def _leg_returned(self, leg: LegName, keeps_media: bool) -> list[Action]:
+        if self.state is State.ACTIVE or (leg is LegName.B and self.state is State.CONNECTING):
+            return self._recovery.take_up(leg, keeps_media=keeps_media, now=self._now)
+        self._recovery.come_back(leg)
+        if leg is LegName.B:
+            return [Dial(self._target, self._offer)] if self._offer is not None and self.state in PROCEEDING else []
+        if self._early_description is not None:
+            return [SendEarlyMedia(self._early_description)]  # which may have been lost with the socket
+        return [Ring()] if self.state is State.RINGING else []
 
     def _leg_ended(self, event: LegEnded) -> list[Action]:
         self._live.discard(event.leg)

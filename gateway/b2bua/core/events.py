@@ -174,6 +174,51 @@ class CandidateTrickled:
 
 
 @dataclass(frozen=True, slots=True)
+class LegDetached:
+    """The client of that leg has lost its socket; it may come back."""
+
+    leg: LegName
+
+
+@dataclass(frozen=True, slots=True)
+class LegReturned:
+    """The client of that leg has logged in again, on another socket.
+
+    `keeps_media`: it keeps its peer connection without a socket (`keepConnectionAliveOnSocketClose`), so that the
+    media may never have broken.
+    """
+
+    leg: LegName
+    keeps_media: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MediaProbed:
+    """Whether authentic media of that leg came in since it was asked for."""
+
+    leg: LegName
+    attempt: int
+    is_alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AttachOfferReady:
+    """Media has made the offer with which that leg is taken up again."""
+
+    leg: LegName
+    attempt: int
+    sdp: Sdp
+
+
+@dataclass(frozen=True, slots=True)
+class LegAttached:
+    """The client answered our attach."""
+
+    leg: LegName
+    sdp: Sdp
+
+
+@dataclass(frozen=True, slots=True)
 class HangupRequested:
     """The operator, the program's stop or a defect ends the call."""
 
@@ -202,5 +247,10 @@ Event = (
     | HoldRequested
     | DigitsDialed
     | CandidateTrickled
+    | LegDetached
+    | LegReturned
+    | MediaProbed
+    | AttachOfferReady
+    | LegAttached
     | HangupRequested
 )

@@ -50,6 +50,9 @@ class Leg(Protocol):
     def answer(self, sdp: Sdp | None) -> None:
         """Tell the far end that the other side answered. Only leg A."""
 
+    def attach(self, sdp: Sdp) -> None:
+        """Have the far end take the call up again, with our offer. Only a leg that can lose its signalling."""
+
     def hangup(self, cause: Cause, sip_status: int | None, sip_reason: str | None) -> None:
         """End the leg: cancel, refuse or hang up, whichever its state asks for. Nothing is posted afterwards."""
 

@@ -142,6 +142,9 @@ class TrunkLeg:
     def answer(self, sdp: Sdp | None) -> None:
         """Leg B is never answered."""
 
+    def attach(self, sdp: Sdp) -> None:
+        """A dialog outlives its connections: there is nothing to take up again."""
+
     def hangup(self, cause: Cause, _sip_status: int | None, _sip_reason: str | None) -> None:
         """CANCEL or BYE with the cause in a Reason header field (RFC 3326)."""
         call, self._call = self._call, None
@@ -224,6 +227,9 @@ class CallerLeg:
         assert sdp is not None
         self._is_answered = True
         self._call.answer(sdp)
+
+    def attach(self, sdp: Sdp) -> None:
+        """A dialog outlives its connections: there is nothing to take up again."""
 
     def hangup(self, cause: Cause, sip_status: int | None, sip_reason: str | None) -> None:
         """A final response before the answer, BYE after it."""

@@ -9,16 +9,20 @@ from gateway.b2bua.core.events import (
     DigitsDialed,
     HoldRequested,
     LegAnswered,
+    LegAttached,
+    LegDetached,
     LegEnded,
     LegReoffered,
+    LegReturned,
     LegRinging,
 )
 from gateway.b2bua.legs.base import Post
-from gateway.domain.causes import NETWORK_OUT_OF_ORDER, Cause
+from gateway.domain.causes import NETWORK_OUT_OF_ORDER, RECOVERY_ON_TIMER_EXPIRE, Cause
 from gateway.domain.ids import LegName, Sdp, VertoCallId
 from gateway.media.engine import Profile
 from gateway.vsp.control import (
     ClientAnswer,
+    ClientAttach,
     ClientBye,
     ClientCandidate,
     ClientDtmf,
@@ -73,12 +77,18 @@ class VertoLeg:
         ids: TelnyxIds,
         headers: tuple[tuple[str, str], ...],
         post: Post,
+        keeps_media: bool = False,
     ) -> None:
+        """
+        Args:
+            keeps_media: whether the client says that it keeps its peer connection without a socket.
+        """
         self.name, self.session, self.verto_call_id, self.codecs = name, session, verto_call_id, codecs
         self.offer = offer
         self._caller, self._callee, self._ids, self._headers, self._post = caller, callee, ids, headers, post
         self._is_invited = name is LegName.A
-        self._is_over = False
+        self._is_over = self._is_away = False
+        self._keeps_media = keeps_media
         self._has_answered = name is LegName.A
         self._hold_requests: list[ClientHold] = []
         self._update_request: str | None = None
@@ -90,11 +100,24 @@ class VertoLeg:
         match message:
             case ClientRinging():
                 self._post(LegRinging())
-            case ClientAnswer(sdp=sdp):
-                self._receive_answer(sdp)
+            case ClientAnswer(sdp=sdp, keeps_media=keeps_media):
+                self._receive_answer(sdp, keeps_media)
+            case ClientAttach(sdp=sdp, keeps_media=keeps_media):
+                self._keeps_media = keeps_media
+                self._post(LegAttached(self.name, sdp))
             case ClientBye(cause=cause):
-                self._is_over = True
-                self._post(LegEnded(self.name, cause))
+                self._end(cause)
+            case SocketLost():
+                self._end(RECOVERY_ON_TIMER_EXPIRE if self._is_away else NETWORK_OUT_OF_ORDER)
+            case _:
+                self._receive_in_dialog(message)
+
+    def _end(self, cause: Cause) -> None:
+        self._is_over = True
+        self._post(LegEnded(self.name, cause))
+
+    def _receive_in_dialog(self, message: ClientMessage) -> None:
+        match message:
             case ClientHold(is_held=is_held):
                 self._hold_requests.append(message)
                 self._post(HoldRequested(self.name, is_held))
@@ -104,13 +127,32 @@ class VertoLeg:
                 self._post(DigitsDialed(self.name, digits))
             case ClientCandidate(candidate):
                 self._post(CandidateTrickled(self.name, candidate))
-            case SocketLost():
-                self._is_over = True
-                self._post(LegEnded(self.name, NETWORK_OUT_OF_ORDER))
+            case _:
+                raise ValueError(f"unknown message {type(message).__name__}")
 
-    def _receive_answer(self, sdp: Sdp) -> None:
+    def detach(self) -> None:
+        """The client's socket is gone; it may come back."""
+        if not self._is_over:
+            self._is_away = True
+            self._post(LegDetached(self.name))
+
+    def come_back(self, session: ClientSession, spare: VertoCallId) -> bool:
+        """The client is on another socket: whether it keeps this call.
+
+        A call that it has not answered rings again as `spare`: the SDKs take an id for the same call for ever.
+        """
+        self.session = session
+        if self._is_over:
+            return False
+        self._is_away = False
+        if not self._has_answered:
+            self.verto_call_id = spare
+        self._post(LegReturned(self.name, self._keeps_media))
+        return self._has_answered
+
+    def _receive_answer(self, sdp: Sdp, keeps_media: bool) -> None:
         if not self._has_answered:  # a second answer changes nothing (verto-js V-83)
-            self._has_answered = True
+            self._has_answered, self._keeps_media = True, keeps_media
             self._post(LegAnswered(sdp))
 
     def _receive_update(self, request_id: str, sdp: Sdp) -> None:
@@ -149,6 +191,21 @@ class VertoLeg:
         """`telnyx_rtc.answer`, without SDP after early media."""
         self.session.send_answer(
             self.verto_call_id, sdp=sdp, telnyx_session_id=self._ids.session_id, telnyx_leg_id=self._ids.leg_id
+        )
+
+    def attach(self, sdp: Sdp) -> None:
+        """`telnyx_rtc.attach`: to the client every call that it takes up again comes from the far end."""
+        far, near = (self._callee, self._caller) if self.name is LegName.A else (self._caller, self._callee)
+        self.session.send_attach(
+            self.verto_call_id,
+            sdp=sdp,
+            caller_name=far.name,
+            caller_number=far.number,
+            callee_name=near.name,
+            callee_number=near.number,
+            telnyx_session_id=self._ids.session_id,
+            telnyx_leg_id=self._ids.leg_id,
+            custom_headers=self._headers,
         )
 
     def hangup(self, cause: Cause, sip_status: int | None, sip_reason: str | None) -> None:

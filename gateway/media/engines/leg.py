@@ -72,6 +72,9 @@ class Leg(ABC):
     needs_continuity = False
     """Whether RTP towards the far end may never pause."""
 
+    longest_pause: float | None = None
+    """Seconds that this leg may send nothing before the other one is sent silence in its place; None: for ever."""
+
     def __init__(self, name: LegName, *, allowed: Sequence[str], address: str, observer: LegObserver) -> None:
         self.name = name
         self.agreement: Agreement | None = None

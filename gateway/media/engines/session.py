@@ -64,6 +64,7 @@ class Session:
         self._played: dict[LegName, Sound] = {}
         self._sounds = sounds
         self._waiting: list[tuple[float, asyncio.Future[None]]] = []
+        self._listening: dict[asyncio.Future[None], LegName] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._is_closed = False
         self.on_closed: Callable[[], None] = lambda: None
@@ -172,6 +173,25 @@ class Session:
         self._run_timer()
         await done
 
+    async def is_heard(self, leg: LegName, *, within: float) -> bool:
+        """See `MediaSession`."""
+        heard: asyncio.Future[None] = self._loop.create_future()
+        self._listening[heard] = leg
+        try:
+            async with asyncio.timeout(within):
+                await heard
+        except TimeoutError:
+            return False
+        finally:
+            self._listening.pop(heard, None)
+        return True
+
+    def _tell_listeners(self, leg: Leg) -> None:
+        for heard in [heard for heard, name in self._listening.items() if name is leg.name]:
+            del self._listening[heard]
+            if not heard.done():
+                heard.set_result(None)
+
     def stats(self) -> Mapping[LegName, LegStats]:
         """See `MediaSession`."""
         return {name: self._leg_stats(leg) for name, leg in self._legs.items()}
@@ -231,6 +251,8 @@ class Session:
             return
         now = self._loop.time()
         leg.last_received = now
+        if self._listening:
+            self._tell_listeners(leg)
         if packet.payload_type not in leg.payload_types:
             leg.reject("payload_type")  # the pipeline still wants its sequence number
         pipeline = self._pipelines.get(leg.name.other)
@@ -295,6 +317,7 @@ class Session:
             now=now,
             on_digit=partial(self._digit_received, leg.name.other),
             needs_continuity=leg.needs_continuity,
+            longest_pause=None if leg.needs_continuity else self._legs[leg.name.other].longest_pause,
         )
         if self._held or leg.name in self._played:
             self._choose_audio()

@@ -34,6 +34,7 @@ class WebRtcLeg(Leg):
 
     may_keep_opus = True
     needs_continuity = True
+    longest_pause = 0.150  # far above jitter, below what an ear or a trunk takes for an end: a page that reloads
 
     def __init__(
         self,
@@ -53,12 +54,14 @@ class WebRtcLeg(Leg):
         self._msid = f"{secrets.token_hex(8)} {secrets.token_hex(8)}"
         self._loop = asyncio.get_running_loop()
         self._ice = IceTransport(
-            settings, ports, on_datagram=self._receive, on_path=self._begin_handshake, on_failed=self._fail
+            settings, ports, on_datagram=self._receive, on_path=self._take_path, on_failed=self._fail
         )
         self._dtls: DtlsAssociation | None = None
         self._dtls_deadline: float | None = None
         self._early_flight: bytes | None = None
         self._has_failed = False
+        self._is_path_awaited = False
+        """An offer of ours was answered by the peer connection that was there: its new path makes the leg ready."""
 
     @property
     def is_ready(self) -> bool:
@@ -156,7 +159,9 @@ class WebRtcLeg(Leg):
         latest.set_remote(audio.ice)
         await self._ice.add_candidates(audio.ice, audio.candidates)
         # RFC 4145 section 4.1: an answer without a=setup is passive
-        self._use_association(audio, is_client=audio.setup is not Setup.ACTIVE)
+        is_client = audio.setup is not Setup.ACTIVE
+        self._is_path_awaited = self._is_kept(audio, is_client=is_client)
+        self._use_association(audio, is_client=is_client)
         self._ice.run()
 
     def _is_client(self, offer: Audio) -> bool:
@@ -207,7 +212,7 @@ class WebRtcLeg(Leg):
 
     def _use_association(self, audio: Audio, *, is_client: bool) -> None:
         """Keep the association with a peer that is the same and plays the same role, else make a new one."""
-        if self._is_same_peer(audio) and self._dtls is not None and self._dtls.is_client is is_client:
+        if self._is_kept(audio, is_client=is_client):
             return
         if self._dtls is not None:
             self._dtls.close()
@@ -218,6 +223,18 @@ class WebRtcLeg(Leg):
         )
         self._early_flight = None
         self._begin_handshake()
+
+    def _is_kept(self, audio: Audio, *, is_client: bool) -> bool:
+        return self._is_same_peer(audio) and self._dtls is not None and self._dtls.is_client is is_client
+
+    def _take_path(self) -> None:
+        """A path was found, or has changed: the association that is there goes on upon it, or one begins."""
+        self._begin_handshake()
+        if self.is_ready:
+            self._has_failed = False
+            if self._is_path_awaited:
+                self._is_path_awaited = False
+                self._observer.leg_ready(self)
 
     def _begin_handshake(self) -> None:
         dtls = self._dtls

@@ -3,14 +3,16 @@
 Says nothing about whether a call should exist; that is call control's.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeVar
 
+from gateway.domain import causes
 from gateway.domain.causes import Cause
 from gateway.domain.ids import Sdp, SessionId, VertoCallId
 from gateway.vsp.control import (
     ClientAnswer,
+    ClientAttach,
     ClientBye,
     ClientCandidate,
     ClientHold,
@@ -60,6 +62,8 @@ class _LiveCall:
     has_media: bool = False
     has_answer: bool = False
     is_held: bool = False
+    keeps_media: bool = False
+    """As in `Invite`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,9 @@ class CallTable:
         self._live: dict[str, _LiveCall] = {}
         self._invited: dict[RequestId, VertoCallId] = {}
         self._waiting: dict[str, _Waiting] = {}
+        self._missed: list[dict[str, object]] = []
         self._last_token = 0
+        self._is_detached = False
 
     def begin(self, session_id: SessionId) -> None:
         """The session has logged in."""
@@ -119,11 +125,33 @@ class CallTable:
         for token in late:
             self.reply_error(token, code=CALL_ERROR, message="not done in time")
 
-    def clear(self) -> None:
-        """The socket is gone."""
-        self._live.clear()
+    def detach(self) -> None:
+        """The socket is gone. The calls stay for another session to `adopt`; nobody hears what is sent about them."""
+        self._is_detached = True
         self._invited.clear()
         self._waiting.clear()
+
+    def adopt(self, lost: "CallTable", kept: Collection[VertoCallId]) -> None:
+        """Go on with the calls of the session's last socket.
+
+        Args:
+            kept: what is left of them. The client is told of the end of each other one, also where it matters little:
+                the JavaScript SDK keeps all its calls if one of them is named in `clientReady` (V-116).
+        """
+        ids = {verto_call_id.lower() for verto_call_id in kept}
+        for key, call in lost._live.items():
+            if key in ids:
+                self._live[key] = call
+            else:
+                self._outgoing.request("telnyx_rtc.bye", _bye(call, causes.ORIGINATOR_CANCEL, {}, ()))
+        for params in lost._missed:
+            self._outgoing.request("telnyx_rtc.bye", params)
+        lost._live, lost._missed = {}, []
+
+    @property
+    def kept_alive(self) -> VertoCallId | None:
+        """A call whose media the client keeps when it loses the socket."""
+        return next((call.verto_call_id for call in self._live.values() if call.keeps_media), None)
 
     # ---- from the client
 
@@ -137,7 +165,7 @@ class CallTable:
             self._outgoing.error(ref, CALL_ERROR, "too many calls in this session")
             return []
         caller, callee = (invite.caller_name, invite.caller_number), ("Outbound Call", invite.destination)
-        self._live[key] = _LiveCall(invite.verto_call_id, caller, callee)
+        self._live[key] = _LiveCall(invite.verto_call_id, caller, callee, keeps_media=invite.keeps_media)
         self._outgoing.result(ref, self._call_result(invite.verto_call_id, message="CALL CREATED"))
         return [CallRequested(invite)]
 
@@ -157,7 +185,12 @@ class CallTable:
             case RingingAck() | TextMessage():
                 self._outgoing.result(ref, self._call_result(request.verto_call_id))
                 return []
-            case ClientAnswer() as answer:
+            case ClientAttach(keeps_media=keeps_media) as attach:
+                call.keeps_media = keeps_media
+                self._outgoing.result(ref, self._call_result(request.verto_call_id))
+                return [CallMessaged(call.verto_call_id, attach)]
+            case ClientAnswer(keeps_media=keeps_media) as answer:
+                call.keeps_media = keeps_media
                 self._outgoing.result(ref, self._call_result(request.verto_call_id))
                 return [CallMessaged(call.verto_call_id, _without_echo(answer, call))]
             case message:
@@ -220,25 +253,40 @@ class CallTable:
         call = _LiveCall(verto_call_id, caller, callee, frozenset(headers))
         self._live[verto_call_id.lower()] = call
         params = {
-            "callID": verto_call_id,
-            "sdp": sdp,
-            **_parties(call),
-            **_telnyx_ids(telnyx_ids),
-            "display_direction": "outbound",
+            **_call_offer(call, sdp, telnyx_ids, headers),
             **({} if client_state is None else {"client_state": client_state}),
-            "dialogParams": _dialog(headers),
         }
         self._invited[self._outgoing.request("telnyx_rtc.invite", params)] = verto_call_id
 
+    def send_attach(
+        self,
+        verto_call_id: VertoCallId,
+        *,
+        sdp: Sdp,
+        caller: tuple[str, str],
+        callee: tuple[str, str],
+        telnyx_ids: tuple[str, str],
+        custom_headers: Headers,
+    ) -> None:
+        """`telnyx_rtc.attach`: the client answers it at once, and what described the call before is void."""
+        call = self._heard(verto_call_id)
+        if call is None:
+            return
+        headers = tuple(custom_headers)
+        call.caller, call.callee = caller, callee
+        call.received_headers |= frozenset(headers)
+        call.has_media = call.has_answer = True
+        self._outgoing.request("telnyx_rtc.attach", _call_offer(call, sdp, telnyx_ids, headers))
+
     def send_ringing(self, verto_call_id: VertoCallId, *, telnyx_ids: tuple[str, str]) -> None:
         """`telnyx_rtc.ringing`; Android cannot do without the parties, React Native without the ids."""
-        call = self._live.get(verto_call_id.lower())
+        call = self._heard(verto_call_id)
         if call is not None and not call.has_answer:
             self._outgoing.request("telnyx_rtc.ringing", self._progress(call, telnyx_ids))
 
     def send_media(self, verto_call_id: VertoCallId, *, sdp: Sdp) -> None:
         """`telnyx_rtc.media`, at most once and not after the answer: the clients take one description per call."""
-        call = self._live.get(verto_call_id.lower())
+        call = self._heard(verto_call_id)
         if call is not None and not call.has_media and not call.has_answer:
             call.has_media = True
             params = {"callID": call.verto_call_id, "sdp": sdp, "dialogParams": _dialog(())}
@@ -246,7 +294,7 @@ class CallTable:
 
     def send_answer(self, verto_call_id: VertoCallId, *, sdp: Sdp | None, telnyx_ids: tuple[str, str]) -> None:
         """`telnyx_rtc.answer`, once. After media without SDP (Android shows an error otherwise), else with it."""
-        call = self._live.get(verto_call_id.lower())
+        call = self._heard(verto_call_id)
         if call is None or call.has_answer:
             return
         if sdp is None and not call.has_media:
@@ -271,20 +319,11 @@ class CallTable:
             return
         self._end(call)
         optional = {"sipCode": sip_code, "sipReason": sip_reason, "sip_call_id": sip_call_id}
-        headers = _header_list(custom_headers)
-        params: dict[str, object] = {
-            "callID": call.verto_call_id,
-            "cause": cause.name,
-            "causeCode": cause.code,
-            **{name: value for name, value in optional.items() if value is not None},
-            "dialogParams": {"custom_headers": headers, "customHeaders": headers},  # read here as customHeaders
-        }
-        self._outgoing.request("telnyx_rtc.bye", params)
-
-    def end_lost(self, verto_call_id: VertoCallId, cause: Cause) -> None:
-        """`telnyx_rtc.bye` for a call of an earlier socket that this one cannot get back."""
-        self._live[verto_call_id.lower()] = _LiveCall(verto_call_id, ("", ""), ("", ""))
-        self.send_bye(verto_call_id, cause=cause, sip_code=None, sip_reason=None, sip_call_id=None, custom_headers=())
+        params = _bye(call, cause, optional, custom_headers)
+        if self._is_detached:
+            self._missed.append(params)
+        else:
+            self._outgoing.request("telnyx_rtc.bye", params)
 
     def reply_hold(self, token: str, *, action: str, is_held: bool) -> None:
         """The result of a hold, unhold or toggleHold; the SDK takes anything but `active` for held."""
@@ -311,6 +350,10 @@ class CallTable:
             self._outgoing.error(waiting.ref, code, message, {"callID": waiting.spelled, **(data or {})})
 
     # ---- inside
+
+    def _heard(self, verto_call_id: VertoCallId) -> _LiveCall | None:
+        """A call whose client hears what is sent about it."""
+        return None if self._is_detached else self._live.get(verto_call_id.lower())
 
     def _end(self, call: _LiveCall) -> None:
         for token in [token for token, waiting in self._waiting.items() if waiting.verto_call_id == call.verto_call_id]:
@@ -339,6 +382,29 @@ def _without_echo(message: _M, call: _LiveCall) -> _M:
     """The message without the headers that the SDK merely echoes (V-82)."""
     headers = tuple(header for header in message.custom_headers if header not in call.received_headers)
     return replace(message, custom_headers=headers)
+
+
+def _call_offer(call: _LiveCall, sdp: Sdp, telnyx_ids: tuple[str, str], headers: Headers) -> dict[str, object]:
+    """What invite and attach have in common (verto-js 5.1, 7.4)."""
+    return {
+        "callID": call.verto_call_id,
+        "sdp": sdp,
+        **_parties(call),
+        **_telnyx_ids(telnyx_ids),
+        "display_direction": "outbound",
+        "dialogParams": _dialog(headers),
+    }
+
+
+def _bye(call: _LiveCall, cause: Cause, optional: Mapping[str, object], custom_headers: Headers) -> dict[str, object]:
+    headers = _header_list(custom_headers)
+    return {
+        "callID": call.verto_call_id,
+        "cause": cause.name,
+        "causeCode": cause.code,
+        **{name: value for name, value in optional.items() if value is not None},
+        "dialogParams": {"custom_headers": headers, "customHeaders": headers},  # read here as customHeaders
+    }
 
 
 def _parties(call: _LiveCall) -> dict[str, str]:

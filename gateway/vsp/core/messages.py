@@ -12,7 +12,7 @@ from typing import Final
 from gateway.domain import causes
 from gateway.domain.identity import Target
 from gateway.domain.ids import Sdp, SessionId, VertoCallId
-from gateway.vsp.control import ClientAnswer, ClientBye, ClientCandidate, ClientDtmf, Invite
+from gateway.vsp.control import ClientAnswer, ClientAttach, ClientBye, ClientCandidate, ClientDtmf, Invite
 from gateway.vsp.core.assistant import transcript_item
 from gateway.vsp.core.errors import AUTHENTICATION_FAILED, CALL_ERROR, INVALID_PARAMS, BadParams
 from gateway.vsp.core.fields import Fields
@@ -39,6 +39,10 @@ class Login:
     token: str | None = field(repr=False)
     session_id: SessionId | None
     user_agent: str
+    is_reconnection: bool = False
+    """Whether the client says so itself. Only JavaScript does; a tab that lost its `sessid` wants a new session."""
+    wants_calls: bool = False
+    """`loginParams.attach_call` (or `attach_calls`) of the mobile SDKs: give me back what waits for me."""
     user_variables: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     push: PushOptions = field(default_factory=PushOptions)
 
@@ -103,7 +107,15 @@ class RingingAck:
 
 
 CallContent = (
-    ClientAnswer | ClientBye | ClientDtmf | ClientCandidate | HoldAction | UpdateMedia | TextMessage | RingingAck
+    ClientAnswer
+    | ClientAttach
+    | ClientBye
+    | ClientDtmf
+    | ClientCandidate
+    | HoldAction
+    | UpdateMedia
+    | TextMessage
+    | RingingAck
 )
 
 
@@ -193,6 +205,8 @@ def _login(params: Fields) -> Body:
         token=_secret(params, "login_token"),
         session_id=_session_id(params),
         user_agent=user_agent(params),
+        is_reconnection=params.flag("reconnection"),
+        wants_calls=params.section("loginParams").flag("attach_call", "attach_calls"),
         user_variables=params.section("userVariables").scalars(most=MAX_USER_VARIABLES),
         push=options_of_login(params),
     )
@@ -255,6 +269,7 @@ def _invite(params: Fields) -> Body:
         custom_headers=dialog.headers(is_strict=True),
         user_agent=user_agent(params),
         is_audio_received_only=dialog.flag("receiveOnlyAudio"),
+        keeps_media=_keeps_media(params),
     )
 
 
@@ -271,10 +286,24 @@ def _is_trickle(params: Fields) -> bool:
     return params.flag("trickle") or params.section("dialogParams").flag("trickle", "useTrickleIce")
 
 
+def _keeps_media(params: Fields) -> bool:
+    return params.section("dialogParams").flag("keepConnectionAliveOnSocketClose")
+
+
 def _answer(params: Fields) -> Body:
-    headers = params.section("dialogParams").headers(is_strict=False)
-    answer = ClientAnswer(sdp=params.sdp(), is_trickle=_is_trickle(params), custom_headers=headers)
+    answer = ClientAnswer(
+        sdp=params.sdp(),
+        is_trickle=_is_trickle(params),
+        custom_headers=params.section("dialogParams").headers(is_strict=False),
+        keeps_media=_keeps_media(params),
+    )
     return CallRequest(_call_id(params), answer)
+
+
+def _attach(params: Fields) -> Body:
+    """Whatever `dialogParams.attach` says: Flutter has false there (M-50)."""
+    attach = ClientAttach(sdp=params.sdp(), is_trickle=_is_trickle(params), keeps_media=_keeps_media(params))
+    return CallRequest(_call_id(params), attach)
 
 
 def _bye(params: Fields) -> Body:
@@ -352,7 +381,7 @@ METHODS: Final[Mapping[str, tuple[int, Callable[[Fields], Body]]]] = {
     "telnyx_rtc.candidate": (CALL_ERROR, _candidate),
     "telnyx_rtc.endOfCandidates": (CALL_ERROR, _end_of_candidates),
     "telnyx_rtc.ringing_ack": (CALL_ERROR, _ringing_ack),
-    "telnyx_rtc.attach": (CALL_ERROR, _always(NotSupported("calls cannot be re-attached yet"))),
+    "telnyx_rtc.attach": (CALL_ERROR, _attach),
     "telnyx_rtc.attachCalls": (CALL_ERROR, _always(AttachCalls())),
     "telnyx_rtc.subscribe": (INVALID_PARAMS, _subscribe),
     "telnyx_rtc.unsubscribe": (INVALID_PARAMS, _unsubscribe),

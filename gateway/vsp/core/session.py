@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from gateway.domain import causes
 from gateway.domain.ids import SessionId, VertoCallId, VoiceSdkId
 from gateway.vsp.control import Invite
 from gateway.vsp.core.assistant import NOBODY_ANSWERS, created
@@ -157,11 +156,11 @@ class VertoSession:
         has_call: Callable[[VertoCallId], bool] = lambda _: False,
     ) -> None:
         self._settings = settings
+        self._voice_sdk_id = voice_sdk_id
         self._outgoing = Outgoing(voice_sdk_id)
         self.calls = CallTable(self._outgoing, settings, has_call=has_call)
         self.state = State.NEW
         self.session_id: SessionId | None = None
-        self.lost_calls: tuple[VertoCallId, ...] = ()
         self._logins: deque[tuple[RequestRef, LoginRequest]] = deque()
         self._refusals = 0
         self._is_visitor = False
@@ -174,6 +173,11 @@ class VertoSession:
         self._login_deadline = now + settings.login_timeout
         self._ping_at, self._ping_interval = now, settings.ping_interval
         self._token_expires_at: float | None = None
+
+    @property
+    def voice_sdk_id(self) -> VoiceSdkId:
+        """What every frame of this socket carries."""
+        return self._voice_sdk_id
 
     @property
     def is_open(self) -> bool:
@@ -214,7 +218,8 @@ class VertoSession:
         now: float,
         token_lifetime: float | None = None,
         call_report_id: str | None = None,
-        lost_calls: Sequence[VertoCallId] = (),
+        lost: CallTable | None = None,
+        reattached: Sequence[VertoCallId] = (),
     ) -> list[Event]:
         """The login being checked is good.
 
@@ -222,7 +227,8 @@ class VertoSession:
             session_id: the session's; on a socket that is logged in already, the same as before.
             token_lifetime: seconds until the client's token expires.
             call_report_id: turns call reports on.
-            lost_calls: calls that the client had under this session id and cannot get back.
+            lost: the calls that the client had under this session id on another socket.
+            reattached: those of them that it keeps.
         """
         if self.state is State.CLOSED:
             return []
@@ -239,10 +245,10 @@ class VertoSession:
                 self._ping_interval = self._settings.mobile_ping_interval
             self._ping_at = now + self._ping_interval
             self.calls.begin(session_id)
-            for verto_call_id in lost_calls:
-                self.calls.end_lost(verto_call_id, causes.NETWORK_OUT_OF_ORDER)
+            if lost is not None:
+                self.calls.adopt(lost, reattached)
             # After a login on a live socket this message would end the client's calls (verto-js 0, trap 3).
-            self._outgoing.request("telnyx_rtc.clientReady", {"reattached_sessions": []})
+            self._outgoing.request("telnyx_rtc.clientReady", {"reattached_sessions": list(reattached)})
         return self._next_login()
 
     def refuse_login(self, message: str, *, now: float, code: int = AUTHENTICATION_FAILED) -> list[Event]:
@@ -270,20 +276,22 @@ class VertoSession:
             self._outgoing.error(ref, CALL_ERROR, message)
 
     def punt(self) -> None:
-        """Kick the client out: it ends its calls and does not come back. For a session taken over by another socket."""
+        """Kick the client out, for its session has been taken over by another socket: it ends its calls and does not
+        come back. One that keeps its media without a socket comes back, which it tells from the call id (V-107)."""
         if self.state is State.READY:
-            self._outgoing.request("telnyx_rtc.punt", {})
+            kept_alive = self.calls.kept_alive
+            self._outgoing.request("telnyx_rtc.punt", {} if kept_alive is None else {"callID": kept_alive})
 
     def finish_speed_test(self) -> None:
         """The download that was asked for has been sent."""
         self._speed_test.finish()
 
     def close(self) -> None:
-        """The socket is gone; idempotent. `lost_calls` are those that lived then."""
+        """The socket is gone; idempotent. Its calls stay in `calls` for another socket to adopt."""
         if self.state is State.CLOSED:
             return
-        self.state, self.lost_calls = State.CLOSED, self.calls.live
-        self.calls.clear()
+        self.state = State.CLOSED
+        self.calls.detach()
         self._logins.clear()
 
     def handle_timeout(self, now: float) -> list[Event]:

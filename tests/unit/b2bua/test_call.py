@@ -23,7 +23,7 @@ from gateway.b2bua.core.actions import (
     SendEarlyMedia,
     SetHold,
 )
-from gateway.b2bua.core.call import BYE_GRACE, CONNECT_TIMEOUT, SETUP_TIMEOUT, Call, State
+from gateway.b2bua.core.call import CONNECT_TIMEOUT, SETUP_TIMEOUT, Call, State
 from gateway.b2bua.core.events import (
     CandidateTrickled,
     DescriptionReady,
@@ -46,6 +46,7 @@ from gateway.b2bua.core.events import (
     Routed,
     Unroutable,
 )
+from gateway.b2bua.core.recovery import BYE_GRACE
 from gateway.domain.causes import (
     CALL_REJECTED,
     INCOMPATIBLE_DESTINATION,

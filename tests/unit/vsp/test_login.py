@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.domain.causes import USER_BUSY
 from gateway.domain.ids import SessionId, VertoCallId
 from gateway.vsp.core.calls import CallRequested
 from gateway.vsp.core.messages import Login
@@ -431,21 +432,26 @@ def test_a_fresh_token_brings_invites_back() -> None:
     assert isinstance(talk.take_events()[0], CallRequested)
 
 
-def test_calls_that_cannot_be_re_attached_are_ended_between_result_and_client_ready() -> None:
+def test_v116_calls_that_are_over_get_a_bye_between_result_and_client_ready() -> None:
+    lost = Conversation().log_in().call("old-1").call("old-2").call("old-3")
+    lost.session.close()
+    lost.session.calls.send_bye(
+        VertoCallId("old-2"), cause=USER_BUSY, sip_code=486, sip_reason=None, sip_call_id=None, custom_headers=()
+    )
     talk = Conversation()
     talk.say("login", {"login": "a", "passwd": "b", "sessid": "sess-1"})
 
-    talk.session.accept_login(SessionId("sess-1"), now=0.0, lost_calls=[VertoCallId("old-1")])
+    talk.session.accept_login(SessionId("sess-1"), now=0.0, lost=lost.session.calls, reattached=[VertoCallId("old-3")])
 
-    result, bye, ready = talk.heard()
+    result, *byes, ready = talk.heard()
     assert "result" in result
-    assert (bye["method"], bye["params"]["callID"], bye["params"]["cause"]) == (
-        "telnyx_rtc.bye",
-        "old-1",
-        "NETWORK_OUT_OF_ORDER",
-    )
-    assert ready["params"] == {"reattached_sessions": []}
-    assert talk.session.calls.live == ()
+    assert [(bye["method"], bye["params"]["callID"], bye["params"]["cause"]) for bye in byes] == [
+        ("telnyx_rtc.bye", "old-1", "ORIGINATOR_CANCEL"),
+        ("telnyx_rtc.bye", "old-2", "USER_BUSY"),
+    ]
+    assert ready["params"] == {"reattached_sessions": ["old-3"]}
+    assert talk.session.calls.live == ("old-3",)
+    assert lost.session.calls.live == ()
 
 
 def test_a_session_remembers_the_calls_it_had_when_its_socket_closed() -> None:
@@ -454,8 +460,7 @@ def test_a_session_remembers_the_calls_it_had_when_its_socket_closed() -> None:
     talk.session.close()
     talk.session.close()
 
-    assert talk.session.lost_calls == ("one", "two")
-    assert talk.session.calls.live == ()
+    assert talk.session.calls.live == ("one", "two")
 
 
 def test_v106_a_punt_is_sent_to_a_ready_session_only() -> None:

@@ -8,6 +8,7 @@ import pytest
 from gateway.domain.identity import Identity
 from gateway.domain.ids import SessionId
 from gateway.vsp.client import VertoClient
+from gateway.vsp.core.messages import Login
 from gateway.vsp.registry import SessionRegistry
 from tests.unit.vsp.conversation import Conversation
 
@@ -26,6 +27,13 @@ def client(session_id: str, username: str = "alice", *, credential_id: str | Non
         logged_in_at=datetime(2026, 5, 1, tzinfo=UTC),
         flush=lambda: None,
         close=lambda _code, _reason: None,
+    )
+
+
+def login(session_id: str | None, *, wants_calls: bool = False) -> Login:
+    presented = None if session_id is None else SessionId(session_id)
+    return Login(
+        username="alice", password="p", token=None, session_id=presented, user_agent="", wants_calls=wants_calls
     )
 
 
@@ -84,7 +92,7 @@ def test_a_lost_session_is_kept_but_not_rung() -> None:
     assert registry.find_by_username("alice") is None
     assert registry.find(SessionId("s1")) is None
     assert [snapshot.is_connected for snapshot in registry.sessions()] == [False]
-    assert registry.owned(SessionId("s1"), identity()) is one
+    assert registry.reclaimed(login("s1"), identity(), "") is one
     registry.forget(SessionId("s1"))
     assert len(registry) == 0
 
@@ -94,9 +102,9 @@ def test_v43_a_session_of_somebody_else_is_not_found(other: Identity) -> None:
     registry = SessionRegistry()
     registry.add(client("s1"))
 
-    assert registry.owned(SessionId("s1"), other) is None
-    assert registry.owned(SessionId("s2"), identity()) is None
-    assert registry.owned(None, identity()) is None
+    assert registry.reclaimed(login("s1"), other, "") is None
+    assert registry.reclaimed(login("s2"), identity(), "") is None
+    assert registry.reclaimed(login(None), identity(), "") is None
 
 
 def test_the_end_of_a_replaced_socket_does_not_touch_its_successor() -> None:

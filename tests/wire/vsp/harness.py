@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +44,9 @@ class RecordingControl:
     calls: list[tuple[ClientSession, Invite]] = field(default_factory=list)
     messages: list[tuple[SessionId, VertoCallId, ClientMessage]] = field(default_factory=list)
     lost: list[SessionId] = field(default_factory=list)
+    detached: list[SessionId] = field(default_factory=list)
+    replaced: list[ClientSession] = field(default_factory=list)
+    kept: list[VertoCallId] = field(default_factory=list)
     on_call: Callable[[ClientSession, Invite], None] = lambda _session, _invite: None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -62,14 +65,21 @@ class RecordingControl:
         self.messages.append((session_id, verto_call_id, message))
         self.changed.set()
 
+    def session_detached(self, session_id: SessionId) -> None:
+        """Keep it."""
+        self.detached.append(session_id)
+        self.changed.set()
+
     def session_lost(self, session_id: SessionId) -> None:
         """Keep it."""
         self.lost.append(session_id)
         self.changed.set()
 
-    def session_replaced(self, session: ClientSession) -> None:
-        """Not in this issue."""
-        raise AssertionError("no session can be re-attached yet")
+    def session_replaced(self, session: ClientSession) -> Sequence[VertoCallId]:
+        """Keep it; the client keeps what the test says."""
+        self.replaced.append(session)
+        self.changed.set()
+        return self.kept
 
     async def wait_until(self, is_true: Callable[[], bool]) -> None:
         """Return once it holds; looked at whenever something was told."""
@@ -150,7 +160,8 @@ async def running(
     listen: tuple[str, ...] = ("http://127.0.0.1:0",),
     **settings: Any,
 ) -> AsyncIterator[Running]:
-    """Start a server with these `VspSettings`; stop it cleanly."""
+    """Start a server with these `VspSettings`; stop it cleanly. A lost socket ends its session, unless one says so."""
+    settings = {"reattach_window": 0.0, **settings}
     control, registry = RecordingControl(), SessionRegistry()
     verto = VertoServer(VspSettings(**settings), authenticate=authenticate, control=control, registry=registry)
     http = HttpServer(HttpSettings(listen=listen, data_dir=data_dir), routes=[], websocket=verto.handle)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from gateway.domain.ids import Sdp
 from gateway.media.core.rtp import RtpPacket
 from tests.harness.gateway import PASSWORD, Running
-from tests.harness.verto_client import VertoClient, connected
+from tests.harness.verto_client import Message, VertoClient, connected
 from tests.wire.media import sound
 from tests.wire.media.browser import CODEC_LINES, Browser
 
@@ -64,6 +64,18 @@ class Phone:
         self.media[call_id] = browser
         await self.verto.answer(call_id, await browser.answer(Sdp(invites[0]["sdp"])))
 
+    async def take_up(self, call_id: str, *, count: int = 1) -> Message:
+        """Answer the attach number `count` of that call with a new peer connection; returns the attach."""
+        attach = await self.verto.wait_for("telnyx_rtc.attach", call_id=call_id, count=count)
+        old = self.media.get(call_id)
+        if old is not None:
+            await old.close()
+        browser = self.media[call_id] = Browser(codecs=self.codecs)
+        await self.verto.attach(call_id, await browser.answer(Sdp(attach["params"]["sdp"])))
+        async with asyncio.timeout(10):
+            await browser.connected.wait()
+        return attach
+
     async def until_over(self, call_id: str) -> tuple[str, int | None]:
         """The cause and SIP code with which the server ended the call."""
         bye = (await self.verto.wait_for("telnyx_rtc.bye", call_id=call_id))["params"]
@@ -103,6 +115,16 @@ class Phone:
         """Let go of the media of every call."""
         for browser in self.media.values():
             await browser.close()
+
+
+@asynccontextmanager
+async def back(gateway: Running, lost: Phone, user: str = "alice", **login: object) -> AsyncIterator[Phone]:
+    """The same phone on another socket, logged in to the same session; its media is what it was."""
+    async with connected(gateway.websocket) as verto:
+        await verto.login(user, PASSWORD, sessid=lost.verto.session_id, reconnection=True, **login)
+        one = Phone(verto, lost.codecs)
+        one.media = lost.media
+        yield one
 
 
 @asynccontextmanager

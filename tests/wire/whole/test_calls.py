@@ -212,19 +212,6 @@ async def test_digits_by_signalling_reach_the_far_end(gateway: Running) -> None:
         await alice.hang_up(call)
 
 
-async def test_lost_socket_ends_the_call_at_the_trunk(gateway: Running) -> None:
-    ended = asyncio.Event()
-    async with phone(gateway) as alice:
-        call = await alice.call(ECHO)
-        await alice.until_answered(call)
-        gateway.gateway.directory.subscribe(lambda fact: ended.set() if type(fact).__name__ == "CallEnded" else None)
-    async with asyncio.timeout(10):
-        await ended.wait()
-
-    records = (await gateway.get("/v2/gateway/calls?state=live"))["data"]
-    assert records == []
-
-
 async def test_call_record_has_times_codecs_and_cause(gateway: Running) -> None:
     async with phone(gateway, codecs=["PCMU"]) as alice:
         call = await alice.call(ECHO)

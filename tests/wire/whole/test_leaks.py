@@ -23,6 +23,7 @@ AT_ONCE: Final = 2
 SETTINGS: Final = {
     "lab": {"time_scale": 0.1},
     "calls": {"ring_timeout": 4.0, "stop_grace": 0.0, "max_calls_per_session": 50},
+    "verto": {"reattach_window": 0.5},
     "sip": {"t1": 0.05, "t4": 0.5},
     "media": {"port_quarantine": 0.1},
 }
