@@ -121,7 +121,10 @@ class Confirmed:
 
 @dataclass(frozen=True, slots=True)
 class Reoffered:
-    """A re-INVITE from the far end waits for `answer_reoffer` or `reject_reoffer`. `sdp` None: it wants an offer."""
+    """A re-INVITE or UPDATE from the far end waits for `answer_reoffer` or `reject_reoffer`. `sdp` None: give an offer.
+
+    One that only says again what was agreed refreshes the session; the user agent answers it by itself.
+    """
 
     sdp: Sdp | None
 
@@ -147,11 +150,13 @@ class Referred:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The dialog is over: BYE from the far end (answered already), no ACK (64*T1), or 408/481 to a request of ours."""
+    """The dialog is over: BYE from the far end (answered already), no ACK (64*T1), 408/481 to a request of ours, or
+    its session timer has run out."""
 
     q850: int | None
     reason: str
-    """`bye`, `no_ack`, `no_answer` (we offered, and the ACK or 2xx brought no answer), `dialog_lost`."""
+    """`bye`, `no_ack`, `no_answer` (we offered, and the ACK or 2xx brought no answer), `dialog_lost`,
+    `session_expired` (RFC 4028 section 10)."""
 
 
 SipCallEvent = Provisional | Answered | Rejected | Cancelled | Confirmed | Reoffered | InfoDtmf | Referred | Ended
@@ -255,8 +260,13 @@ class IncomingCall(Protocol):
     def progress(self, sdp: Sdp) -> None:
         """183 with SDP."""
 
-    def answer(self, sdp: Sdp) -> None:
-        """200 with SDP, repeated until the ACK comes (RFC 3261 section 13.3.1.4)."""
+    def answer(self, sdp: Sdp, *, session_expires: int | None = None) -> None:
+        """200 with SDP, repeated until the ACK comes (RFC 3261 section 13.3.1.4).
+
+        Args:
+            session_expires: seconds of a session timer (RFC 4028) that the far end is to refresh, whatever its INVITE
+                says; None: as the INVITE and the settings want it.
+        """
 
     def reject(self, status: int, reason: str, *, q850: int | None = None) -> None: ...
 

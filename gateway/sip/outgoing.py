@@ -19,6 +19,7 @@ from gateway.sip.core.headers.uri import SipUri
 from gateway.sip.core.invite_client import InviteClient
 from gateway.sip.core.message import Headers, Request
 from gateway.sip.core.reasons import reason_phrase
+from gateway.sip.core.session_timer import asking
 from gateway.sip.driver import Driver
 from gateway.sip.endpoint import Destination, Endpoint
 from gateway.sip.in_dialog import InDialog
@@ -40,6 +41,7 @@ class Services:
     tasks: TaskOwner
     timers: Timers
     user_agent: str
+    session_expires: int
     tokens: Callable[[], str]
     random: Callable[[], float]
 
@@ -57,7 +59,13 @@ class Services:
 
     def context(self, contact_uri: str) -> Context:
         """The context of a call's core."""
-        return Context(contact=f"<{contact_uri}>", user_agent=self.user_agent, timers=self.timers, random=self.random)
+        return Context(
+            contact=f"<{contact_uri}>",
+            user_agent=self.user_agent,
+            timers=self.timers,
+            random=self.random,
+            session_expires=self.session_expires,
+        )
 
 
 class Outgoing(InDialog):
@@ -159,6 +167,7 @@ class Outgoing(InDialog):
                 ALLOW,
                 SUPPORTED,
                 *self._replacing(),
+                *asking(context.session_expires),
                 ("User-Agent", context.user_agent),
                 *self._headers,
                 ("Content-Type", SDP),

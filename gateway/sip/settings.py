@@ -6,6 +6,7 @@ from typing import Final
 
 from gateway.sip.core.errors import SipError
 from gateway.sip.core.headers.uri import SipUri
+from gateway.sip.core.session_timer import MINIMUM
 from gateway.sip.transport.flow import Transport, is_ip_address
 
 SMALLEST_MESSAGE_LIMIT: Final = 4096
@@ -60,6 +61,10 @@ class SipSettings:
     resolve_timeout: float = 5.0
     """Seconds that a DNS query may take."""
 
+    session_expires: int = 1800
+    """Seconds of the session timer (RFC 4028) that our calls ask for, at least 90; 0 asks for none. A call whose far
+    end has gone silent ends by it. What a far end asks for is kept to in any case."""
+
     user_agent: str = "rtc-gateway"
     """User-Agent and Server header field."""
 
@@ -72,6 +77,8 @@ class SipSettings:
         _check_least("max_connections", self.max_connections, above=0)
         _check_least("max_transactions", self.max_transactions, above=0)
         _check_least("max_message_bytes", self.max_message_bytes, above=SMALLEST_MESSAGE_LIMIT - 1)
+        if self.session_expires and self.session_expires < MINIMUM:
+            raise ValueError(f"session_expires: must be 0 or at least {MINIMUM}")
         if not self.user_agent.isprintable():
             raise ValueError("user_agent: must not have control characters")
 

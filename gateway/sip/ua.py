@@ -76,6 +76,7 @@ class UserAgent:
             tasks=self._tasks,
             timers=Timers(settings.t1, settings.t2),
             user_agent=settings.user_agent,
+            session_expires=settings.session_expires,
             tokens=tokens,
             random=random,
         )

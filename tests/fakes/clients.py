@@ -225,7 +225,7 @@ class RecordingIncomingCall:
     def progress(self, sdp: Sdp) -> None:
         self._note("progress", sdp)
 
-    def answer(self, sdp: Sdp) -> None:
+    def answer(self, sdp: Sdp, *, session_expires: int | None = None) -> None:
         self._note("answer", sdp)
 
     def reject(self, status: int, reason: str, *, q850: int | None = None) -> None:

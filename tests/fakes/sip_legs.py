@@ -84,6 +84,7 @@ class FakeIncomingLeg(FakeLeg):
         self.headers: Sequence[tuple[str, str]] = ()
         self.offer = offer
         self.replaces: SipCallId | None = None
+        self.session_expires: int | None = None
 
     def ring(self) -> None:
         self._ask("ring")
@@ -91,8 +92,9 @@ class FakeIncomingLeg(FakeLeg):
     def progress(self, sdp: Sdp) -> None:
         self._ask("progress", sdp)
 
-    def answer(self, sdp: Sdp) -> None:
+    def answer(self, sdp: Sdp, *, session_expires: int | None = None) -> None:
         self._ask("answer", sdp)
+        self.session_expires = session_expires
 
     def reject(self, status: int, reason: str, *, q850: int | None = None) -> None:
         self._ask("reject", status, reason, q850)

@@ -64,6 +64,7 @@ class Sipp:
         pause_ms: talk or ringing time of the scenario (`-d`).
         credentials: user and password that it presents (`-au`, `-ap`).
         is_echo: send each RTP packet back to its sender.
+        keys: names in square brackets that the scenario uses, and their values.
     """
 
     scenario: str
@@ -74,6 +75,7 @@ class Sipp:
     pause_ms: int = 500
     credentials: tuple[str, str] | None = None
     is_echo: bool = False
+    keys: tuple[tuple[str, str], ...] = ()
 
     @property
     def port(self) -> int:
@@ -96,6 +98,8 @@ class Sipp:
         options += ["-trace_err", "-error_file", "errors.log", "-trace_msg", "-message_file", "messages.log"]
         if self.credentials is not None:
             options += ["-au", self.credentials[0], "-ap", self.credentials[1]]
+        for name, value in self.keys:
+            options += ["-key", name, value]
         if self.is_echo:
             options.append("-rtp_echo")
         return [*(("sudo", "-n") if needs_root else ()), PROGRAM, *options]

@@ -5,6 +5,7 @@ import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Final, TypeVar
@@ -20,6 +21,8 @@ from gateway.sip.call import (
     IncomingCall,
     OutgoingCall,
     Provisional,
+    ReferProgress,
+    Referred,
     Rejected,
     Reoffered,
     SipCallEvent,
@@ -127,7 +130,7 @@ async def called(
 
 @asynccontextmanager
 async def calling(
-    scenario: str, transport: Transport, folder: Path, *, pause_ms: int = 500
+    scenario: str, transport: Transport, folder: Path, *, pause_ms: int = 500, keys: tuple[tuple[str, str], ...] = ()
 ) -> AsyncIterator[tuple[BareAgent, IncomingCall, SippProcess]]:
     """SIPp calls us."""
     async with bare_agent(transport) as bare:
@@ -231,7 +234,97 @@ async def test_the_far_end_hangs_up(transport: Transport, tmp_path: Path) -> Non
         await process.succeeds()
 
 
+async def test_the_far_end_has_us_call_somebody_and_is_told_how_it_goes(transport: Transport, tmp_path: Path) -> None:
+    async with called("uas_sends_refer", transport, tmp_path) as (bare, call, process):
+        await bare.hears(Answered)
+
+        assert (await bare.hears(Referred)).target.uri.startswith("sip:+12025550100@")
+        call.accept_refer()
+        call.notify_refer(200, "OK")
+
+        assert await bare.hears(Ended) == Ended(None, "bye")
+        await process.succeeds()
+
+
+async def test_the_far_end_calls_whom_we_name_and_tells_how_it_goes(transport: Transport, tmp_path: Path) -> None:
+    async with called("uas_takes_refer", transport, tmp_path) as (bare, call, process):
+        await bare.hears(Answered)
+        told: asyncio.Queue[ReferProgress] = asyncio.Queue()
+
+        call.refer("sip:+12025550100@127.0.0.1", told.put_nowait)
+
+        async with asyncio.timeout(PATIENCE):
+            assert [(await told.get()).status for _ in range(3)] == [202, 180, 200]
+        call.hangup()
+        await process.succeeds()
+
+
+async def test_a_session_timer_of_the_far_end_is_refreshed_with_the_same_description(
+    transport: Transport, tmp_path: Path
+) -> None:
+    async with called("uas_session_timer", transport, tmp_path) as (bare, _call, process):
+        await bare.hears(Answered)
+
+        assert await bare.hears(Ended) == Ended(None, "bye"), "call control hears nothing of the refreshes"
+        await process.succeeds()
+
+
 # SIPp calls
+
+
+async def test_a_caller_that_refers_is_refused_or_told_how_it_goes(transport: Transport, tmp_path: Path) -> None:
+    async with calling("uac_refer", transport, tmp_path) as (bare, call, process):
+        call.answer(bare.answer_to(call.offer))
+        await bare.hears(Confirmed)
+
+        await bare.hears(Referred)
+        call.reject_refer(603)
+        await bare.hears(Referred)
+        call.accept_refer()
+        call.notify_refer(486, "Busy Here")
+
+        await bare.hears(Ended)
+        await process.succeeds()
+
+
+async def test_a_caller_takes_the_place_of_another_call(transport: Transport, tmp_path: Path) -> None:
+    first = Sipp(scenario="uac_inbound_basic", host=loopback_address(), transport=transport, pause_ms=20_000)
+    async with bare_agent(transport) as bare:
+        (tmp_path / "first").mkdir()
+        async with sipp(replace(first, remote=bare.address), tmp_path / "first"):
+            old = await bare.gets_call()
+            old.answer(bare.answer_to(old.offer))
+            await bare.hears(Confirmed)
+            there = old.dialog
+            assert there is not None
+            keys = (("replaces", f"{there.call_id};to-tag={there.from_tag};from-tag={there.to_tag}"),)
+            second = Sipp(
+                scenario="uac_replaces",
+                host=loopback_address(),
+                transport=transport,
+                remote=bare.address,
+                pause_ms=200,
+                keys=keys,
+            )
+            (tmp_path / "second").mkdir()
+            async with sipp(second, tmp_path / "second") as process:
+                new = await bare.gets_call()
+                assert new.replaces == old.sip_call_id
+                new.answer(bare.answer_to(new.offer))
+                await bare.hears(Confirmed)
+
+                assert await bare.hears(Ended) == Ended(None, "bye")
+                await process.succeeds()
+            old.hangup()
+
+
+async def test_a_session_timer_of_the_caller_is_kept_to(transport: Transport, tmp_path: Path) -> None:
+    async with calling("uac_session_timer", transport, tmp_path) as (bare, call, process):
+        call.answer(bare.answer_to(call.offer))
+        await bare.hears(Confirmed)
+
+        assert await bare.hears(Ended) == Ended(None, "bye"), "the refreshes are no business of call control"
+        await process.succeeds()
 
 
 @pytest.mark.parametrize("scenario", ["uac_inbound_basic", "uac_inbound_pcmu_dtmf"])

@@ -6,18 +6,20 @@ from typing import Final
 from gateway.domain.ids import Sdp
 from gateway.sip.core.dialog import Dialog
 from gateway.sip.core.errors import SipError
+from gateway.sip.core.headers.session_expires import min_se_of, session_expires_of
 from gateway.sip.core.info_dtmf import MEDIA_TYPES
 from gateway.sip.core.message import Request, Response
+from gateway.sip.core.session_timer import MINIMUM, TIMER, supported
 
 SDP: Final = "application/sdp"
-ALLOW: Final = ("Allow", "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, REFER, NOTIFY")
+ALLOW: Final = ("Allow", "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REFER, NOTIFY")
 METHODS: Final = frozenset(ALLOW[1].split(", "))
-SUPPORTED: Final = ("Supported", "replaces, norefersub")
-"""RFC 3891 and RFC 4488."""
+SUPPORTED: Final = ("Supported", "timer, replaces, norefersub")
+"""RFC 4028, RFC 3891 and RFC 4488."""
 EXTENSIONS: Final = frozenset(SUPPORTED[1].split(", "))
 CAPABILITIES: Final = (ALLOW, ("Accept", ", ".join((SDP, *MEDIA_TYPES))), SUPPORTED)
 
-_ACCEPTED_BODIES: Final = {"INVITE": (SDP,), "ACK": (SDP,), "INFO": MEDIA_TYPES}
+_ACCEPTED_BODIES: Final = {"INVITE": (SDP,), "ACK": (SDP,), "UPDATE": (SDP,), "INFO": MEDIA_TYPES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def find_refusal(request: Request) -> Refusal | None:
         return Refusal(420, "Bad Extension", (("Unsupported", ", ".join(unknown)),))
     if request.method == "REFER" and request.to.tag is None:
         return Refusal(403, "REFER Only Within A Dialog")
-    return _find_body_refusal(request) or _find_dialog_refusal(request)
+    return _find_body_refusal(request) or _find_timer_refusal(request) or _find_dialog_refusal(request)
 
 
 def sdp_of(message: Request | Response) -> Sdp | None:
@@ -58,6 +60,20 @@ def _find_body_refusal(request: Request) -> Refusal | None:
     if request.content_type not in accepted:
         return Refusal(415, "Unsupported Media Type", (("Accept", ", ".join(accepted)),))
     return None
+
+
+def _find_timer_refusal(request: Request) -> Refusal | None:
+    """A session interval below ours gets 422, if its sender knows what that means (RFC 4028 section 9)."""
+    if request.method not in ("INVITE", "UPDATE"):
+        return None
+    try:
+        asked = session_expires_of(request.headers)
+        min_se_of(request.headers)
+    except SipError:
+        return Refusal(400, "Bad Session-Expires")
+    if asked is None or asked.interval >= MINIMUM or TIMER not in supported(request.headers):
+        return None
+    return Refusal(422, "Session Interval Too Small", (("Min-SE", str(MINIMUM)),))
 
 
 def _find_dialog_refusal(request: Request) -> Refusal | None:

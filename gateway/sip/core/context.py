@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.sip.core.accepted import Timers
-from gateway.sip.core.capabilities import ALLOW
+from gateway.sip.core.capabilities import ALLOW, SUPPORTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,14 +15,16 @@ class Context:
         contact: our Contact value.
         user_agent: value of User-Agent and Server.
         random: gives numbers from 0 up to but not including 1.
+        session_expires: seconds of the session timer that we ask for, 0 for none.
     """
 
     contact: str
     user_agent: str
     timers: Timers
     random: Callable[[], float]
+    session_expires: int = 0
 
     @property
     def invite_headers(self) -> tuple[tuple[str, str], ...]:
         """For an INVITE of ours and for a 2xx to one of theirs."""
-        return (("Contact", self.contact), ALLOW)
+        return (("Contact", self.contact), ALLOW, SUPPORTED)

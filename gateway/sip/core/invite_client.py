@@ -23,10 +23,12 @@ from gateway.sip.core.capabilities import sdp_of
 from gateway.sip.core.context import Context
 from gateway.sip.core.dialog import Dialog, DialogId, Stage
 from gateway.sip.core.errors import SipError
+from gateway.sip.core.headers.cseq import CSeq
 from gateway.sip.core.message import Request, Response, response_to
 from gateway.sip.core.offer_answer import Move, OfferAnswer, Turn
 from gateway.sip.core.replies import answer_early, reason_headers, rejection
 from gateway.sip.core.session import Session
+from gateway.sip.core.session_timer import raised
 
 MAX_FORKS: Final = 16
 """Dialogs that one INVITE may make; what a further fork sends is not looked at."""
@@ -99,6 +101,8 @@ class InviteClient:
         self._acks: dict[str, SendAck] = {}
         self._deadline: float | None = now + RING_LIMIT
         self._hangup_q850: int | None = None
+        self._is_raised = False
+        """Whether a 422 has been answered with a longer session interval."""
 
     @property
     def is_over(self) -> bool:
@@ -143,7 +147,7 @@ class InviteClient:
         if response.status < 200:
             return self._on_provisional(response, now)
         if response.status < 300:
-            return self._on_success(response)
+            return self._on_success(response, now)
         return self._on_refused(response) if self.state in PENDING else []
 
     def on_failure(self, client_request: ClientRequest, failure: Failure) -> list[Action]:
@@ -182,7 +186,7 @@ class InviteClient:
             early = self._early.setdefault(tag, _Early(dialog))
             early.sdp = sdp or early.sdp
 
-    def _on_success(self, response: Response) -> list[Action]:
+    def _on_success(self, response: Response, now: float) -> list[Action]:
         try:
             dialog = Dialog.from_response(self._client_request.request, response)
         except SipError:
@@ -199,9 +203,9 @@ class InviteClient:
         early = self._early.pop(tag, None)
         if early is not None:
             dialog.remote_seq = early.dialog.remote_seq
-        return [ack, *self._take(dialog, response, early)]
+        return [ack, *self._take(dialog, response, early, now)]
 
-    def _take(self, dialog: Dialog, response: Response, early: _Early | None) -> list[Action]:
+    def _take(self, dialog: Dialog, response: Response, early: _Early | None, now: float) -> list[Action]:
         """The first 2xx is the call. One after a hang-up, or of another fork, is hung up (section 13.2.2.4)."""
         sdp = sdp_of(response) or (early.sdp if early is not None else None)
         exchange = OfferAnswer(Turn.OURS_PENDING)
@@ -212,7 +216,10 @@ class InviteClient:
             exchange=exchange,
             is_call_id_owner=True,
             authentication=self._authentication,
+            local_sdp=sdp_of(self._client_request.request),
+            remote_sdp=sdp,
         )
+        session.established(response, now)
         if self.state not in PENDING:
             self._forks[dialog.dialog_id.remote_tag] = session
             return self._of(session, session.hangup(None))
@@ -226,14 +233,26 @@ class InviteClient:
         return [Notify(Answered(sdp, dict(response.headers.items())))]
 
     def _on_refused(self, response: Response) -> list[Action]:
-        if self.state in HUNG_UP or self._authentication is None:
-            return self._end(rejection(response))
-        retry = self._authentication.retry(self._client_request, response)
+        retry = None if self.state in HUNG_UP else self._retry(response)
         if retry is None:
             return self._end(rejection(response))
         self.state, self._client_request = State.CALLING, retry
         self._early.clear()
         return [Send(retry)]
+
+    def _retry(self, response: Response) -> ClientRequest | None:
+        """The INVITE once more: with credentials, or with the session interval that somebody insists on."""
+        if response.status != 422:
+            return None if self._authentication is None else self._authentication.retry(self._client_request, response)
+        headers = None if self._is_raised else raised(self._client_request.request.headers, response)
+        if headers is None:
+            return None
+        self._is_raised = True
+        for field in ("Authorization", "Proxy-Authorization"):  # used once: the challenge comes again
+            headers.remove(field)
+        invite = self._client_request.request
+        headers.set("CSeq", str(CSeq(invite.cseq.number + 1, "INVITE")))
+        return ClientRequest(Request("INVITE", invite.uri, headers, invite.body), self._client_request.next_hop)
 
     # Requests of the far end
 
@@ -252,7 +271,8 @@ class InviteClient:
         if request.method == "INVITE":  # ours is under way (section 14.2)
             return [Respond(responder, response_to(request, 491))]
         if request.method != "BYE":
-            return answer_early(request, responder)
+            self._early[remote_tag].dialog.refresh_target(request)
+            return answer_early(request, responder, headers=self._context.invite_headers, offer_refusal=491)
         # A callee may not hang up an early dialog (section 15), but one whose 200 got lost does.
         del self._early[remote_tag]
         actions: list[Action] = [Respond(responder, response_to(request, 200))]

@@ -91,8 +91,12 @@ class InviteServer:
         """183, with SDP if that is an answer: an offer may not go into an unreliable response (RFC 6337 section 2)."""
         return self._provisional(183, sdp if self.offer is not None else None, now)
 
-    def answer(self, sdp: Sdp, now: float) -> list[Action]:
-        """200 with our answer, or with our offer if the INVITE had none."""
+    def answer(self, sdp: Sdp, now: float, session_expires: int | None = None) -> list[Action]:
+        """200 with our answer, or with our offer if the INVITE had none.
+
+        Args:
+            session_expires: seconds of a session timer that call control wants, whatever the INVITE says.
+        """
         if self.state is not State.PROCEEDING:
             return []
         self.state = State.ANSWERED
@@ -103,7 +107,9 @@ class InviteServer:
             is_call_id_owner=False,
             authentication=self._authentication,
         )
-        return self.session.accept(self._invite, self._responder, sdp, now, is_first=True)
+        return self.session.accept(
+            self._invite, self._responder, sdp, now, is_first=True, session_expires=session_expires
+        )
 
     def reject(self, status: int, reason: str, q850: int | None) -> list[Action]:
         """A final 3xx to 6xx."""
@@ -141,7 +147,9 @@ class InviteServer:
         if request.method == "INVITE":  # section 14.2: before the final response to the first
             retry_after = ("Retry-After", str(int(self._context.random() * 11)))
             return [Respond(responder, response_to(request, 500, headers=(retry_after,)))]
-        return answer_early(request, responder)
+        self._dialog.refresh_target(request)
+        headers = (*self._context.invite_headers, ("Retry-After", str(int(self._context.random() * 11))))
+        return answer_early(request, responder, headers=headers, offer_refusal=500)
 
     def receive_ack(self, ack: Request) -> list[Action]:
         """The ACK of a 2xx."""

@@ -22,10 +22,13 @@ class ReinviteState(Enum):
 
 @dataclass(slots=True)
 class Reinvite:
-    """The one re-INVITE of ours. `is_retry`: it has waited once for a 491 or for an INVITE of the far end."""
+    """The one re-INVITE of ours. `is_retry`: it has waited once for a 491 or for an INVITE of the far end.
+
+    `on_result` is None for one that only refreshes the session.
+    """
 
     sdp: Sdp
-    on_result: OnResult
+    on_result: OnResult | None
     state: ReinviteState = ReinviteState.WAITING
     client_request: ClientRequest | None = None
     deadline: float | None = None

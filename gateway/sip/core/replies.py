@@ -13,9 +13,18 @@ def answer_options(request: Request, *, to_tag: str | None = None) -> Response:
     return response_to(request, 200, to_tag=to_tag, headers=CAPABILITIES)
 
 
-def answer_early(request: Request, responder: Responder) -> list[Action]:
-    """The answer to a request other than INVITE and BYE in a dialog that is not confirmed yet."""
+def answer_early(
+    request: Request, responder: Responder, *, headers: tuple[tuple[str, str], ...], offer_refusal: int
+) -> list[Action]:
+    """The answer to a request other than INVITE and BYE in a dialog that is not confirmed yet.
+
+    Args:
+        headers: for a 2xx to an UPDATE.
+        offer_refusal: the answer to an UPDATE with an offer, while that of the INVITE waits (RFC 3311 section 5.2).
+    """
     match request.method:
+        case "UPDATE":
+            return [Respond(responder, response_to(request, offer_refusal if request.body else 200, headers=headers))]
         case "INFO":
             return answer_info(request, responder)
         case "OPTIONS":

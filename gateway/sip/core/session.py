@@ -41,6 +41,10 @@ from gateway.sip.core.referee import Referee
 from gateway.sip.core.referrer import Referrer
 from gateway.sip.core.reinvite import Reinvite, ReinviteState, glare_delay
 from gateway.sip.core.replies import answer_info, answer_options, q850_of, reason_headers, rejection
+from gateway.sip.core.session_timer import Due, SessionTimer, allows_update
+
+UPDATE_LIMIT: Final = 15.0
+"""Seconds that call control has for an UPDATE with an offer; its sender gives up after 32 s (timer F)."""
 
 REOFFER_LIMIT: Final = 30.0
 """Seconds that call control has for a re-INVITE of the far end; then it is refused with 500."""
@@ -71,6 +75,7 @@ class Session:
     Args:
         exchange: the state of offer and answer at the moment when the dialog was confirmed.
         authentication: answers challenges to our requests; None when we have no credentials.
+        local_sdp, remote_sdp: what was agreed; None where the first 2xx is still to be sent by `accept`.
         is_call_id_owner: we sent the INVITE that made the dialog (for the waiting time after a 491).
     """
 
@@ -82,6 +87,8 @@ class Session:
         exchange: OfferAnswer,
         is_call_id_owner: bool,
         authentication: Authentication | None = None,
+        local_sdp: Sdp | None = None,
+        remote_sdp: Sdp | None = None,
     ) -> None:
         self.dialog = dialog
         self.state = State.CONFIRMED
@@ -90,6 +97,12 @@ class Session:
         self._accepted: Accepted | None = None
         self._reoffer: _Reoffer | None = None
         self._reinvite: Reinvite | None = None
+        self._queued: Reinvite | None = None
+        """One that waits for the end of a re-INVITE that only refreshes."""
+        self._update: ClientRequest | None = None
+        self._may_update = False
+        self._local_sdp, self._remote_sdp = local_sdp, remote_sdp
+        self._timer = SessionTimer(context.session_expires)
         self._hangup_q850: int | None = None
         self._referee = Referee(context, self._send_new)
         self._referrer = Referrer(context, self._send_new, identity=f"<{NameAddr.parse(dialog.local).uri}>")
@@ -104,23 +117,29 @@ class Session:
         """Whether nothing more will happen in it."""
         return self.state is State.OVER
 
+    def established(self, response: Response, now: float) -> None:
+        """The 2xx to an INVITE of ours has made the dialog: its session timer begins."""
+        self._note_update(response)
+        self._timer.take(response, now)
+
     # What call control asks for
 
     def accept(
-        self, invite: Request, responder: Responder, sdp: Sdp, now: float, *, is_first: bool = False
+        self,
+        invite: Request,
+        responder: Responder,
+        sdp: Sdp,
+        now: float,
+        *,
+        is_first: bool = False,
+        session_expires: int | None = None,
     ) -> list[Action]:
         """Send the 2xx to an INVITE: with our answer, or with our offer if it had none."""
         wants_answer = self._exchange.turn is Turn.IDLE
         self._exchange.make(Move.WE_OFFER if wants_answer else Move.WE_ANSWER)
-        self.dialog.refresh_target(invite)
-        response = response_to(
-            invite,
-            200,
-            to_tag=self.dialog.dialog_id.local_tag,
-            headers=(*self._context.invite_headers, ("Server", self._context.user_agent)),
-            body=sdp.encode(),
-            content_type=SDP,
-        )
+        if not wants_answer:
+            self._remote_sdp = sdp_of(invite)
+        response = self._success(invite, sdp, now, session_expires)
         self._accepted = Accepted(
             responder,
             response,
@@ -133,14 +152,18 @@ class Session:
         return [self._accepted.send()]
 
     def answer_reoffer(self, sdp: Sdp, now: float) -> list[Action]:
-        """200 to the re-INVITE that waits."""
+        """200 to the re-INVITE or UPDATE that waits."""
         if (reoffer := self._reoffer) is None:
             return []
         self._reoffer = None
-        return self.accept(reoffer.request, reoffer.responder, sdp, now)
+        if reoffer.request.method == "INVITE":
+            return self.accept(reoffer.request, reoffer.responder, sdp, now)
+        self._exchange.make(Move.WE_ANSWER)
+        self._remote_sdp = sdp_of(reoffer.request)
+        return [Respond(reoffer.responder, self._success(reoffer.request, sdp, now))]
 
     def reject_reoffer(self, status: int) -> list[Action]:
-        """Refuse the re-INVITE that waits; the session goes on as it was."""
+        """Refuse the re-INVITE or UPDATE that waits; the session goes on as it was."""
         if (reoffer := self._reoffer) is None:
             return []
         self._reoffer = None
@@ -152,6 +175,9 @@ class Session:
         """Offer again. While an INVITE of the far end is under way it waits once, as after a 491."""
         if self.state is not State.CONFIRMED:
             return [Report(on_result, Rejected(481, "Call/Transaction Does Not Exist"))]
+        if self._reinvite is not None and self._reinvite.on_result is None and self._queued is None:
+            self._queued = Reinvite(sdp, on_result)
+            return []
         if self._reinvite is not None:
             return [Report(on_result, Rejected(491, "Request Pending"))]
         self._reinvite = Reinvite(sdp, on_result)
@@ -161,7 +187,8 @@ class Session:
         """BYE, but not before the ACK of the first 2xx. A re-INVITE of ours under way gets no result any more."""
         if self.state is not State.CONFIRMED:
             return []
-        self._reinvite = None
+        self._reinvite = self._queued = None
+        self._timer.stop()
         self._referrer.forget()
         actions = [*self.reject_reoffer(487), *self._referee.end()]
         if self._accepted is not None and self._accepted.is_first:
@@ -203,6 +230,8 @@ class Session:
         match request.method:
             case "INVITE":
                 return self._on_reinvite(request, responder, now)
+            case "UPDATE":
+                return self._on_update(request, responder, now)
             case "INFO":
                 return answer_info(request, responder)
             case "REFER" if self.state is State.CONFIRMED:
@@ -221,6 +250,7 @@ class Session:
             return []  # for a 2xx that was acknowledged before
         self._accepted = None
         sdp = sdp_of(ack) if accepted.wants_answer else None
+        self._remote_sdp = sdp or self._remote_sdp
         if accepted.wants_answer:
             self._exchange.make(Move.REFUSED if sdp is None else Move.THEY_ANSWER)
         if self.state is State.CLOSING:
@@ -248,6 +278,8 @@ class Session:
             return self._referrer.on_response(client_request, response, retry)
         if method == "NOTIFY":
             return self._referee.on_response(client_request, response, retry)
+        if method == "UPDATE":
+            return self._on_update_response(client_request, response, retry, now)
         if retry is not None:
             return [Send(retry)]
         self.state = State.OVER
@@ -260,6 +292,8 @@ class Session:
             return self._referrer.on_failure(client_request, failure)
         if method == "NOTIFY":
             return self._referee.on_failure(client_request)
+        if method == "UPDATE":
+            return self._on_update_failure(client_request, failure)
         if method == "BYE":
             self.state = State.OVER
             return []
@@ -274,7 +308,7 @@ class Session:
 
     def next_deadline(self) -> float | None:
         """When `handle_timeout` is due."""
-        waiting = (self._accepted, self._reoffer, self._reinvite, self._referee, self._referrer)
+        waiting = (self._accepted, self._reoffer, self._reinvite, self._referee, self._referrer, self._timer)
         deadlines = [one.deadline for one in waiting if one is not None and one.deadline is not None]
         return min(deadlines, default=None)
 
@@ -288,21 +322,122 @@ class Session:
         reinvite = self._reinvite
         if reinvite is not None and reinvite.deadline is not None and now >= reinvite.deadline:
             actions += self._press_reinvite(reinvite, now)
-        return actions
+        return actions if self.state is not State.CONFIRMED else [*actions, *self._keep_alive(now)]
+
+    # The session timer
+
+    def _keep_alive(self, now: float) -> list[Action]:
+        due = self._timer.due(now)
+        if due is Due.END and self._accepted is not None and self._accepted.is_first:
+            return [*self.hangup(None), Notify(Ended(None, "session_expired"))]  # a BYE, but not before the ACK
+        if due is Due.END:
+            return self._lose("session_expired")
+        return self._refresh(now) if due is Due.REFRESH else []
+
+    def _refresh(self, now: float) -> list[Action]:
+        """By UPDATE where the far end takes it, else by a re-INVITE that says the same once more (RFC 4028 7.4)."""
+        if self._may_update:
+            headers = (
+                *self._context.invite_headers,
+                *self._timer.request_lines(),
+                ("User-Agent", self._context.user_agent),
+            )
+            send = self._send_new("UPDATE", headers, b"")
+            self._update = send.client_request
+            return [send]
+        if self._reinvite is not None or self._local_sdp is None:
+            return []  # the re-INVITE that is under way refreshes as well
+        self._reinvite = Reinvite(self._local_sdp, None)
+        return self._try_reinvite(self._reinvite, now)
+
+    def _on_update_response(
+        self, client_request: ClientRequest, response: Response, retry: ClientRequest | None, now: float
+    ) -> list[Action]:
+        if client_request is not self._update or self.state is not State.CONFIRMED:
+            return []
+        self._update = retry
+        if retry is not None:
+            return [Send(retry)]
+        if response.status < 300:
+            self.dialog.refresh_target(response)
+            self.established(response, now)
+            return []
+        if response.status in (408, 481):
+            return self._lose("dialog_lost")
+        if response.status in (405, 501):
+            self._may_update = False
+            return self._refresh(now)
+        if response.status == 422 and self._timer.raise_to(response):
+            return self._refresh(now)
+        self._timer.try_again()
+        return []
+
+    def _on_update_failure(self, client_request: ClientRequest, failure: Failure) -> list[Action]:
+        if client_request is not self._update or self.state is not State.CONFIRMED:
+            return []
+        self._update = None
+        if failure == "timeout":
+            return self._lose("dialog_lost")
+        self._timer.try_again()
+        return []
 
     # Requests of the far end
 
     def _on_reinvite(self, request: Request, responder: Responder, now: float) -> list[Action]:
-        if self._reoffer is not None:  # section 14.2: a second one before the final response to the first
-            retry_after = ("Retry-After", str(int(self._context.random() * 11)))
-            return [Respond(responder, response_to(request, 500, headers=(retry_after,)))]
-        is_ours_sent = self._reinvite is not None and self._reinvite.state is not ReinviteState.WAITING
-        if is_ours_sent or self._accepted is not None or self.state is not State.CONFIRMED:
-            return [Respond(responder, response_to(request, 491))]
+        if (refusal := self._find_glare(request)) is not None:
+            return [Respond(responder, refusal)]
         if (sdp := sdp_of(request)) is not None:
             self._exchange.make(Move.THEY_OFFER)
+            if sdp == self._remote_sdp and self._local_sdp is not None:
+                # Only a refresh (RFC 4028 section 7.4): the same once more, and call control is left alone.
+                return self.accept(request, responder, self._local_sdp, now)
         self._reoffer = _Reoffer(request, responder, now + REOFFER_LIMIT)
         return [Notify(Reoffered(sdp))]
+
+    def _on_update(self, request: Request, responder: Responder, now: float) -> list[Action]:
+        """RFC 3311 section 5.2: a refresh is answered at once, an offer goes the way of a re-INVITE."""
+        sdp = sdp_of(request)
+        if sdp is not None and (refusal := self._find_glare(request)) is not None:
+            return [Respond(responder, refusal)]
+        if sdp is None:
+            return [Respond(responder, self._success(request, None, now))]
+        self._exchange.make(Move.THEY_OFFER)
+        if sdp == self._remote_sdp and self._local_sdp is not None:
+            self._exchange.make(Move.WE_ANSWER)
+            return [Respond(responder, self._success(request, self._local_sdp, now))]
+        self._reoffer = _Reoffer(request, responder, now + UPDATE_LIMIT)
+        return [Notify(Reoffered(sdp))]
+
+    def _find_glare(self, request: Request) -> Response | None:
+        """Why an offer of the far end comes at the wrong time (section 14.2, RFC 3311 section 5.2)."""
+        if self._reoffer is not None:  # a second one before the final response to the first
+            retry_after = ("Retry-After", str(int(self._context.random() * 11)))
+            return response_to(request, 500, headers=(retry_after,))
+        is_ours_sent = self._reinvite is not None and self._reinvite.state is not ReinviteState.WAITING
+        is_glare = is_ours_sent or self._accepted is not None or self.state is not State.CONFIRMED
+        return response_to(request, 491) if is_glare else None
+
+    def _success(self, request: Request, sdp: Sdp | None, now: float, session_expires: int | None = None) -> Response:
+        """The 2xx to an INVITE or UPDATE; it moves the remote target and begins the session timer anew."""
+        self._local_sdp = sdp or self._local_sdp
+        self._note_update(request)
+        self.dialog.refresh_target(request)
+        return response_to(
+            request,
+            200,
+            to_tag=self.dialog.dialog_id.local_tag,
+            headers=(
+                *self._context.invite_headers,
+                *self._timer.answer(request, now, demanded=session_expires),
+                ("Server", self._context.user_agent),
+            ),
+            body=b"" if sdp is None else sdp.encode(),
+            content_type=None if sdp is None else SDP,
+        )
+
+    def _note_update(self, message: Request | Response) -> None:
+        may_update = allows_update(message.headers)
+        self._may_update = self._may_update if may_update is None else may_update
 
     def _give_up_ack(self) -> list[Action]:
         self._accepted = None
@@ -330,6 +465,7 @@ class Session:
         self._exchange.make(Move.WE_OFFER)
         headers = (
             *self._context.invite_headers,
+            *self._timer.request_lines(),
             ("User-Agent", self._context.user_agent),
             ("Content-Type", SDP),
         )
@@ -358,7 +494,7 @@ class Session:
         is_current = reinvite is not None and reinvite.client_request is client_request
         if 200 <= response.status < 300:
             actions = self._acknowledge(client_request, response)
-            return [*actions, *self._take_answer(response)] if is_current else actions
+            return [*actions, *self._take_answer(response, now)] if is_current else actions
         if reinvite is None or not is_current:
             return []  # of a re-INVITE that a hang-up has overtaken
         if response.status >= 300:
@@ -374,6 +510,9 @@ class Session:
             return [Send(retry)]
         if response.status in (408, 481):
             return self._lose_by_reinvite(rejection(response))
+        if response.status == 422 and self._timer.raise_to(response):
+            self._exchange.make(Move.REFUSED)
+            return self._try_reinvite(reinvite, now)
         if response.status != 491:
             return self._finish_reinvite(rejection(response), Move.REFUSED)
         self._exchange.make(Move.REFUSED)
@@ -387,9 +526,12 @@ class Session:
             client_request.ack = self.dialog.ack(invite, credentials)
         return [SendAck(client_request.ack, self.dialog.next_hop)]
 
-    def _take_answer(self, response: Response) -> list[Action]:
+    def _take_answer(self, response: Response, now: float) -> list[Action]:
+        assert self._reinvite is not None
         if (sdp := sdp_of(response)) is None:  # RFC 3261 section 13.2.1: the 2xx must carry it
             return [*self._finish_reinvite(Rejected(488, "No Answer In 2xx"), Move.REFUSED), *self._lose("no_answer")]
+        self.established(response, now)
+        self._local_sdp, self._remote_sdp = self._reinvite.sdp, sdp
         return self._finish_reinvite(Answered(sdp, dict(response.headers.items())), Move.THEY_ANSWER)
 
     def _authenticated(self, client_request: ClientRequest, response: Response) -> ClientRequest | None:
@@ -400,11 +542,15 @@ class Session:
     # The end of things
 
     def _finish_reinvite(self, result: Answered | Rejected, move: Move | None = None) -> list[Action]:
-        reinvite, self._reinvite = self._reinvite, None
+        reinvite, self._reinvite, self._queued = self._reinvite, self._queued, None
         assert reinvite is not None
+        if self._reinvite is not None:
+            self._reinvite.deadline = self._timer.tried_at  # which has passed: at once
         if move is not None:
             self._exchange.make(move)
-        return [Report(reinvite.on_result, result)]
+        if isinstance(result, Rejected):
+            self._timer.try_again()
+        return [] if reinvite.on_result is None else [Report(reinvite.on_result, result)]
 
     def _lose_by_reinvite(self, result: Rejected) -> list[Action]:
         """408 and 481 to a request end the dialog (section 12.2.1.2)."""
@@ -417,8 +563,9 @@ class Session:
 
     def _end(self, reason: str, q850: int | None) -> list[Action]:
         was_closing, self._accepted = self.state is not State.CONFIRMED, None
+        self._timer.stop()
         actions = [*self.reject_reoffer(487), *self._referee.end(), *self._referrer.end()]
-        if self._reinvite is not None:
+        while self._reinvite is not None:
             actions += self._finish_reinvite(Rejected(487, "Request Terminated"))
         if self.state is not State.BYE_SENT:  # else the BYEs crossed, and ours waits for its own response
             self.state = State.OVER

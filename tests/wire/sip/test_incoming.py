@@ -219,7 +219,7 @@ async def test_digits_in_infos_are_told_and_other_bodies_refused() -> None:
 
 @pytest.mark.parametrize(
     ("method", "status"),
-    [("OPTIONS", 200), ("UPDATE", 405), ("MESSAGE", 405), ("FOO", 405)],
+    [("OPTIONS", 200), ("PRACK", 405), ("MESSAGE", 405), ("FOO", 405)],
 )
 @pytest.mark.parametrize("is_in_call", [True, False])
 async def test_requests_in_and_out_of_a_call_are_answered(method: str, status: int, is_in_call: bool) -> None:
@@ -229,7 +229,7 @@ async def test_requests_in_and_out_of_a_call_are_answered(method: str, status: i
         peer.sends(peer.request(method, cseq=2, to=to), agent)
         response = await peer.expects_response(status)
 
-        assert response.headers.get("Allow") == "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, REFER, NOTIFY"
+        assert response.headers.get("Allow") == "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REFER, NOTIFY"
         assert response.to.tag is not None
         if is_in_call:
             peer.sends(peer.request("BYE", cseq=3, to=to))
@@ -244,7 +244,7 @@ async def test_a_refer_and_a_notify_outside_of_a_call_are_refused(method: str, s
         assert (await peer.expects_response(status)).to.tag is not None
 
 
-@pytest.mark.parametrize("method", ["BYE", "INFO", "INVITE", "OPTIONS", "REFER", "NOTIFY"])
+@pytest.mark.parametrize("method", ["BYE", "INFO", "INVITE", "OPTIONS", "UPDATE", "REFER", "NOTIFY"])
 async def test_a_request_in_an_unknown_dialog_gets_481(method: str) -> None:
     async with running() as agent, Peer.listening() as peer:
         peer.sends(peer.request(method, to="<sip:bob@127.0.0.1>;tag=unknown", sdp=None), agent)

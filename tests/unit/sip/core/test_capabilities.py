@@ -4,6 +4,8 @@ from gateway.sip.core.capabilities import ALLOW, METHODS, find_refusal, sdp_of
 from gateway.sip.core.message import Request
 from tests.unit.sip.core.script import OFFER, request
 
+Lines = tuple[tuple[str, str], ...]
+
 
 def _with_body(method: str, content_type: str, encoding: str | None = None) -> Request:
     made = request(method, more=(("Content-Type", content_type),))
@@ -13,14 +15,14 @@ def _with_body(method: str, content_type: str, encoding: str | None = None) -> R
     return made
 
 
-@pytest.mark.parametrize("method", ["UPDATE", "PRACK", "REGISTER", "MESSAGE", "SUBSCRIBE", "FOO"])
+@pytest.mark.parametrize("method", ["PRACK", "REGISTER", "MESSAGE", "SUBSCRIBE", "FOO"])
 def test_a_method_that_we_do_not_serve_gets_405_with_allow(method: str) -> None:
     refusal = find_refusal(request(method))
 
     assert refusal is not None
     assert refusal.status == 405
     allowed = dict(refusal.headers)["Allow"].split(", ")
-    assert allowed == ["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "REFER", "NOTIFY"]
+    assert allowed == ["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "UPDATE", "REFER", "NOTIFY"]
 
 
 def test_a_refer_outside_of_a_dialog_gets_403() -> None:
@@ -44,15 +46,34 @@ def test_required_extensions_are_refused_by_name() -> None:
     refusal = find_refusal(request("INVITE", more=(("Require", "100rel, timer"), ("Require", "foo"))))
 
     assert refusal is not None
-    assert (refusal.status, refusal.headers) == (420, (("Unsupported", "100rel, timer, foo"),))
+    assert (refusal.status, refusal.headers) == (420, (("Unsupported", "100rel, foo"),))
 
 
 def test_a_peer_that_only_supports_extensions_is_served() -> None:
     assert find_refusal(request("INVITE", sdp=OFFER, more=(("Supported", "100rel, timer"),))) is None
 
 
-def test_a_session_expires_is_no_reason_to_refuse() -> None:
-    assert find_refusal(request("INVITE", more=(("Session-Expires", "90;refresher=uac"), ("Min-SE", "90")))) is None
+@pytest.mark.parametrize("asked", [(("Session-Expires", "90;refresher=uac"), ("Min-SE", "90")), (("x", "89"),)])
+def test_a_session_interval_that_is_long_enough_or_comes_from_a_proxy_is_taken(asked: Lines) -> None:
+    assert find_refusal(request("INVITE", more=asked)) is None
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_a_session_interval_below_90_s_gets_422_with_ours(method: str) -> None:
+    refusal = find_refusal(request(method, more=(("Session-Expires", "89"), ("k", "foo, Timer"))))
+
+    assert refusal is not None
+    assert (refusal.status, refusal.headers) == (422, (("Min-SE", "90"),))
+
+
+@pytest.mark.parametrize(
+    "line", [("Session-Expires", "soon"), ("Session-Expires", "90;refresher=me"), ("Min-SE", "-1"), ("x", "1" * 20)]
+)
+def test_a_broken_session_interval_gets_400(line: tuple[str, str]) -> None:
+    refusal = find_refusal(request("INVITE", more=(line,)))
+
+    assert refusal is not None
+    assert refusal.status == 400
 
 
 @pytest.mark.parametrize(

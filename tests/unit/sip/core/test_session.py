@@ -451,5 +451,5 @@ def test_an_empty_info_and_an_options_get_200() -> None:
 
     assert kinds(one.receive(in_dialog("INFO"), SEAT, NOW)) == ["200"]
     options = only(one.receive(in_dialog("OPTIONS", cseq=3), SEAT, NOW), Respond).response
-    assert options.headers.get("Allow") == "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, REFER, NOTIFY"
-    assert options.headers.get("Supported") == "replaces, norefersub"
+    assert options.headers.get("Allow") == "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REFER, NOTIFY"
+    assert options.headers.get("Supported") == "timer, replaces, norefersub"
