@@ -42,10 +42,7 @@ class DirectoryStore:
     async def get(self, key: str) -> bytes:
         """See `ObjectStore`."""
         path = self._path(key)
-        try:
-            return await self._run(path.read_bytes)
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-            raise NoSuchObject(key) from error
+        return await self._run(lambda: _read(path, key))
 
     async def entries(self, folder: str = "") -> list[Entry]:
         """See `ObjectStore`. Drafts that a crash left are removed on the way."""
@@ -73,10 +70,15 @@ class DirectoryStore:
                 return await loop.run_in_executor(self._pool, work)
         except TimeoutError as error:
             raise ReportStoreDown(f"{self._root}: no answer within {self._timeout} s") from error
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            raise
         except OSError as error:
             raise ReportStoreDown(f"{self._root}: {error.strerror or error}") from error
+
+
+def _read(path: Path, key: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise NoSuchObject(key) from error
 
 
 def _write(root: Path, path: Path, draft: Path, content: bytes) -> None:

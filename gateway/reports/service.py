@@ -26,6 +26,10 @@ from gateway.reports.uploads import Uploads
 
 def open_store(settings: ReportSettings) -> ObjectStore:
     """The store that the settings name. Nothing is made or asked yet."""
+    if settings.is_s3:
+        from gateway.reports.s3 import S3Store  # 16 MB of a library that only those load who need it
+
+        return S3Store(settings)
     return DirectoryStore(Path(settings.store), timeout=settings.store_timeout)
 
 

@@ -1,7 +1,5 @@
 """What every `ObjectStore` does; one suite for the folder and for S3."""
 
-from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -10,12 +8,8 @@ from gateway.observability.clock import utc_now
 from gateway.reports.objects import NoSuchObject, ObjectStore
 
 
-class ObjectStoreContract(ABC):
-    """Inherit it, and give the fixture `store` an empty store."""
-
-    @abstractmethod
-    def store(self) -> AsyncIterator[ObjectStore]:
-        """The fixture."""
+class ObjectStoreContract:
+    """Inherit it, with a fixture `store` that gives an empty store."""
 
     async def test_what_was_put_can_be_read(self, store: ObjectStore) -> None:
         await store.put("call/call_report/0.json", b"{}")
