@@ -13,6 +13,7 @@ from typing import Any, Final
 import pytest
 import pytest_asyncio
 
+from gateway.domain.push import Device
 from tests.harness.gateway import PASSWORD, Running, running
 from tests.harness.lab import heard_at_the_far_end, live_calls, ring, token_of, until_over_at_the_far_end
 from tests.interop.react_native.phone import HOST, CommandFailed, NativePhone, build, native_phone
@@ -298,3 +299,23 @@ async def test_debug_frames_draw_no_error(phone: NativePhone, gateway: Running) 
 
     assert sent[0] == "debug_report_start" and "debug_report_data" in sent
     assert await errors(phone) == []
+
+
+# ---- push
+
+
+async def test_device_is_registered_with_the_login_and_forgotten_on_request(
+    phone: NativePhone, gateway: Running
+) -> None:
+    await phone.log_in(gateway.wss, login="robert", password=PASSWORD, pushNotificationDeviceToken="token-of-a-phone")
+    registered = await gateway.gateway.devices.of_user("robert")
+    await phone.disable_push()
+    request = await phone.until("sent.telnyx_rtc.disable_push_notification")
+    answer = await phone.until("received.telnyx_rtc.disable_push_notification", after=request)
+
+    user_agent = f"ReactNative-{VERSION}"
+    expected = Device(username="robert", provider="android", token="token-of-a-phone", user_agent=user_agent)
+    assert registered == (expected,)
+    assert answer["message"]["id"] == request["message"]["id"]
+    assert "success" in answer["message"]["result"]["message"]
+    assert await gateway.gateway.devices.of_user("robert") == ()
