@@ -44,6 +44,12 @@ async def live_calls(gateway: Running) -> list[Any]:  # Any: JSON of the API
     return calls
 
 
+async def live_call(gateway: Running, verto_call_id: str) -> Any:  # Any: JSON of the API
+    """That one of them, beside what lost sockets of other tests have left."""
+    [call] = [call for call in await live_calls(gateway) if call["verto_call_id"] == verto_call_id]
+    return call
+
+
 async def token_of(gateway: Running, user: str, *, ttl: int = 600) -> str:
     """A JWT of a new credential of that user's connection."""
     provisioning = gateway.gateway.provisioning

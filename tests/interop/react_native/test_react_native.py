@@ -14,8 +14,9 @@ import pytest
 import pytest_asyncio
 
 from gateway.domain.push import Device
+from tests.harness.cable import cable
 from tests.harness.gateway import PASSWORD, Running, running
-from tests.harness.lab import heard_at_the_far_end, live_calls, ring, token_of, until_over_at_the_far_end
+from tests.harness.lab import heard_at_the_far_end, live_call, ring, token_of, until_over_at_the_far_end
 from tests.interop.react_native.phone import HOST, CommandFailed, NativePhone, build, native_phone
 
 pytestmark = [
@@ -165,17 +166,17 @@ async def test_trickling_phone_calls_without_candidates_in_its_offer(alice: Nati
 
 
 async def test_hold_and_unhold_keep_the_promises_of_the_sdk(alice: NativePhone, gateway: Running) -> None:
-    await alice.call(TONE, peerConnectionOptions=TRICKLE)
+    call_id = await alice.call(TONE, peerConnectionOptions=TRICKLE)
     active = await alice.until("call.active")
     await alice.until_tone(MILLIWATT)
     await alice.hold()
     await alice.until("call.held")
     await alice.until_silence()
-    assert [call["is_held"] for call in await live_calls(gateway)] == [True]
+    assert (await live_call(gateway, call_id))["is_held"]
     await alice.unhold()
     await alice.until("call.active", after=active)
     await alice.until_tone(MILLIWATT)
-    assert [call["is_held"] for call in await live_calls(gateway)] == [False]
+    assert not (await live_call(gateway, call_id))["is_held"]
 
 
 async def test_single_digits_and_several_at_once_reach_the_far_end_in_order(
@@ -269,6 +270,47 @@ async def test_inbound_call_that_the_user_declines_is_busy_for_the_trunk(alice: 
     await alice.hangup()
 
     assert (await until_over_at_the_far_end(gateway))["sip_status"] == 486
+
+
+# ---- a lost network
+
+
+async def test_call_survives_a_lost_network_and_is_heard_again_at_both_ends(
+    phone: NativePhone, gateway: Running
+) -> None:
+    async with cable(gateway.wss) as network:
+        await phone.log_in(network.address, login="alice", password=PASSWORD)
+        call_id = await phone.call(ECHO, peerConnectionOptions=TRICKLE)
+        await phone.until("call.active")
+        await phone.until_tone(MICROPHONE)
+        network.cut()
+        await phone.network(isConnected=False, isInternetReachable=False)
+        lost = await phone.until("call.dropped")
+        network.mend()
+        await phone.network(isConnected=True, isInternetReachable=True)
+        back = await phone.until("call.reattached", after=lost)
+        await phone.until_tone(MICROPHONE)
+        await until_heard(phone, gateway, is_the_phone)
+        first, second = await phone.frames("sent.login")
+        await phone.hangup()
+        over = await until_over_at_the_far_end(gateway)
+
+    assert back["callId"] == call_id
+    assert "sessid" not in first["params"] and second["params"]["sessid"]
+    assert (over["ended_by"], over["reason"]) == ("far_end", "bye")
+    assert await errors(phone) == []
+
+
+async def test_call_survives_the_change_to_another_network(alice: NativePhone, gateway: Running) -> None:
+    call_id = await alice.call(TONE, peerConnectionOptions=TRICKLE)
+    await alice.until("call.active")
+    await alice.until_tone(MILLIWATT)
+    await alice.network(type="cellular")
+    back = await alice.until("call.reattached")
+    await alice.until_tone(MILLIWATT)
+
+    assert back["callId"] == call_id
+    assert (await live_call(gateway, call_id))["state"] == "active"
 
 
 # ---- what the SDK tells of its calls
