@@ -95,6 +95,14 @@ class Site:
             yield client
 
     @asynccontextmanager
+    async def back(self, lost: MobileClient, **login: object) -> AsyncIterator[MobileClient]:
+        """The client on a new socket, as its SDK reconnects: with the session and the last `voice_sdk_id`."""
+        url = f"{self.gateway.websocket}/?voice_sdk_id={lost.rules.voice_sdk_id}"
+        async with dialed(lost.sdk, url, before=lost) as client:
+            await client.login(Login(username=lost.username, password=PASSWORD, **login))  # type: ignore[arg-type] # as Login
+            yield client
+
+    @asynccontextmanager
     async def client(self, sdk: Sdk, user: str | None = None, **login: object) -> AsyncIterator[MobileClient]:
         """A client of that SDK that is registered."""
         name = user if user is not None else await self.user()
@@ -137,14 +145,11 @@ async def converse(site: Site, client: MobileClient) -> None:
     await client.modify(call, "unhold")
     await client.dtmf(call, "12")
     await client.bye(call)
-    for number in (BUSY, EARLY_MEDIA):
-        call = await client.invite(number, OFFER)
-        if number == EARLY_MEDIA:
-            await client.wait_for("telnyx_rtc.media", call)
-            await client.wait_for("telnyx_rtc.answer", call)
-            await client.bye(call)
-        else:
-            await client.wait_for("telnyx_rtc.bye", call)
+    call = await client.invite(BUSY, OFFER)
+    await client.wait_for("telnyx_rtc.bye", call)
+    call = await client.invite(EARLY_MEDIA, OFFER)
+    await client.wait_for("telnyx_rtc.answer", call)
+    await client.bye(call)
     call = await site.ring(client, "hangup")
     await client.answer(call, ANSWER)
     await client.wait_for("telnyx_rtc.bye", call)

@@ -140,14 +140,14 @@ async def test_m038_an_inbound_invite_has_all_that_the_clients_demand(site: Site
 
 
 @platforms("iafr")
-async def test_m039_no_call_waits_for_the_acknowledgement_of_a_message(site: Site, sdk: Sdk) -> None:
-    async with site.client(sdk) as client:
+async def test_m039_no_call_waits_for_the_acknowledgement_of_a_message(unhurried: Site, sdk: Sdk) -> None:
+    async with unhurried.client(sdk) as client:
         client.acknowledges = False
         call = await client.invite(EARLY_MEDIA, OFFER)
         await client.wait_for("telnyx_rtc.media", call)
         await client.wait_for("telnyx_rtc.answer", call)
         await client.bye(call)
-        call = await site.ring(client, "hangup")
+        call = await unhurried.ring(client, "hangup")
         await client.answer(call, ANSWER)
 
         await client.wait_for("telnyx_rtc.bye", call)
@@ -173,8 +173,8 @@ async def test_m040_the_acknowledgements_that_do_come_are_taken_in_silence(site:
 
 
 @platforms("iafr")
-async def test_m041_a_call_gets_its_description_once_with_media_or_with_the_answer(site: Site, sdk: Sdk) -> None:
-    async with site.client(sdk) as client:
+async def test_m041_a_call_gets_its_description_once_with_media_or_with_the_answer(unhurried: Site, sdk: Sdk) -> None:
+    async with unhurried.client(sdk) as client:
         early = await talking(client, EARLY_MEDIA)
         plain = await talking(client, ECHO)
         media = client.all_of("telnyx_rtc.media")

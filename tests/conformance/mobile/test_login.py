@@ -60,12 +60,19 @@ async def test_m017_the_user_agent_may_be_a_text_or_an_object(site: Site, sdk: S
 async def test_m018_the_wish_to_get_calls_back_is_read_in_every_spelling(
     site: Site, sdk: Sdk, name: str, value: object
 ) -> None:
+    own = str(uuid.uuid4())
     login = Login(username=await site.user(), password=PASSWORD)
-    async with site.dialed(sdk) as client:
-        params = sdk.dialect.login_params(login, client.session_id)
-        params["loginParams"] = {name: value}
-        await client.request("login", params)
-        await client.register()
+    async with site.dialed(sdk, session_id=own) as client:
+        await client.login(login)
+        call = await client.invite(ECHO, OFFER)
+        await client.wait_for("telnyx_rtc.answer", call)
+        client.drop()
+        await client.is_closed.wait()
+    async with site.dialed(sdk, session_id=own) as again:
+        again.rules.calls = client.rules.calls
+        await again.request("login", {**sdk.dialect.login_params(login, own), "loginParams": {name: value}})
+        await again.wait_for("telnyx_rtc.attach", call)
+        await again.bye(call)
 
 
 @platforms("r")

@@ -21,8 +21,8 @@ RTP_DEADLINE = 5.0
 
 
 @platforms("afr")
-async def test_m042_the_transport_of_early_media_carries_the_answered_call(site: Site, sdk: Sdk) -> None:
-    async with site.client(sdk) as client, Media() as media:
+async def test_m042_the_transport_of_early_media_carries_the_answered_call(unhurried: Site, sdk: Sdk) -> None:
+    async with unhurried.client(sdk) as client, Media() as media:
         call = await media.place(client, EARLY_MEDIA)
         early = await client.wait_for("telnyx_rtc.media", call)
         await media.browser.accept(Sdp(early["sdp"]))

@@ -171,6 +171,12 @@ class MobileClient:
         self._pending[request_id].append((sent, future))
         return future
 
+    def drop(self) -> None:
+        """Lose the network: the connection breaks without a close frame."""
+        transport = self.socket._writer.transport
+        assert transport is not None
+        transport.abort()
+
     # ---- waiting
 
     def all_of(self, method: str, call_id: str | None = None) -> list[Message]:
@@ -291,14 +297,26 @@ class ToLoopback(AbstractResolver):
 
 @asynccontextmanager
 async def dialed(
-    sdk: Sdk, url: str, *, session_id: str | None = None, context: ssl.SSLContext | None = None
+    sdk: Sdk,
+    url: str,
+    *,
+    session_id: str | None = None,
+    before: MobileClient | None = None,
+    context: ssl.SSLContext | None = None,
 ) -> AsyncIterator[MobileClient]:
-    """An open socket of that SDK, closed at the end; then any violation is raised. Every host name is this machine."""
+    """An open socket of that SDK, closed at the end; then any violation is raised. Every host name is this machine.
+
+    Args:
+        session_id: the session that an earlier login left.
+        before: the client on its last socket, whose session and calls this one has.
+    """
     async with (
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=ToLoopback())) as http,
         http.ws_connect(url, ssl=context if context is not None else True, max_msg_size=0, autoping=False) as opened,
     ):
-        client = MobileClient(sdk, opened, session_id=session_id)
+        client = MobileClient(sdk, opened, session_id=session_id if before is None else before.session_id)
+        if before is not None:
+            client.rules.calls = before.rules.calls
         async with asyncio.TaskGroup() as group:
             group.create_task(client.read())
             try:
