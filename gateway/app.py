@@ -12,6 +12,7 @@ from typing import Final, Self
 from gateway.api.errors import telnyx_errors
 from gateway.api.guard import Guard
 from gateway.api.live import LiveFeed
+from gateway.api.reports import report_routes
 from gateway.api.routes import routes as api_routes
 from gateway.api.views import GatewayInfo, Views
 from gateway.auth.authenticator import Authenticator, Refusal
@@ -234,7 +235,11 @@ class Gateway:
         feed = LiveFeed(self.directory, self.registry)
         views = Views(calls=self.directory, records=calls, sessions=self.registry, info=self._info)
         lab_routes = [] if lab is None else LabApi(lab.switchboard, guard.allows).routes()
-        own_routes = [*api_routes(views, feed), *self.reports.routes()]
+        own_routes = [
+            *api_routes(views, feed),
+            *report_routes(views, feed, self.reports.archive),
+            *self.reports.routes(),
+        ]
         server = HttpServer(
             config.http,
             routes=[*own_routes, *lab_routes, *console_routes(await asyncio.to_thread(load_assets))],

@@ -42,7 +42,7 @@ async def show_call(request: web.Request, views: Views, feed: LiveFeed) -> web.R
     Raises:
         ResourceNotFound: there is none of that id.
     """
-    view = await _find(CallId(request.match_info["call_id"]), views, feed)
+    view = await find_call(CallId(request.match_info["call_id"]), views, feed)
     return web.json_response({"data": view.to_json()})
 
 
@@ -55,7 +55,7 @@ async def hang_up(request: web.Request, views: Views, feed: LiveFeed) -> web.Res
     """
     call_id = CallId(request.match_info["call_id"])
     if not _hang_up(views.calls, call_id):
-        await _find(call_id, views, feed)
+        await find_call(call_id, views, feed)
         raise CallHasEnded("that call is over", pointer="/call_id")
     return web.json_response({"data": {"result": "ok"}})
 
@@ -65,7 +65,12 @@ def _hang_up(calls: LiveCalls, call_id: CallId) -> bool:
     return snapshot is not None and snapshot.state != ENDED and calls.hangup(call_id)
 
 
-async def _find(call_id: CallId, views: Views, feed: LiveFeed) -> CallView:
+async def find_call(call_id: CallId, views: Views, feed: LiveFeed) -> CallView:
+    """A call, live or ended.
+
+    Raises:
+        ResourceNotFound: there is none of that id.
+    """
     for view in (*feed.live_calls(), *feed.recently_ended()):
         if view.call_id == call_id:
             return view

@@ -1,6 +1,6 @@
 """Debug frames of the SDKs: gathered in memory, written to the store in segments, off the path of the signalling.
 
-A segment ends when it is large, when it is old, when the report stops, or when its session does (verto-js 9.1).
+A segment ends when it is large, when it is old, when the report stops, or when the socket does (verto-js 9.1).
 """
 
 import asyncio
@@ -92,8 +92,8 @@ class DebugFrames:
         elif self._open_size > self._settings.max_buffered_bytes // 2:
             self._finish(max(self._open, key=lambda one: self._open[one].size))
 
-    def session_over(self, session_id: SessionId) -> None:
-        """Write what there is of a session; it may have ended without a stop."""
+    def socket_over(self, session_id: SessionId) -> None:
+        """Write what there is of a session; its socket may have gone without a stop."""
         for key in [key for key in self._open if key[0] == session_id]:
             self._finish(key)
 

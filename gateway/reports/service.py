@@ -87,7 +87,10 @@ class Reports:
         """A debug frame has come and been answered."""
         self._frames.take(session_id, kind=kind, report_id=report_id, call_id=call_id, text=text)
 
+    def socket_over(self, session_id: SessionId) -> None:
+        """A socket of the session has gone: its debug frames until now are a segment, as in Telnyx' own store."""
+        self._frames.socket_over(session_id)
+
     def session_over(self, session_id: SessionId) -> None:
         """The session has ended; its uploads may still come for a while."""
-        self._frames.session_over(session_id)
         self._grants.close(session_id, now=asyncio.get_running_loop().time())

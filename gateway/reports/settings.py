@@ -40,7 +40,7 @@ class ReportSettings:
     """Seconds between two looks for reports that are too old."""
 
     upload_window: float = 3600.0
-    """Seconds that a session's `call_report_id` is good for after its socket has gone: SDKs upload behind the call."""
+    """Seconds that a session's `call_report_id` is good for after its end: SDKs upload behind the call."""
 
     max_report_size: int = 2 * MIB
     """Largest call report in bytes; the SDKs split above 2 MB. A larger one is refused with 413."""

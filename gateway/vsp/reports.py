@@ -15,6 +15,9 @@ class ReportIntake(Protocol):
     def debug_frame(self, session_id: SessionId, *, kind: str, report_id: str, call_id: str | None, text: str) -> None:
         """A debug frame, answered already: its `type`, its `debug_report_id`, its call if that is known, all of it."""
 
+    def socket_over(self, session_id: SessionId) -> None:
+        """A socket of the session has gone; it may come back, with another one."""
+
     def session_over(self, session_id: SessionId) -> None:
         """The session has ended for good. Of no effect when it had no id."""
 
@@ -27,6 +30,9 @@ class NoReports:
         return None
 
     def debug_frame(self, session_id: SessionId, *, kind: str, report_id: str, call_id: str | None, text: str) -> None:
+        """See `ReportIntake`."""
+
+    def socket_over(self, session_id: SessionId) -> None:
         """See `ReportIntake`."""
 
     def session_over(self, session_id: SessionId) -> None:

@@ -199,6 +199,7 @@ class VertoServer:
             reason=socket.closed_by,
             duration_s=round(duration, 3),
         )
+        self._reports.socket_over(client.session_id)
         if self._settings.reattach_window <= 0 or self._is_stopping:
             if self._registry.remove(client):
                 self._control.session_lost(client.session_id)

@@ -187,7 +187,39 @@ export class Activity {
     row.hangup.setAttribute("aria-label", `End the call from ${call.caller} to ${call.callee}`);
     row.toggle.setAttribute("aria-expanded", String(isOpen));
     row.toggle.setAttribute("aria-label", `Details of the call to ${call.callee}`);
-    if (isOpen) row.detail.firstChild.replaceChildren(details(call));
+    if (isOpen) row.detail.firstChild.replaceChildren(details(call), ...this.#reportsOf(call));
+  }
+
+  /** What the client told about the call: asked for when somebody wants to see it. */
+  #reportsOf(call) {
+    if (!call.verto_call_id) return [];
+    const list = element("span", { class: "reports" });
+    const show = () => this.#listReports(call, list);
+    return [element("p", { class: "reports" }, element("button", { type: "button", class: "soft tiny", onclick: show }, "Client's reports"), list)];
+  }
+
+  async #listReports(call, list) {
+    const path = `/v2/gateway/calls/${encodeURIComponent(call.call_id)}/reports`;
+    try {
+      const { data } = await this.#api.get(path);
+      const names = data.some((one) => one.kind === "call_report") ? ["call_report", ...data.map((one) => one.name)] : data.map((one) => one.name);
+      const link = (name) => element("button", { type: "button", class: "plain code", onclick: () => this.#download(`${path}/${name}`, `${call.verto_call_id}-${name.replaceAll("/", "-").replace(/\.json$/, "")}.json`) }, name === "call_report" ? "whole report" : name);
+      list.replaceChildren(...(names.length ? names.map(link) : [element("span", { class: "quiet" }, "None yet. They come when the call is over.")]));
+    } catch (error) {
+      if (error instanceof ApiError) this.#onProblem({ title: "The reports could not be read", advice: error.message });
+      else throw error;
+    }
+  }
+
+  async #download(path, name) {
+    try {
+      const address = URL.createObjectURL(await (await this.#api.request(path)).blob());
+      element("a", { href: address, download: name }).click();
+      setTimeout(() => URL.revokeObjectURL(address), 10_000);
+    } catch (error) {
+      if (error instanceof ApiError) this.#onProblem({ title: "The report could not be read", advice: error.message });
+      else throw error;
+    }
   }
 
   #tick() {

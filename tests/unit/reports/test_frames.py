@@ -105,12 +105,12 @@ async def test_an_old_segment_is_written_before_the_report_stops() -> None:
     assert it.segments() == {"c/rtc_stats_reports/0.json": [1]}
 
 
-async def test_what_a_session_left_is_written_when_it_ends_and_others_go_on() -> None:
+async def test_what_a_socket_left_is_written_when_it_goes_and_others_go_on() -> None:
     async with site() as it:
         it.log_in(SessionId("t"))
         it.take(n=1)
         it.take(n=2, session_id="t", call_id="other")
-        it.frames.session_over(S)
+        it.frames.socket_over(S)
         await it.store.until(lambda: bool(it.store.objects))
         before = it.segments()
 

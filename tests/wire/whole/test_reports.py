@@ -13,10 +13,13 @@ from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
+from tests.fakes.objects import MemoryStore
 from tests.harness.gateway import PASSWORD, Running, running
 from tests.harness.log_lines import log_lines
 from tests.harness.verto_client import VertoClient, connected
+from tests.wire.whole.phone import phone
 
 CALL = "0DE2C6B1-7A51-4C5C-8F0B-0E1B2C3D4E5F"
 """As iOS spells it."""
@@ -101,7 +104,8 @@ async def test_v124_m77_reports_may_come_after_the_socket_has_gone(gateway: Runn
 
 
 async def test_an_id_whose_window_is_over_is_unknown(tmp_path: Path) -> None:
-    async with running(tmp_path, {"reports": {"upload_window": 0.001}}) as gateway:
+    settings = {"reports": {"upload_window": 0.001}, "verto": {"reattach_window": 0.0}}
+    async with running(tmp_path, settings) as gateway:
         async with logged_in(gateway) as (_, report_id):
             pass
         over = asyncio.Event()
@@ -423,3 +427,75 @@ async def test_reports_that_are_too_old_go_at_the_start(tmp_path: Path) -> None:
         await post(gateway, {}, headers(report_id))
 
     assert stored(tmp_path) == [f"{FOLDER}/call_report/final.json"]
+
+
+# ---- reading them back
+
+
+async def test_an_operator_lists_and_reads_the_reports_of_a_call(gateway: Running) -> None:
+    async with logged_in(gateway) as (_, report_id):
+        for segment in (0, 1):
+            await post(gateway, {"segment": segment, "stats": [segment]}, headers(report_id))
+        await post(gateway, {"track": "local"}, headers(report_id), path="/call_recording")
+
+    listed = (await gateway.get(f"/v2/gateway/calls/{CALL}/reports"))["data"]
+    one = await gateway.get(f"/v2/gateway/calls/{CALL}/reports/call_report/1.json")
+    whole = (await gateway.get(f"/v2/gateway/calls/{CALL}/reports/call_report"))["data"]
+
+    assert [(entry["name"], entry["kind"]) for entry in listed] == [
+        ("call_recording/local/0.json", "call_recording"),
+        ("call_report/0.json", "call_report"),
+        ("call_report/1.json", "call_report"),
+    ]
+    assert all(entry["size"] > 0 and entry["stored_at"].endswith("Z") for entry in listed)
+    assert (one["stats"], whole["stats"]) == ([1], [0, 1])
+
+
+async def test_reports_are_found_by_the_gateways_own_call_id(gateway: Running) -> None:
+    async with phone(gateway) as alice:
+        call_id = await alice.call("+12025550102")  # busy
+        await alice.until_over(call_id)
+        report_id = await report_id_of(alice.verto)
+        await post(gateway, {"stats": ["mine"]}, headers(report_id, call_id))
+    ours = (await gateway.get("/v2/gateway/calls?state=ended"))["data"][0]["call_id"]
+
+    whole = (await gateway.get(f"/v2/gateway/calls/{ours}/reports/call_report"))["data"]
+
+    assert whole["stats"] == ["mine"]
+    assert ours != call_id
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "nobody/reports",
+        "nobody/reports/call_report",
+        f"{CALL}/reports/call_report/9.json",
+        f"{CALL}/reports/..%2f..%2fjwt.key",
+        f"{CALL}/reports/../../gateway.db",
+        "..%2f/reports/jwt.key",
+    ],
+)
+async def test_what_is_not_a_report_is_not_found(gateway: Running, path: str) -> None:
+    async with logged_in(gateway) as (_, report_id):
+        await post(gateway, {}, headers(report_id))
+    url = URL(f"{gateway.http}/v2/gateway/calls/{path}", encoded=True)
+
+    given = {"Authorization": f"Bearer {gateway.key}"}
+    async with aiohttp.ClientSession() as http, http.get(url, headers=given) as answer:
+        assert answer.status == 404, await answer.text()
+
+
+async def test_reports_need_a_key_and_a_store(gateway: Running) -> None:
+    url = f"{gateway.http}/v2/gateway/calls/{CALL}/reports/call_report"
+    given = {"Authorization": f"Bearer {gateway.key}"}
+    async with logged_in(gateway) as (_, report_id), aiohttp.ClientSession() as http:
+        await post(gateway, {}, headers(report_id))
+        async with http.get(url) as without_key:
+            pass
+        store = gateway.gateway.reports.archive._store = MemoryStore()
+        store.is_down = True
+        async with http.get(url, headers=given) as without_store:
+            pass
+
+    assert (without_key.status, without_store.status) == (401, 503)
