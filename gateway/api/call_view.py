@@ -24,6 +24,7 @@ class CallView:
         cause: Verto's name, `cause_code` its number.
         sip_status: the SIP status that ended a call that was not answered.
         ended_by: the leg that hung up, `a` (caller) or `b`; None when the gateway did.
+        client_state: as the calling application gave it; not kept in the store.
         media: figures of both legs, `<leg>_<figure>`.
         stages: seconds from the start to each stage that an ended call reached.
     """
@@ -50,6 +51,7 @@ class CallView:
     verto_call_id: str | None = None
     sip_call_id: str | None = None
     trunk: str | None = None
+    client_state: str | None = None
     media: Mapping[str, float] = field(default_factory=dict)
     stages: Mapping[str, float] = field(default_factory=dict)
 
@@ -85,6 +87,7 @@ def of_snapshot(snapshot: CallSnapshot, ringing_at: datetime | None) -> CallView
         verto_call_id=snapshot.verto_call_id,
         sip_call_id=snapshot.sip_call_id,
         trunk=snapshot.trunk,
+        client_state=snapshot.client_state,
         media=_figures(snapshot.stats),
     )
 

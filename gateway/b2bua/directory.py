@@ -73,6 +73,7 @@ class CallSnapshot:
     sip_call_id: SipCallId | None
     trunk: str | None
     stats: dict[str, LegStats]
+    client_state: str | None = None
 
 
 @dataclass(slots=True)
@@ -86,6 +87,8 @@ class _Entry:
     session_id: SessionId | None
     verto_call_id: VertoCallId | None
     verto_legs: dict[tuple[SessionId, VertoCallId], VertoLeg]
+    client_state: str | None = None
+    """What the calling client's application wants to hear again with every event of the call; never read here."""
 
 
 def crossing_headers(headers: Headers) -> tuple[tuple[str, str], ...]:
@@ -221,7 +224,7 @@ class CallDirectory:
         )
         headers = crossing_headers(invite.custom_headers)
         entry = _Entry(
-            runner, number, invite.destination, identity.connection_id, *key, {key: leg_a}
+            runner, number, invite.destination, identity.connection_id, *key, {key: leg_a}, invite.client_state
         )  # fmt: skip
         self._begin(
             entry,
@@ -421,6 +424,7 @@ def _snapshot(call_id: CallId, entry: _Entry) -> CallSnapshot:
         sip_call_id=runner.sip_call_id,
         trunk=runner.trunk,
         stats={leg.value: figures for leg, figures in stats.items()},
+        client_state=entry.client_state,
     )
 
 
