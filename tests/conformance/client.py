@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.conformance.rules import FrameRules, Message
+from tests.conformance.rules import END, FrameRules, Message
 from tests.harness.gateway import PASSWORD, Running
 from tests.harness.verto_client import DEADLINE, VertoClient
 from tests.wire.whole.phone import Phone
@@ -38,6 +38,7 @@ class Client(VertoClient):
     Attributes:
         frames: everything the gateway sent as JSON, in order, answers and pings too.
         texts: what it sent that is no JSON.
+        kinds: the types of its frames.
         is_silent: whether it neither acknowledges nor answers pings.
     """
 
@@ -46,11 +47,15 @@ class Client(VertoClient):
         self.rules = socket.rules
         self.frames: list[Message] = []
         self.texts: list[str] = []
+        self.kinds: set[aiohttp.WSMsgType] = set()
         self.is_silent = False
 
     async def read(self) -> None:
         """Read until the socket closes; run it in a task."""
-        while (frame := await self.socket.receive()).type is aiohttp.WSMsgType.TEXT:
+        while (frame := await self.socket.receive()).type not in END:
+            self.kinds.add(frame.type)
+            if frame.type is not aiohttp.WSMsgType.TEXT:
+                continue
             if frame.data.startswith("#SP"):
                 self.texts.append(frame.data)
             else:

@@ -1,6 +1,7 @@
 """One running gateway for all tests of a module, which disturb each other as little as an operator's users do."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -8,6 +9,7 @@ import pytest_asyncio
 
 from tests.harness.gateway import Running, running
 
+FOLDER: Final = Path(__file__).parent
 QUICK: Final = {"lab": {"time_scale": 0.1}, "calls": {"stop_grace": 0.0}}
 """Scenarios of the lab at a tenth of their times; calls that a test left end with the gateway."""
 
@@ -22,5 +24,5 @@ async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of a module on one worker, where their gateway is."""
     for item in items:
-        if "/conformance/" in item.path.as_posix():
+        if item.path.is_relative_to(FOLDER):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))

@@ -17,12 +17,14 @@ Message = dict[str, Any]  # Any: JSON as it came
 
 _SPEED_TEST: Final = re.compile(r"#SPU \d+|#SPD \d+|#SPB .*")
 _WITHOUT_LOGIN: Final = ("login", "anonymous_login", "telnyx_rtc.ping")
-_FRAME_TYPES_OF_AN_END: Final = (
+END: Final = (
     aiohttp.WSMsgType.CLOSE,
     aiohttp.WSMsgType.CLOSING,
     aiohttp.WSMsgType.CLOSED,
     aiohttp.WSMsgType.ERROR,
 )
+"""Types of the frames after which nothing comes."""
+
 _PARTIES: Final = ("caller_id_name", "caller_id_number", "callee_id_name", "callee_id_number")
 
 
@@ -74,7 +76,7 @@ class FrameRules:
 
     def received(self, frame: aiohttp.WSMessage) -> None:
         """Any frame of the gateway's."""
-        if frame.type in _FRAME_TYPES_OF_AN_END:
+        if frame.type in END:
             return
         self._frame = str(frame.data)
         if self._need(frame.type is aiohttp.WSMsgType.TEXT, "text frames only (V-4)"):
