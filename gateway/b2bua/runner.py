@@ -39,6 +39,10 @@ from gateway.b2bua.core.call import Call, Ending, State
 from gateway.b2bua.core.events import (
     Event,
     HangupRequested,
+    LegAttached,
+    LegDetached,
+    LegReturned,
+    MediaProbed,
     MediaUp,
     Routed,
     Unroutable,
@@ -297,11 +301,24 @@ class CallRunner:
         self._emit(CallHeld(call_id=self.call_id, at=utc_now(), leg=leg, is_held=is_held))
 
     def _note(self, event: Event) -> None:
-        """Stage times that are no state of the call."""
-        if isinstance(event, MediaUp):
-            self._media_up.add(event.leg)
-            if len(self._media_up) == len(LegName):
-                self._stages.setdefault("media", round(self._loop.time() - self._started, 6))
+        """What is no state of the call: when media is up, and how clients come and go."""
+        match event:
+            case MediaUp(leg):
+                self._media_up.add(leg)
+                if len(self._media_up) == len(LegName):
+                    self._stages.setdefault("media", round(self._loop.time() - self._started, 6))
+            case LegDetached(leg):
+                self._log.info("leg_detached", leg=leg.value)
+            case LegReturned(leg):
+                self._log.info("leg_returned", leg=leg.value)
+            case LegAttached(leg):
+                self._log.info("leg_attached", leg=leg.value)
+                metrics.LEGS_RECOVERED.labels(how="attach").inc()
+            case MediaProbed(leg, is_alive=True):
+                self._log.info("leg_kept", leg=leg.value)
+                metrics.LEGS_RECOVERED.labels(how="kept").inc()
+            case _:
+                pass
 
     def _tell_stage(self, state: State) -> None:
         match state:

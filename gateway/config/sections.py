@@ -179,7 +179,13 @@ NOT_EMPTY: Final = frozenset({"http.listen", "sip.listen", "calls.browser_codecs
 """Lists that make no sense without an element. None of ours may name an element twice."""
 
 _MAY_BE_ZERO: Final = frozenset(
-    {"calls.stop_grace", "verto.refused_login_linger", "verto.speed_test_max_bytes", "auth.clock_skew"}
+    {
+        "calls.stop_grace",
+        "verto.reattach_window",
+        "verto.refused_login_linger",
+        "verto.speed_test_max_bytes",
+        "auth.clock_skew",
+    }
 )
 _PORTS: Final = frozenset({"lab.port"})
 

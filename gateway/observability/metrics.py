@@ -19,6 +19,12 @@ CALLS_ENDED: Final = Counter(
     ["direction", "outcome", "reason"],
     registry=REGISTRY,
 )
+LEGS_RECOVERED: Final = Counter(
+    "gateway_legs_recovered_total",
+    "Calls of a client that it has again after it lost its socket: by attach, or kept without a gap",
+    ["how"],
+    registry=REGISTRY,
+)
 CALL_SETUP_SECONDS: Final = Histogram(
     "gateway_call_setup_seconds",
     "From the invite to the answer, of calls that were answered",

@@ -19,11 +19,11 @@ class Phone:
         self.verto, self.codecs = verto, codecs
         self.media: dict[str, Browser] = {}
 
-    async def call(self, destination: str) -> str:
-        """Call and return the call id once the server has created the call."""
+    async def call(self, destination: str, **dialog: object) -> str:
+        """Call and return the call id once the server has created the call; `dialog` goes into dialogParams."""
         browser = Browser(codecs=self.codecs)
         offer = await browser.offer()
-        call_id = await self.verto.invite(destination, offer)
+        call_id = await self.verto.invite(destination, offer, call_id=None, **dialog)
         self.media[call_id] = browser
         return call_id
 
@@ -121,7 +121,7 @@ class Phone:
 async def back(gateway: Running, lost: Phone, user: str = "alice", **login: object) -> AsyncIterator[Phone]:
     """The same phone on another socket, logged in to the same session; its media is what it was."""
     async with connected(gateway.websocket) as verto:
-        await verto.login(user, PASSWORD, sessid=lost.verto.session_id, reconnection=True, **login)
+        await verto.login(user, PASSWORD, **{"sessid": lost.verto.session_id, "reconnection": True, **login})
         one = Phone(verto, lost.codecs)
         one.media = lost.media
         yield one
