@@ -11,12 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.observability import logging as logs
-from tests.bench import delay, load
+from tests.bench import delay, load, soak
 from tests.bench.calls import client, place
 from tests.bench.process import gateway_process
 from tests.bench.trunk import BenchTrunk
 
 PARTS = ("delay", "load", "setup")
+SOAK = "soak"
+"""Takes long, and runs only when it is asked for."""
 
 
 async def call_setup(count: int) -> dict[str, float]:
@@ -55,7 +57,7 @@ def table(title: str, rows: list[dict[str, object]]) -> Table:
 async def run(arguments: argparse.Namespace) -> dict[str, list[dict[str, object]]]:
     """The parts that were asked for, one after the other."""
     console, results = Console(stderr=True), {}
-    for part in PARTS:
+    for part in (*PARTS, SOAK):
         if part not in arguments.only:
             continue
         console.print(f"measuring {part} ...")
@@ -68,6 +70,8 @@ async def run(arguments: argparse.Namespace) -> dict[str, list[dict[str, object]
                     arguments.calls, arguments.load_seconds, prefer=prefer, codec=codec))}
                 for kind, prefer, codec in kinds
             ]  # fmt: skip
+        elif part == SOAK:
+            results[part] = [dataclasses.asdict(await soak.measure(arguments.clients, arguments.soak_seconds))]
         else:
             results[part] = [dict(await call_setup(arguments.setups))]
         console.print(table(part, results[part]))
@@ -77,11 +81,13 @@ async def run(arguments: argparse.Namespace) -> dict[str, list[dict[str, object]
 def main() -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="parts to run")
+    parser.add_argument("--only", nargs="+", choices=(*PARTS, SOAK), default=list(PARTS), help="parts to run")
     parser.add_argument("--delay-seconds", type=float, default=20.0, help="of each of the two delay calls")
     parser.add_argument("--calls", type=int, default=20, help="calls at once under load")
     parser.add_argument("--load-seconds", type=float, default=60.0, help="how long they talk")
     parser.add_argument("--setups", type=int, default=50, help="calls for the set-up figures")
+    parser.add_argument("--clients", type=int, default=100, help="clients of the soak")
+    parser.add_argument("--soak-seconds", type=float, default=300.0, help="how long they come and go")
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     arguments = parser.parse_args()
     logs.configure(level="warning")

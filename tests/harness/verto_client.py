@@ -116,6 +116,20 @@ class VertoClient:
             raise ConnectionError(f"socket closed before {method}")
         return message
 
+    async def first_of(self, *methods: str, call_id: str) -> Message:
+        """The first request of the server about that call with one of these methods."""
+
+        def found() -> Message | None:
+            about = (message for message in self.messages if message["params"].get("callID") == call_id)
+            return next((message for message in about if message["method"] in methods), None)
+
+        async with asyncio.timeout(DEADLINE), self._arrived:
+            await self._arrived.wait_for(lambda: found() is not None or self.is_closed.is_set())
+        message = found()
+        if message is None:
+            raise ConnectionError(f"socket closed before {' or '.join(methods)}")
+        return message
+
     async def login(self, username: str | None = None, password: str | None = None, **more: object) -> Message:
         """Log in and wait until registered, as the SDK does: result, clientReady, gatewayState."""
         credentials = {"login": username, "passwd": password} if username is not None else {}
