@@ -27,11 +27,10 @@ from tests.harness.verto_client import Message, RequestFailed, VertoClient, conn
 from tests.wire.media.browser import Browser
 
 ECHO, TONE, BUSY, RINGS, HANGS_UP = "+12025550100", "+12025550101", "+12025550102", "+12025550104", "+12025550108"
-WINDOW: Final = 10.0
-"""Seconds that the gateway keeps the calls of a lost socket here; those who come back do within `LATEST_RETURN`."""
-LATEST_RETURN: Final = 5.0
 HUNG_UP: Final = frozenset({"NORMAL_CLEARING"})
-FAR_END: Final = frozenset({"NORMAL_CLEARING", "MEDIA_TIMEOUT", "NETWORK_OUT_OF_ORDER", "SUBSCRIBER_ABSENT"})
+FAR_END: Final = frozenset(
+    {"NORMAL_CLEARING", "MEDIA_TIMEOUT", "RECOVERY_ON_TIMER_EXPIRE", "NO_ROUTE_DESTINATION", "SUBSCRIBER_ABSENT"}
+)
 """What a call to another client may end with beside the caller's own doing: that one may vanish or be away."""
 ALLOWED: Final = {
     "hang_up": HUNG_UP,
@@ -94,8 +93,19 @@ class Tally:
 class Client:
     """One user. Answers what rings, and does something else at random."""
 
-    def __init__(self, user: str, token: str | None, others: Sequence[str], url: str, tally: Tally, seed: int) -> None:
+    def __init__(
+        self,
+        user: str,
+        token: str | None,
+        others: Sequence[str],
+        url: str,
+        tally: Tally,
+        *,
+        latest_return: float,
+        seed: int,
+    ) -> None:
         self._user, self._token, self._others, self._url, self._tally = user, token, others, url, tally
+        self._latest_return = latest_return
         self._chance = random.Random(seed)
         self._media: dict[str, Browser] = {}
 
@@ -122,7 +132,7 @@ class Client:
                 after = await (self._act(verto) if lost is None else self._resume(verto, lost[1]))
                 answering.cancel()
         if after is not None:
-            await seconds(self._chance.uniform(0.1, LATEST_RETURN))
+            await seconds(self._chance.uniform(0.1, self._latest_return))
             await self._visit(after)
 
     async def _log_in(self, verto: VertoClient, lost: tuple[str, str] | None) -> None:
@@ -236,23 +246,30 @@ class Client:
         self._media.clear()
 
 
-async def measure(clients: int, duration: float, *, seed: int = 1) -> Soak:
-    """Start a gateway with as many users, let them live, wait until what they left is over, look at what is left."""
+async def measure(clients: int, duration: float, *, window: float = 10.0, seed: int = 1) -> Soak:
+    """Start a gateway with as many users, let them live, wait until what they left is over, look at what is left.
+
+    Args:
+        window: seconds that the gateway keeps the calls of a lost socket; who comes back does so in half of them.
+    """
     users = [f"soak{number}" for number in range(clients)]
     with tempfile.TemporaryDirectory() as folder:
         tokens = await _provision(Path(folder), users)
-        async with _gateway(Path(folder)) as gateway:
+        async with _gateway(Path(folder), window) as gateway:
             tally, start, cpu = Tally(), gateway.memory_bytes, gateway.cpu_seconds
             loop = asyncio.get_running_loop()
             until = loop.time() + duration
             async with asyncio.TaskGroup() as group:
                 for number, user in enumerate(users):
                     others = [one for one in users if one != user]
-                    client = Client(user, tokens.get(user), others, gateway.websocket, tally, seed * 1000 + number)
+                    client = Client(
+                        user, tokens.get(user), others, gateway.websocket, tally,
+                        latest_return=window / 2, seed=seed * 1000 + number,
+                    )  # fmt: skip
                     group.create_task(client.live(until))
                 half = group.create_task(_memory_at(gateway, until - duration / 2))
             share = (gateway.cpu_seconds - cpu) / duration
-            await seconds(WINDOW + 5.0)
+            await seconds(window + 5.0)
             records = await _records(gateway)
             left, crashes = await _left(gateway)
             log = (Path(folder) / "log").read_text(encoding="utf-8")
@@ -318,14 +335,14 @@ async def _provision(folder: Path, users: Sequence[str]) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def _gateway(folder: Path) -> AsyncIterator[GatewayProcess]:
+async def _gateway(folder: Path, window: float) -> AsyncIterator[GatewayProcess]:
     settings = {
         "HTTP__LISTEN": '["http://127.0.0.1:0"]',
         "METRICS__LISTEN": "127.0.0.1:0",
         "SIP__LISTEN": '["udp:127.0.0.1:0"]',
         "LOG__LEVEL": "error",
         "LOG__FORMAT": "json",
-        "VERTO__REATTACH_WINDOW": str(WINDOW),
+        "VERTO__REATTACH_WINDOW": str(window),
     }
     environment = os.environ | {f"RTC_GATEWAY__{name}": value for name, value in settings.items()}
     async with AsyncExitStack() as stack:
@@ -366,7 +383,7 @@ async def _left(gateway: GatewayProcess) -> tuple[str, int]:
     """What should be gone, and the calls that crashed."""
     live = (await gateway.get("/v2/gateway/calls?state=live"))["data"]
     sessions = (await gateway.get("/v2/gateway/sessions"))["data"]
-    async with aiohttp.ClientSession() as client, client.get(gateway.access["metrics_url"]) as response:
+    async with aiohttp.ClientSession() as client, client.get(f"{gateway.access['metrics_url']}/metrics") as response:
         metrics = await response.text()
     values: dict[str, Any] = {}
     for line in metrics.splitlines():
