@@ -234,7 +234,7 @@ class Gateway:
         guard = Guard(self.keys)
         feed = LiveFeed(self.directory, self.registry)
         views = Views(calls=self.directory, records=calls, sessions=self.registry, info=self._info)
-        lab_routes = [] if lab is None else LabApi(lab.switchboard, guard.allows).routes()
+        lab_routes = [] if lab is None else LabApi(lab.switchboard, guard.allows, self.registry).routes()
         own_routes = [
             *api_routes(views, feed),
             *report_routes(views, feed, self.reports.archive),

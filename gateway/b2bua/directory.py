@@ -30,7 +30,7 @@ from gateway.media.engine import LegStats, MediaEngine
 from gateway.observability.clock import utc_now
 from gateway.observability.logging import get_logger
 from gateway.sip.call import IncomingCall
-from gateway.vsp.control import ClientMessage, ClientSession, Headers, Invite, SocketLost
+from gateway.vsp.control import ClientMessage, ClientSession, ClientText, Headers, Invite, SocketLost
 
 MAX_HEADERS: Final = 50
 """Custom header fields of one call that cross to the other side; further ones are dropped."""
@@ -238,8 +238,16 @@ class CallDirectory:
     def client_message(self, session_id: SessionId, verto_call_id: VertoCallId, message: ClientMessage) -> None:
         """Something for a live call."""
         found = self._by_verto.get((session_id, verto_call_id))
-        if found is not None:
+        if found is not None and isinstance(message, ClientText):
+            self._pass_on(message, *found)
+        elif found is not None:
             found[1].receive(message)
+
+    def _pass_on(self, text: ClientText, call_id: CallId, sender: VertoLeg) -> None:
+        """A text for the other client of a call. It changes nothing about the call, and a trunk takes none."""
+        for leg in self._calls[call_id].verto_legs.values():
+            if leg is not sender:
+                leg.session.send_text(leg.verto_call_id, text)
 
     def session_lost(self, session_id: SessionId) -> None:
         """End what that client has left behind."""

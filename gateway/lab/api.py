@@ -6,12 +6,14 @@ both.
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, Protocol
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from gateway.domain.errors import GatewayError
+from gateway.domain.ids import SessionId
+from gateway.domain.registration import RegistrationState
 from gateway.lab.calls import CallState, Heard, LabCall
 from gateway.lab.numbers import MAGIC_NUMBERS
 from gateway.lab.scenario import MAX_TALK_S
@@ -45,11 +47,26 @@ class NewCall(BaseModel):
     """Seconds after the answer at which the lab hangs up."""
 
 
+class NewGatewayState(BaseModel):
+    """The body of `POST /_lab/sessions/SESSION_ID/gateway_state`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    state: str
+    """One of `RegistrationState`."""
+
+
+class Sessions(Protocol):
+    """The gateway's sessions, as far as the lab may meddle with them. `app.py` fills it in."""
+
+    def set_registration(self, session_id: SessionId, state: RegistrationState) -> bool: ...
+
+
 class LabApi:
     """The handlers. `routes` are for `Application.add_routes`."""
 
-    def __init__(self, switchboard: Switchboard, authorize: Authorize) -> None:
-        self._switchboard, self._authorize = switchboard, authorize
+    def __init__(self, switchboard: Switchboard, authorize: Authorize, sessions: Sessions) -> None:
+        self._switchboard, self._authorize, self._sessions = switchboard, authorize, sessions
 
     def routes(self) -> list[web.RouteDef]:
         """The routes, each behind `authorize`."""
@@ -59,6 +76,7 @@ class LabApi:
             web.get("/_lab/calls", self._guarded(self._list_calls), allow_head=False),
             web.get("/_lab/calls/{lab_call_id}", self._guarded(self._show_call), allow_head=False),
             web.delete("/_lab/calls/{lab_call_id}", self._guarded(self._hang_up_call)),
+            web.post("/_lab/sessions/{session_id}/gateway_state", self._guarded(self._set_gateway_state)),
         ]
 
     def _guarded(self, handler: _Handler) -> _Handler:
@@ -128,6 +146,20 @@ class LabApi:
             return _error(422, "90018", "Call has already ended", f"lab call {call.facts.lab_call_id} is over")
         call.hangup()
         return web.json_response({"data": await _view(call)})
+
+    async def _set_gateway_state(self, request: web.Request) -> web.Response:
+        """Tell a client that its registration is in this state, and go on saying so until it is told otherwise."""
+        try:
+            body = NewGatewayState.model_validate_json(await request.read())
+        except ValidationError as error:
+            return _invalid(error)
+        if body.state not in RegistrationState.__members__:
+            expected = f"state is one of {', '.join(RegistrationState.__members__)}"
+            return _error(422, "10032", "Invalid enumerated value", expected, pointer="/state")
+        session_id = SessionId(request.match_info["session_id"])
+        if not self._sessions.set_registration(session_id, RegistrationState[body.state]):
+            return _error(404, "10005", "Resource not found", f"no connected session {session_id}")
+        return web.json_response({"data": {"session_id": session_id, "state": body.state}})
 
     def _find(self, request: web.Request) -> LabCall | None:
         return self._switchboard.history.get(request.match_info["lab_call_id"])

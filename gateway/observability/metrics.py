@@ -47,7 +47,7 @@ VERTO_FRAMES_REFUSED: Final = Counter(
 VERTO_SOCKETS_CLOSED: Final = Counter(
     "gateway_verto_sockets_closed_total",
     "WebSockets closed, by who or what did it (client, idle, login_timeout, login_attempts, busy, rate, too_large, "
-    "memory, slow, protocol, replaced, shutdown, error)",
+    "memory, slow, protocol, replaced, unregistered, shutdown, error)",
     ["reason"],
     registry=REGISTRY,
 )

@@ -6,7 +6,8 @@ from datetime import datetime
 from gateway.domain.causes import Cause
 from gateway.domain.identity import Identity
 from gateway.domain.ids import Sdp, SessionId, VertoCallId
-from gateway.vsp.control import Headers
+from gateway.domain.registration import RegistrationState
+from gateway.vsp.control import ClientText, Headers
 from gateway.vsp.core.calls import CallTable
 from gateway.vsp.core.session import VertoSession
 
@@ -36,6 +37,7 @@ class VertoClient:
         self.session_id, self.identity = session_id, identity
         self.peer, self.user_agent, self.logged_in_at = peer, user_agent, logged_in_at
         self.presented_id = presented_id
+        self.is_ended = False
         self._core, self._flush, self._close = core, flush, close
 
     @property
@@ -144,6 +146,37 @@ class VertoClient:
             custom_headers=custom_headers,
         )
         self._flush()
+
+    def send_text(self, verto_call_id: VertoCallId, text: ClientText) -> None:
+        """See `ClientSession`."""
+        self._core.calls.send_text(verto_call_id, text)
+        self._flush()
+
+    def send_display(self, verto_call_id: VertoCallId, *, name: str, number: str) -> None:
+        """See `ClientSession`."""
+        self._core.calls.send_display(verto_call_id, name=name, number=number)
+        self._flush()
+
+    def send_event(self, channel: str, data: object, *, sender: str) -> None:
+        """`telnyx_rtc.event`: somebody's broadcast to a channel that this client subscribed to."""
+        self._core.send_event(channel, data, sender=sender)
+        self._flush()
+
+    @property
+    def registration_state(self) -> RegistrationState:
+        """What the client hears when it asks."""
+        return self._core.registration.state
+
+    def set_registration(self, state: RegistrationState) -> None:
+        """Change what the client hears of its registration."""
+        self._core.registration.set(state)
+        self._flush()
+
+    def end_registration(self) -> None:
+        """The user is gone: say so and close. Its session does not wait for it."""
+        self.is_ended = True
+        self.set_registration(RegistrationState.UNREGED)
+        self._close(1008, "unregistered")
 
     def reply_hold(self, request_id: str, verto_call_id: VertoCallId, *, action: str, is_held: bool) -> None:
         """See `ClientSession`; the request knows its call."""

@@ -102,6 +102,15 @@ class ClientCandidate:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientText:
+    """`telnyx_rtc.info` with `msg`: a text for the other side. Never logged."""
+
+    sender: str
+    receiver: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
 class SocketLost:
     """The session's socket is gone and will not come back within the time that calls wait for it."""
 
@@ -115,6 +124,7 @@ ClientMessage = (
     | ClientHold
     | ClientUpdateMedia
     | ClientCandidate
+    | ClientText
     | SocketLost
 )
 
@@ -182,6 +192,12 @@ class ClientSession(Protocol):
         sip_call_id: str | None = None,
         custom_headers: Headers = (),
     ) -> None: ...
+
+    def send_text(self, verto_call_id: VertoCallId, text: ClientText) -> None:
+        """`telnyx_rtc.info` with `msg`; the JavaScript SDK makes a session notification of it (verto-js 6.4)."""
+
+    def send_display(self, verto_call_id: VertoCallId, *, name: str, number: str) -> None:
+        """`telnyx_rtc.display`: the other side of the call is somebody else by now (verto-js 6.6)."""
 
     def reply_hold(self, request_id: str, verto_call_id: VertoCallId, *, action: str, is_held: bool) -> None: ...
 

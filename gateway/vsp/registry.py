@@ -5,6 +5,7 @@ from datetime import datetime
 
 from gateway.domain.identity import Identity
 from gateway.domain.ids import SessionId
+from gateway.domain.registration import RegistrationState
 from gateway.observability.metrics import VERTO_SESSIONS
 from gateway.vsp.client import VertoClient
 from gateway.vsp.core.messages import Login, LoginRequest
@@ -71,6 +72,23 @@ class SessionRegistry:
             if entry.is_connected and entry.client.identity.connection_id == connection_id
         ]
         return min(clients, key=lambda client: client.identity.credential_id is not None, default=None)
+
+    def of_owner(self, *, connection_id: str | None, credential_id: str | None) -> list[VertoClient]:
+        """The clients, connected or not, of a connection or of one of its credentials."""
+        clients = [entry.client for entry in self._entries.values()]
+        return [
+            client
+            for client in clients
+            if (connection_id is not None and client.identity.connection_id == connection_id)
+            or (credential_id is not None and client.identity.credential_id == credential_id)
+        ]
+
+    def set_registration(self, session_id: SessionId, state: RegistrationState) -> bool:
+        """Tell a client that its registration is so; False when there is no such client."""
+        client = self.find(session_id)
+        if client is not None:
+            client.set_registration(state)
+        return client is not None
 
     def sessions(self) -> list[SessionSnapshot]:
         """All sessions, oldest login first."""

@@ -16,6 +16,7 @@ from gateway.domain.ids import SessionId, VertoCallId, VoiceSdkId
 from gateway.observability.clock import utc_now
 from gateway.observability.logging import get_logger
 from gateway.observability.metrics import VERTO_SOCKETS, VERTO_SOCKETS_REFUSED
+from gateway.vsp.channels import Channels
 from gateway.vsp.client import VertoClient
 from gateway.vsp.control import CallControl
 from gateway.vsp.core.calls import CallTable
@@ -71,6 +72,7 @@ class VertoServer:
         self._devices = None if devices is None else DeviceDesk(devices, authenticate, clock)
         self._sockets: dict[VertoSocket, None] = {}
         self._by_peer: Counter[str] = Counter()
+        self._channels = Channels()
         self._receiving = Receiving(settings.max_bytes_receiving)
         self._open, self._logged_in = 0, 0
         self._lost: dict[SessionId, asyncio.TimerHandle] = {}
@@ -180,6 +182,7 @@ class VertoServer:
             last_voice_sdk_id=last_voice_sdk_id,
             control=self._control,
             reports=self._reports,
+            channels=self._channels,
             check_login=self._check_login,
             disable_push=self._disable_push,
         )
@@ -191,6 +194,7 @@ class VertoServer:
             _log.debug("socket_closed", peer=socket.peer, reason=socket.closed_by)
             return
         self._logged_in -= 1
+        self._channels.forget(client)
         duration = (self._clock() - client.logged_in_at).total_seconds()
         _log.info(
             "session_closed",
@@ -200,7 +204,7 @@ class VertoServer:
             duration_s=round(duration, 3),
         )
         self._reports.socket_over(client.session_id)
-        if self._settings.reattach_window <= 0 or self._is_stopping:
+        if self._settings.reattach_window <= 0 or self._is_stopping or client.is_ended:
             if self._registry.remove(client):
                 self._control.session_lost(client.session_id)
                 self._reports.session_over(client.session_id)
@@ -222,6 +226,19 @@ class VertoServer:
         self._registry.forget(session_id)
         self._control.session_lost(session_id)
         self._reports.session_over(session_id)
+
+    def end_registrations(self, *, connection_id: str | None = None, credential_id: str | None = None) -> int:
+        """A connection or a credential is gone, or switched off: its clients are told and closed; how many there were.
+
+        Whoever removes one in this process calls this. Sessions whose socket is lost end as well, and all their calls.
+        """
+        ended = self._registry.of_owner(connection_id=connection_id, credential_id=credential_id)
+        for client in ended:
+            if client.session_id in self._lost:
+                self._expire(client.session_id)
+            else:
+                client.end_registration()
+        return len(ended)
 
     # ---- logins
 
@@ -294,6 +311,8 @@ class VertoServer:
             close=socket.close,
         )
         lost, reattached = (None, ()) if old is None else self._take_over(old, socket.client)
+        if old is not None:
+            socket.core.registration.state = old.registration_state  # what the lab has set lasts until it sets REGED
         self._registry.add(socket.client)
         self._logged_in += 1
         _log.info(

@@ -18,9 +18,11 @@ from gateway.observability.metrics import (
     closed,
 )
 from gateway.vsp import frame_log
+from gateway.vsp.channels import Channels
 from gateway.vsp.client import VertoClient
 from gateway.vsp.control import CallControl
 from gateway.vsp.core.calls import CallMessaged, CallRequested
+from gateway.vsp.core.channels import BroadcastRequested, ChannelsSubscribed, ChannelsUnsubscribed
 from gateway.vsp.core.messages import METHODS, LoginRequest
 from gateway.vsp.core.session import (
     INTERNAL_ERROR,
@@ -68,6 +70,7 @@ class VertoSocket:
         last_voice_sdk_id: str = "",
         control: CallControl,
         reports: ReportIntake,
+        channels: Channels,
         check_login: Callable[["VertoSocket", LoginRequest], Coroutine[None, None, None]],
         disable_push: Callable[["VertoSocket", VertoClient, PushDisableRequested], Coroutine[None, None, None]],
     ) -> None:
@@ -83,7 +86,7 @@ class VertoSocket:
         """Told when a frame has left the buffers of the transport."""
         self._websocket, self._transport, self._settings = websocket, transport, settings
         self._control, self._reports, self._check_login = control, reports, check_login
-        self._disable_push = disable_push
+        self._channels, self._disable_push = channels, disable_push
         self._outbox = Outbox(max_frames=settings.max_frames_queued, max_bytes=settings.max_bytes_queued)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -188,6 +191,8 @@ class VertoSocket:
                 self._start(self._check_login(self, login), name="verto-login")
             case PushDisableRequested():
                 self._start(self._disable_push(self, self._logged_in(), event), name="verto-push")
+            case ChannelsSubscribed() | ChannelsUnsubscribed() | BroadcastRequested():
+                self._channels.take(self._logged_in(), event)
             case CallRequested(invite):
                 self._control.call_requested(self._logged_in(), invite)
             case CallMessaged(verto_call_id, message):

@@ -7,7 +7,7 @@ from gateway.domain.causes import Cause
 from gateway.domain.identity import Identity
 from gateway.domain.ids import Sdp, SessionId, SipCallId, VertoCallId
 from gateway.sip.call import Answered, OnReferProgress, OnSipCallEvent, Rejected, Replaces, SipCallEvent, Target
-from gateway.vsp.control import Headers
+from gateway.vsp.control import ClientText, Headers
 
 
 class RecordingSession:
@@ -87,6 +87,12 @@ class RecordingSession:
         custom_headers: Headers = (),
     ) -> None:
         self._send("bye", cause.name, sip_code, sip_reason)
+
+    def send_text(self, verto_call_id: VertoCallId, text: ClientText) -> None:
+        self._send("text", text)
+
+    def send_display(self, verto_call_id: VertoCallId, *, name: str, number: str) -> None:
+        self._send("display", name, number)
 
     def reply_hold(self, request_id: str, verto_call_id: VertoCallId, *, action: str, is_held: bool) -> None:
         self._send("hold", request_id, action, is_held)

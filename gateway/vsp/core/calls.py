@@ -18,13 +18,14 @@ from gateway.vsp.control import (
     ClientHold,
     ClientMessage,
     ClientRinging,
+    ClientText,
     ClientUpdateMedia,
     Headers,
     Invite,
 )
 from gateway.vsp.core.errors import CALL_ERROR
 from gateway.vsp.core.jsonrpc import Json, Outgoing, RequestId, RequestRef
-from gateway.vsp.core.messages import CallContent, CallRequest, HoldAction, RingingAck, TextMessage, UpdateMedia
+from gateway.vsp.core.messages import CallContent, CallRequest, HoldAction, RingingAck, UpdateMedia
 
 MAX_WAITING: Final = 32
 """Requests of one session that may wait for call control at once."""
@@ -59,6 +60,8 @@ class _LiveCall:
     callee: tuple[str, str]
     received_headers: frozenset[tuple[str, str]] = frozenset()
     """Custom headers that we sent with our invite: the SDK echoes them in its answer and bye (verto-js 5.2)."""
+    is_invited: bool = False
+    """Whether we called the client."""
     has_media: bool = False
     has_answer: bool = False
     is_held: bool = False
@@ -182,7 +185,7 @@ class CallTable:
                 return [CallMessaged(call.verto_call_id, _without_echo(bye, call))]
             case HoldAction() | UpdateMedia() as change:
                 return self._defer(ref, request, call, change, now)
-            case RingingAck() | TextMessage():
+            case RingingAck():
                 self._outgoing.result(ref, self._call_result(request.verto_call_id))
                 return []
             case ClientAttach(keeps_media=keeps_media) as attach:
@@ -250,7 +253,7 @@ class CallTable:
         if verto_call_id.lower() in self._live:
             raise ValueError(f"call {verto_call_id} is live in this session")
         headers = tuple(custom_headers)
-        call = _LiveCall(verto_call_id, caller, callee, frozenset(headers))
+        call = _LiveCall(verto_call_id, caller, callee, frozenset(headers), is_invited=True)
         self._live[verto_call_id.lower()] = call
         params = {
             **_call_offer(call, sdp, telnyx_ids, headers),
@@ -324,6 +327,21 @@ class CallTable:
             self._missed.append(params)
         else:
             self._outgoing.request("telnyx_rtc.bye", params)
+
+    def send_text(self, verto_call_id: VertoCallId, text: ClientText) -> None:
+        """`telnyx_rtc.info` with `msg`, in the members that the SDKs send it with."""
+        call = self._live.get(verto_call_id.lower())
+        if call is not None and not self._is_detached:
+            message = {"from": text.sender, "to": text.receiver, "body": text.body}
+            self._outgoing.request("telnyx_rtc.info", {"callID": call.verto_call_id, "msg": message})
+
+    def send_display(self, verto_call_id: VertoCallId, *, name: str, number: str) -> None:
+        """`telnyx_rtc.display`. The direction is the gateway's; the SDK turns it round for the application."""
+        call = self._live.get(verto_call_id.lower())
+        if call is not None and not self._is_detached:
+            direction = "outbound" if call.is_invited else "inbound"
+            params = {"display_name": name, "display_number": number, "display_direction": direction}
+            self._outgoing.request("telnyx_rtc.display", {"callID": call.verto_call_id, **params})
 
     def reply_hold(self, token: str, *, action: str, is_held: bool) -> None:
         """The result of a hold, unhold or toggleHold; the SDK takes anything but `active` for held."""

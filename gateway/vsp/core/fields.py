@@ -1,5 +1,6 @@
 """Careful reading of one JSON object: wrong types and odd characters become `BadParams`, never an exception."""
 
+import json
 import re
 from typing import Final
 
@@ -84,6 +85,28 @@ class Fields:
         if len(items) > most or not all(isinstance(item, str) and len(item) <= MAX_TEXT for item in items):
             raise self.refuse(f"{name} must be a list of at most {most} short strings")
         return tuple(items)
+
+    def json(self, name: str, *, limit: int) -> object:
+        """Any JSON, or None when it is absent.
+
+        Raises:
+            BadParams: it has more than `limit` characters.
+        """
+        value = self._values.get(name)
+        if len(json.dumps(value)) > limit:
+            raise self.refuse(f"{name} is longer than {limit} characters")
+        return value
+
+    def body(self, name: str, *, limit: int) -> str | None:
+        """A text of any number of lines, or None when it is absent or no text.
+
+        Raises:
+            BadParams: it has more than `limit` characters.
+        """
+        value = self._values.get(name)
+        if isinstance(value, str) and len(value) > limit:
+            raise self.refuse(f"{name} is longer than {limit} characters")
+        return value if isinstance(value, str) else None
 
     def call_id(self) -> VertoCallId | None:
         """`callID`, which Android, Flutter and React Native also spell `callId` (verto-mobile 3.1)."""

@@ -12,8 +12,17 @@ from typing import Final
 from gateway.domain import causes
 from gateway.domain.identity import Target
 from gateway.domain.ids import Sdp, SessionId, VertoCallId
-from gateway.vsp.control import ClientAnswer, ClientAttach, ClientBye, ClientCandidate, ClientDtmf, Invite
+from gateway.vsp.control import (
+    ClientAnswer,
+    ClientAttach,
+    ClientBye,
+    ClientCandidate,
+    ClientDtmf,
+    ClientText,
+    Invite,
+)
 from gateway.vsp.core.assistant import transcript_item
+from gateway.vsp.core.channels import Broadcast, Subscribe, broadcast, subscribe, unsubscribe
 from gateway.vsp.core.errors import AUTHENTICATION_FAILED, CALL_ERROR, INVALID_PARAMS, BadParams
 from gateway.vsp.core.fields import Fields
 from gateway.vsp.core.jsonrpc import Json, Request
@@ -21,7 +30,7 @@ from gateway.vsp.core.platforms import is_mobile
 from gateway.vsp.core.push import DisablePush, PushOptions, disable_push, options_of_login
 
 MAX_CANDIDATE: Final = 1024
-MAX_CHANNELS: Final = 64
+MAX_BODY: Final = 16 * 1024
 MAX_CLIENT_STATE: Final = 16 * 1024
 MAX_DIGITS: Final = 128
 MAX_SECRET: Final = 8 * 1024
@@ -97,11 +106,6 @@ class UpdateMedia:
 
 
 @dataclass(frozen=True, slots=True)
-class TextMessage:
-    """`telnyx_rtc.info` with a text for somebody. Taken and dropped: nobody is there to read it."""
-
-
-@dataclass(frozen=True, slots=True)
 class RingingAck:
     """`telnyx_rtc.ringing_ack`, which iOS applications may send."""
 
@@ -112,9 +116,9 @@ CallContent = (
     | ClientBye
     | ClientDtmf
     | ClientCandidate
+    | ClientText
     | HoldAction
     | UpdateMedia
-    | TextMessage
     | RingingAck
 )
 
@@ -125,19 +129,6 @@ class CallRequest:
 
     verto_call_id: VertoCallId
     content: CallContent
-
-
-@dataclass(frozen=True, slots=True)
-class Subscribe:
-    """`telnyx_rtc.subscribe` (`is_on`) or `telnyx_rtc.unsubscribe`."""
-
-    channels: tuple[str, ...]
-    is_on: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Broadcast:
-    """`telnyx_rtc.broadcast`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,8 +328,13 @@ def _info(params: Fields) -> Body:
             raise params.refuse("dtmf must be made of 0-9, *, # and A-D")
         return CallRequest(call_id, ClientDtmf(digits.upper()))
     if params.is_present("msg"):
-        return CallRequest(call_id, TextMessage())
+        return CallRequest(call_id, _text(params.section("msg")))
     raise params.refuse("info needs dtmf or msg")
+
+
+def _text(message: Fields) -> ClientText:
+    sender, receiver = message.text_if_usable("from") or "", message.text_if_usable("to") or ""
+    return ClientText(sender, receiver, message.body("body", limit=MAX_BODY) or "")
 
 
 def _candidate(params: Fields) -> Body:
@@ -353,14 +349,6 @@ def _end_of_candidates(params: Fields) -> Body:
 
 def _ringing_ack(params: Fields) -> Body:
     return CallRequest(_call_id(params), RingingAck())
-
-
-def _subscribe(params: Fields) -> Body:
-    return Subscribe(params.texts("eventChannel", most=MAX_CHANNELS), is_on=True)
-
-
-def _unsubscribe(params: Fields) -> Body:
-    return Subscribe(params.texts("eventChannel", most=MAX_CHANNELS), is_on=False)
 
 
 def _always(body: Body) -> Callable[[Fields], Body]:
@@ -383,9 +371,9 @@ METHODS: Final[Mapping[str, tuple[int, Callable[[Fields], Body]]]] = {
     "telnyx_rtc.ringing_ack": (CALL_ERROR, _ringing_ack),
     "telnyx_rtc.attach": (CALL_ERROR, _attach),
     "telnyx_rtc.attachCalls": (CALL_ERROR, _always(AttachCalls())),
-    "telnyx_rtc.subscribe": (INVALID_PARAMS, _subscribe),
-    "telnyx_rtc.unsubscribe": (INVALID_PARAMS, _unsubscribe),
-    "telnyx_rtc.broadcast": (INVALID_PARAMS, _always(Broadcast())),
+    "telnyx_rtc.subscribe": (INVALID_PARAMS, subscribe),
+    "telnyx_rtc.unsubscribe": (INVALID_PARAMS, unsubscribe),
+    "telnyx_rtc.broadcast": (INVALID_PARAMS, broadcast),
     "telnyx_rtc.disable_push_notification": (CALL_ERROR, disable_push),
     "ai_conversation": (CALL_ERROR, lambda params: AiMessage(transcript_item(params.raw))),
 }
@@ -410,7 +398,6 @@ __all__ = [
     "ReadyBody",
     "RingingAck",
     "Subscribe",
-    "TextMessage",
     "Unknown",
     "UpdateMedia",
     "parse",

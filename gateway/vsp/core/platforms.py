@@ -4,7 +4,8 @@ from typing import Final
 
 from gateway.vsp.core.errors import AUTHENTICATION_FAILED, AUTHENTICATION_REQUIRED
 
-MOBILE: Final = ("iOS-", "Android-", "Flutter-", "ReactNative-")
+ANDROID: Final = "Android-"
+MOBILE: Final = ("iOS-", ANDROID, "Flutter-", "ReactNative-")
 """How the `User-Agent` of a mobile SDK begins (verto-mobile 2.1). JavaScript's is an object, or begins with `Web-`."""
 
 

@@ -14,6 +14,15 @@ from gateway.domain.ids import SessionId, VertoCallId, VoiceSdkId
 from gateway.vsp.control import Invite
 from gateway.vsp.core.assistant import NOBODY_ANSWERS, created
 from gateway.vsp.core.calls import CallEvent, CallTable
+from gateway.vsp.core.channels import (
+    Broadcast,
+    BroadcastRequested,
+    ChannelEvent,
+    ChannelsSubscribed,
+    ChannelsUnsubscribed,
+    Subscribe,
+    Subscriptions,
+)
 from gateway.vsp.core.errors import (
     AUTHENTICATION_FAILED,
     AUTHENTICATION_REQUIRED,
@@ -36,7 +45,6 @@ from gateway.vsp.core.messages import (
     AiMessage,
     AnonymousLogin,
     AttachCalls,
-    Broadcast,
     CallRequest,
     GatewayState,
     Login,
@@ -44,13 +52,13 @@ from gateway.vsp.core.messages import (
     NotSupported,
     Ping,
     ReadyBody,
-    Subscribe,
     Unknown,
     parse,
 )
-from gateway.vsp.core.platforms import is_mobile
+from gateway.vsp.core.platforms import ANDROID, is_mobile
 from gateway.vsp.core.push import DisablePush
 from gateway.vsp.core.rate import TokenBucket
+from gateway.vsp.core.registration import Gateway, Registration
 from gateway.vsp.core.speed_test import SpeedTest
 from gateway.vsp.settings import VspSettings
 
@@ -127,21 +135,13 @@ class CloseRequested:
 Event = (
     LoginRequested
     | PushDisableRequested
+    | ChannelEvent
     | DownloadRequested
     | DebugReported
     | FrameRefused
     | CloseRequested
     | CallEvent
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gateway:
-    """What the answer to `gatewayState` carries beside REGED. Without `call_report_id` the SDK sends no reports."""
-
-    dc: str
-    region: str
-    call_report_id: str | None = None
 
 
 class VertoSession:
@@ -165,7 +165,9 @@ class VertoSession:
         self._refusals = 0
         self._is_visitor = False
         self._unanswered = 0
-        self._gateway = Gateway(dc=settings.dc, region=settings.region)
+        self.registration = Registration(self._outgoing, Gateway(dc=settings.dc, region=settings.region))
+        self._subscriptions = Subscriptions()
+        self._user_agent = ""
         self._speed_test = SpeedTest(max_bytes=settings.speed_test_max_bytes)
         self._bucket = TokenBucket(rate=settings.message_rate, burst=settings.message_burst, now=now)
         self._bytes = TokenBucket(rate=settings.message_bytes_rate, burst=settings.message_bytes_burst, now=now)
@@ -173,6 +175,7 @@ class VertoSession:
         self._login_deadline = now + settings.login_timeout
         self._ping_at, self._ping_interval = now, settings.ping_interval
         self._token_expires_at: float | None = None
+        self._has_expired = False
 
     @property
     def voice_sdk_id(self) -> VoiceSdkId:
@@ -238,8 +241,10 @@ class VertoSession:
         assert is_first or session_id == self.session_id, "a session keeps its id for life"
         self.state, self.session_id, self._refusals = State.READY, session_id, 0
         self._token_expires_at = None if token_lifetime is None else now + token_lifetime
-        self._gateway = Gateway(dc=self._settings.dc, region=self._settings.region, call_report_id=call_report_id)
+        self._has_expired, self._user_agent = False, login.user_agent
+        gateway = Gateway(dc=self._settings.dc, region=self._settings.region, call_report_id=call_report_id)
         self._outgoing.result(ref, {"message": "logged in", "sessid": session_id})
+        self.registration.begin(session_id, gateway)
         if is_first:
             if is_mobile(login.user_agent):
                 self._ping_interval = self._settings.mobile_ping_interval
@@ -275,6 +280,11 @@ class VertoSession:
         if self.is_open:
             self._outgoing.error(ref, CALL_ERROR, message)
 
+    def send_event(self, channel: str, data: object, *, sender: str) -> None:
+        """`telnyx_rtc.event`. What was broadcast is inside `data`, where none of its keys means anything to an SDK."""
+        if self.state is State.READY:
+            self._outgoing.request("telnyx_rtc.event", {"eventChannel": channel, "data": data, "from": sender})
+
     def punt(self) -> None:
         """Kick the client out, for its session has been taken over by another socket: it ends its calls and does not
         come back. One that keeps its media without a socket comes back, which it tells from the call id (V-107)."""
@@ -305,8 +315,17 @@ class VertoSession:
         if self.state is State.READY and now >= self._ping_at:
             self._ping_at = now + self._ping_interval
             self._outgoing.ping()
+        if self.state is State.READY and self._expires_at is not None and now >= self._expires_at:
+            self._has_expired = True
+            # Android reads it; the JavaScript SDK would only report itself ready a second time (verto-js 3.4).
+            self.registration.expire(is_told=self._user_agent.startswith(ANDROID))
         self.calls.handle_timeout(now)
         return []
+
+    @property
+    def _expires_at(self) -> float | None:
+        """When the registration expires that has not done so yet."""
+        return None if self._has_expired else self._token_expires_at
 
     # ---- output
 
@@ -319,6 +338,8 @@ class VertoSession:
             deadlines.append(self._login_deadline)
         if self.state is State.READY:
             deadlines.append(self._ping_at)
+            if self._expires_at is not None:
+                deadlines.append(self._expires_at)
         if (waiting := self.calls.next_deadline()) is not None:
             deadlines.append(waiting)
         return min(deadlines)
@@ -402,12 +423,24 @@ class VertoSession:
                 return self._receive_invite(ref, invite, now)
             case CallRequest() as request:
                 return list(self.calls.receive(ref, request, now))
-            case BadParams(rpc_code=code, message=message):
-                self._outgoing.error(ref, code, message)
-            case NotSupported(message):
-                self._outgoing.error(ref, CALL_ERROR, message)
             case DisablePush() as request:
                 return self._receive_disable_push(ref, request)
+            case Subscribe() as request:
+                return self._receive_subscribe(ref, request)
+            case Broadcast() as request:
+                self._outgoing.result(ref, {"message": "sent", "sessid": self.session_id})
+                return [BroadcastRequested(request)]
+            case other:
+                self._answer(ref, other)
+                return []
+
+    def _answer(
+        self, ref: RequestRef, body: GatewayState | AttachCalls | AiMessage | NotSupported | Unknown | BadParams
+    ) -> None:
+        """What is answered at once, and concerns nobody else."""
+        match body:
+            case GatewayState():
+                self.registration.ask(ref)
             case AttachCalls():
                 # Without a code: Android knows by that that the call is gone (verto-mobile 4.4).
                 self._outgoing.error(ref, None, "no call waits for this device")
@@ -415,11 +448,12 @@ class VertoSession:
                 self._outgoing.result(ref, {"message": NOBODY_ANSWERS})
                 if item is not None:
                     self._outgoing.request("ai_conversation", created(item))
+            case BadParams(rpc_code=code, message=message):
+                self._outgoing.error(ref, code, message)
+            case NotSupported(message):
+                self._outgoing.error(ref, CALL_ERROR, message)
             case Unknown():
                 self._outgoing.error(ref, METHOD_NOT_FOUND, "no such method")
-            case question:
-                self._outgoing.result(ref, {**self._state_result(question), "sessid": self.session_id})
-        return []
 
     def _receive_disable_push(self, ref: RequestRef, request: DisablePush) -> list[Event]:
         if self._unanswered >= MAX_UNANSWERED:
@@ -440,20 +474,16 @@ class VertoSession:
             return []
         return list(self.calls.invite(ref, invite))
 
-    def _state_result(self, body: GatewayState | Subscribe | Broadcast) -> dict[str, object]:
-        match body:
-            case GatewayState():
-                report = (
-                    {} if self._gateway.call_report_id is None else {"call_report_id": self._gateway.call_report_id}
-                )
-                return {"params": {"state": "REGED", **report, "dc": self._gateway.dc, "region": self._gateway.region}}
-            case Subscribe(channels, is_on=True):
-                refused = list(channels)
-                return {"subscribedChannels": [], "alreadySubscribedChannels": [], "unauthorizedChannels": refused}
-            case Subscribe(channels):
-                return {"unsubscribedChannels": [], "notSubscribedChannels": list(channels)}
-            case _:
-                return {"message": "no subscribers"}
+    def _receive_subscribe(self, ref: RequestRef, request: Subscribe) -> list[Event]:
+        event: ChannelsSubscribed | ChannelsUnsubscribed
+        if request.is_on:
+            result, new = self._subscriptions.subscribe(request.channels, is_allowed=not self._is_visitor)
+            event = ChannelsSubscribed(new)
+        else:
+            result, gone = self._subscriptions.unsubscribe(request.channels)
+            event = ChannelsUnsubscribed(gone)
+        self._outgoing.result(ref, {**result, "sessid": self.session_id})
+        return [event] if event.channels else []
 
     def _receive_debug_report(self, report: DebugReport) -> list[Event]:
         """Any answer lets the client go on; without one it neither begins nor ends a call (verto-js 9.1)."""

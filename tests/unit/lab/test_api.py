@@ -8,6 +8,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from gateway.domain.ids import SessionId
+from gateway.domain.registration import RegistrationState
 from gateway.lab.api import LabApi
 from gateway.lab.numbers import MAGIC_NUMBERS
 from gateway.sip.call import Answered, Ended
@@ -19,13 +21,31 @@ GOOD = {"to": "alice", "from": "+12025550190", "scenario": "tone"}
 Client = TestClient[web.Request, web.Application]
 
 
+class OneSession:
+    """A gateway with one connected client, `session-1`."""
+
+    def __init__(self) -> None:
+        self.state = RegistrationState.REGED
+
+    def set_registration(self, session_id: SessionId, state: RegistrationState) -> bool:
+        if session_id != "session-1":
+            return False
+        self.state = state
+        return True
+
+
 @pytest.fixture
-async def client(desk: Desk) -> AsyncIterator[Client]:
+def sessions() -> OneSession:
+    return OneSession()
+
+
+@pytest.fixture
+async def client(desk: Desk, sessions: OneSession) -> AsyncIterator[Client]:
     async def authorize(request: web.Request) -> bool:
         return request.headers.get("Authorization") == KEY["Authorization"]
 
     app = web.Application()
-    app.add_routes(LabApi(desk.switchboard, authorize).routes())
+    app.add_routes(LabApi(desk.switchboard, authorize, sessions).routes())
     async with TestClient(TestServer(app)) as client:
         yield client
 
@@ -44,6 +64,7 @@ async def get(client: Client, path: str) -> Any:  # JSON
         ("POST", "/_lab/calls"),
         ("GET", "/_lab/calls/x"),
         ("DELETE", "/_lab/calls/x"),
+        ("POST", "/_lab/sessions/session-1/gateway_state"),
     ],
 )
 async def test_nothing_is_told_or_done_without_a_key(client: Client, desk: Desk, method: str, path: str) -> None:
@@ -191,3 +212,33 @@ async def test_times_of_a_call_are_in_utc(client: Client, desk: Desk) -> None:
 
     assert all(call[key].endswith("Z") for key in ("created_at", "ringing_at", "ended_at"))
     assert call["answered_at"] is None
+
+
+async def test_a_gateway_state_is_set(client: Client, sessions: OneSession) -> None:
+    path = "/_lab/sessions/session-1/gateway_state"
+    async with client.post(path, headers=KEY, json={"state": "FAIL_WAIT"}) as response:
+        body = await response.json()
+
+    assert (response.status, body["data"]) == (200, {"session_id": "session-1", "state": "FAIL_WAIT"})
+    assert sessions.state is RegistrationState.FAIL_WAIT
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "code"),
+    [
+        ("session-2", {"state": "REGED"}, 404, "10005"),
+        ("session-1", {"state": "GONE"}, 422, "10032"),
+        ("session-1", {"state": "reged"}, 422, "10032"),
+        ("session-1", {}, 422, "10004"),
+        ("session-1", {"state": 1}, 422, "10027"),
+        ("session-1", {"state": "REGED", "for": 1}, 422, "10027"),
+    ],
+)
+async def test_a_gateway_state_that_cannot_be_set_says_why(
+    client: Client, sessions: OneSession, path: str, body: dict[str, object], status: int, code: str
+) -> None:
+    async with client.post(f"/_lab/sessions/{path}/gateway_state", headers=KEY, json=body) as response:
+        errors = (await response.json())["errors"]
+
+    assert (response.status, errors[0]["code"]) == (status, code)
+    assert sessions.state is RegistrationState.REGED

@@ -13,6 +13,7 @@ from gateway.vsp.control import (
     ClientDtmf,
     ClientHold,
     ClientRinging,
+    ClientText,
     ClientUpdateMedia,
 )
 from gateway.vsp.core.calls import CallMessaged, CallRequested
@@ -588,13 +589,54 @@ def test_digits_that_are_none_are_refused(digits: object) -> None:
     assert talk.take_events() == []
 
 
-def test_v102_a_text_message_gets_a_result() -> None:
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ({"from": "a", "to": "b", "body": "hi\nthere"}, ClientText("a", "b", "hi\nthere")),
+        ({"body": "hi"}, ClientText("", "", "hi")),
+        ({"from": 7.5, "to": ["b"], "body": {"x": 1}}, ClientText("", "", "")),
+        ("hi", ClientText("", "", "")),
+    ],
+)
+def test_v102_a_text_message_gets_a_result_and_goes_to_call_control(message: object, text: ClientText) -> None:
     talk = Conversation().log_in().call()
 
-    answer = talk.ask("telnyx_rtc.info", about("call-1", msg={"from": "a", "to": "b", "body": "hi"}))
+    answer = talk.ask("telnyx_rtc.info", about("call-1", msg=message))
 
     assert "result" in answer
+    assert talk.take_events() == [CallMessaged(VertoCallId("call-1"), text)]
+
+
+def test_a_text_message_that_is_too_long_is_refused() -> None:
+    talk = Conversation().log_in().call()
+
+    assert talk.ask("telnyx_rtc.info", about("call-1", msg={"body": "x" * 20_000}))["error"]["code"] == -32002
     assert talk.take_events() == []
+
+
+def test_a_text_of_the_other_side_is_an_info_without_any_state() -> None:
+    talk = Conversation().log_in().call()
+
+    talk.session.calls.send_text(VertoCallId("CALL-1"), ClientText("bob", "alice", "hi"))
+    talk.session.calls.send_text(VertoCallId("other"), ClientText("bob", "alice", "hi"))
+
+    (info,) = talk.heard()
+    assert info["method"] == "telnyx_rtc.info"
+    assert info["params"] == {"callID": "call-1", "msg": {"from": "bob", "to": "alice", "body": "hi"}}
+
+
+def test_display_shows_the_new_far_end_in_the_direction_of_the_call() -> None:
+    talk = Conversation().log_in().call()
+    talk.ring("in-1")
+
+    for call_id in ("call-1", "in-1", "other"):
+        talk.session.calls.send_display(VertoCallId(call_id), name="Carol", number="+12025550177")
+
+    shown = {"display_name": "Carol", "display_number": "+12025550177"}
+    assert [(message["method"], message["params"]) for message in talk.heard()] == [
+        ("telnyx_rtc.display", {"callID": "call-1", **shown, "display_direction": "inbound"}),
+        ("telnyx_rtc.display", {"callID": "in-1", **shown, "display_direction": "outbound"}),
+    ]
 
 
 def test_info_about_nothing_and_digits_for_nobody_are_refused() -> None:

@@ -140,7 +140,7 @@ def test_v5_a_message_of_one_mebibyte_passes_after_the_login() -> None:
     talk = Conversation().log_in()
     padding = "x" * (1024 * 1024 - 200)
 
-    assert "result" in talk.ask("telnyx_rtc.broadcast", {"eventChannel": "c", "data": padding})
+    assert "result" in talk.ask("ai_conversation", {"type": "odd", "data": padding})
 
 
 def test_a_message_above_the_limit_closes_the_socket() -> None:
@@ -215,23 +215,6 @@ def test_v28_v119_a_notification_is_never_answered(method: str) -> None:
     talk.say_text(json.dumps({"jsonrpc": "2.0", "method": method, "params": about("call-1", dtmf="1")}))
 
     assert talk.heard() == []
-
-
-def test_v105_no_channel_is_authorised() -> None:
-    talk = Conversation().log_in()
-
-    subscribed = talk.ask("telnyx_rtc.subscribe", {"eventChannel": ["a", "b"]})["result"]
-    unsubscribed = talk.ask("telnyx_rtc.unsubscribe", {"eventChannel": "a"})["result"]
-    broadcast = talk.ask("telnyx_rtc.broadcast", {"eventChannel": "a", "data": {}})
-
-    assert subscribed == {
-        "subscribedChannels": [],
-        "alreadySubscribedChannels": [],
-        "unauthorizedChannels": ["a", "b"],
-        "sessid": "sess-1",
-    }
-    assert unsubscribed == {"unsubscribedChannels": [], "notSubscribedChannels": ["a"], "sessid": "sess-1"}
-    assert "result" in broadcast
 
 
 @pytest.mark.parametrize("channels", [["x"] * 65, [1], ["x" * 300], {"a": 1}])
