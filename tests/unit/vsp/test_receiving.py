@@ -24,6 +24,9 @@ class Wire(asyncio.Transport):
         self.sink = Sink()
         self._protocol: asyncio.BaseProtocol = self.sink
 
+    def is_closing(self) -> bool:
+        return False
+
     def get_protocol(self) -> asyncio.BaseProtocol:
         return self._protocol
 
