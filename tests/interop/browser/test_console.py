@@ -1,6 +1,7 @@
 """The console in a browser, on a whole gateway: what a user does with it, and what it may never do."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import pytest
 from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from tests.harness.gateway import PASSWORD, Running, running
+from tests.harness.stores import Stores
 from tests.interop.browser.chromium import chromium
 from tests.interop.browser.sound import write_tone
 
@@ -110,6 +112,27 @@ async def test_call_by_keyboard_alone_is_heard_and_stands_in_the_list_with_its_e
         await expect(row.locator("td").nth(4)).not_to_be_empty()
         await row.locator(".more").press("Enter")
         await expect(page.locator(".facts")).to_contain_text("SIP Call-ID")
+
+
+async def test_reports_of_a_call_are_shown_and_downloaded(tmp_path: Path) -> None:
+    async with running(tmp_path) as gateway, chromium() as browser, console(browser, gateway) as opened:
+        page, stores = opened.page, Stores(gateway)
+        await opened.sign_in_ready()
+        await page.locator("#destination").fill(TONE)
+        await page.keyboard.press("Enter")
+        await opened.is_in_call()
+        await opened.hears_the_far_end()
+        await page.keyboard.press("Escape")
+        await stores.until(1)
+        await page.locator("#calls tr").first.locator(".more").click()
+
+        await page.get_by_role("button", name="Client's reports").click()
+        await expect(page.locator("span.reports")).to_contain_text("call_report/final.json")
+        async with page.expect_download() as started:
+            await page.get_by_role("button", name="whole report").click()
+
+        report = json.loads((await (await started.value).path()).read_text())["data"]
+        assert report["summary"]["destinationNumber"] == TONE
 
 
 async def test_busy_number_is_explained_with_cause_and_sip_status(tmp_path: Path) -> None:

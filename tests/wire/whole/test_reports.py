@@ -18,6 +18,7 @@ from yarl import URL
 from tests.fakes.objects import MemoryStore
 from tests.harness.gateway import PASSWORD, Running, running
 from tests.harness.log_lines import log_lines
+from tests.harness.stores import Stores
 from tests.harness.verto_client import VertoClient, connected
 from tests.wire.whole.phone import phone
 
@@ -101,20 +102,6 @@ async def test_v124_m77_reports_may_come_after_the_socket_has_gone(gateway: Runn
 
     assert status == 200
     assert stored(tmp_path) == [f"{FOLDER}/call_report/0.json"]
-
-
-async def test_an_id_whose_window_is_over_is_unknown(tmp_path: Path) -> None:
-    settings = {"reports": {"upload_window": 0.001}, "verto": {"reattach_window": 0.0}}
-    async with running(tmp_path, settings) as gateway:
-        async with logged_in(gateway) as (_, report_id):
-            pass
-        over = asyncio.Event()
-        asyncio.get_running_loop().call_later(0.05, over.set)
-        await over.wait()
-
-        status, text, _ = await post(gateway, {}, headers(report_id))
-
-    assert (status, text) == (401, "invalid call_report_id")
 
 
 async def test_v125_m76_segments_of_one_call_are_joined_whatever_the_case_of_its_id(
@@ -332,29 +319,6 @@ async def test_what_is_in_a_report_and_its_id_are_in_no_log(gateway: Running) ->
 
 
 # ---- debug frames over the socket
-
-
-class Stores:
-    """Tells when something has been stored."""
-
-    def __init__(self, gateway: Running) -> None:
-        archive = gateway.gateway.reports.archive
-        self.count, before = 0, archive.on_stored
-        self._changed = asyncio.Event()
-
-        def stored(size: int) -> None:
-            before(size)
-            self.count += 1
-            self._changed.set()
-
-        archive.on_stored = stored
-
-    async def until(self, count: int) -> None:
-        """Return once so many objects have been stored."""
-        async with asyncio.timeout(10):
-            while self.count < count:
-                self._changed.clear()
-                await self._changed.wait()
 
 
 async def test_v122_debug_frames_are_answered_and_stored_with_their_call(gateway: Running, tmp_path: Path) -> None:
