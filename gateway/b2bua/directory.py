@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from gateway.b2bua.core.call import ATTACH_TIMEOUT, State
 from gateway.b2bua.core.events import HangupRequested
+from gateway.b2bua.headers import crossing_headers
 from gateway.b2bua.legs.base import Leg
 from gateway.b2bua.legs.sip import CallerLeg, InviteFunction, TrunkLeg
 from gateway.b2bua.legs.verto import Party, TelnyxIds, VertoLeg
@@ -30,17 +31,11 @@ from gateway.media.engine import LegStats, MediaEngine
 from gateway.observability.clock import utc_now
 from gateway.observability.logging import get_logger
 from gateway.sip.call import IncomingCall
-from gateway.vsp.control import ClientMessage, ClientSession, ClientText, Headers, Invite, SocketLost
-
-MAX_HEADERS: Final = 50
-"""Custom header fields of one call that cross to the other side; further ones are dropped."""
+from gateway.vsp.control import ClientMessage, ClientSession, ClientText, Invite, SocketLost
 
 NO_ASSISTANT: Final = "No assistant here"
 """What a visitor's application reads in `sipReason`: whatever it calls goes to an assistant (M-72)."""
 
-_X_NAME: Final = re.compile(r"^[Xx]-[A-Za-z0-9-]{1,62}$")
-_BAD_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_MAX_VALUE: Final = 1024
 
 Listener = Callable[[Fact], None]
 
@@ -89,16 +84,6 @@ class _Entry:
     verto_legs: dict[tuple[SessionId, VertoCallId], VertoLeg]
     client_state: str | None = None
     """What the calling client's application wants to hear again with every event of the call; never read here."""
-
-
-def crossing_headers(headers: Headers) -> tuple[tuple[str, str], ...]:
-    """The custom header fields that may cross to the other side: X- names with printable values."""
-    allowed = (
-        (name, value)
-        for name, value in headers
-        if _X_NAME.match(name) and not _BAD_VALUE.search(value) and len(value) <= _MAX_VALUE
-    )
-    return tuple(header for header, _ in zip(allowed, range(MAX_HEADERS), strict=False))
 
 
 class CallDirectory:
@@ -436,4 +421,4 @@ def _snapshot(call_id: CallId, entry: _Entry) -> CallSnapshot:
     )
 
 
-__all__ = ["CallDirectory", "CallSnapshot", "Listener", "Routes", "crossing_headers"]
+__all__ = ["CallDirectory", "CallSnapshot", "Listener", "Routes"]

@@ -275,7 +275,7 @@ class CallRunner:
             case SendEarlyMedia(sdp):
                 caller.early_media(sdp)
             case Answer(sdp):
-                caller.answer(sdp)
+                caller.answer(sdp, self._call.answer_headers)
 
     def _one_of(self, read: Callable[[Leg], _T | None]) -> _T | None:
         legs = (None if self._legs is None else self._legs.a, self.leg_b)

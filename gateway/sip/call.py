@@ -260,12 +260,13 @@ class IncomingCall(Protocol):
     def progress(self, sdp: Sdp) -> None:
         """183 with SDP."""
 
-    def answer(self, sdp: Sdp, *, session_expires: int | None = None) -> None:
+    def answer(self, sdp: Sdp, *, session_expires: int | None = None, headers: Sequence[tuple[str, str]] = ()) -> None:
         """200 with SDP, repeated until the ACK comes (RFC 3261 section 13.3.1.4).
 
         Args:
             session_expires: seconds of a session timer (RFC 4028) that the far end is to refresh, whatever its INVITE
                 says; None: as the INVITE and the settings want it.
+            headers: more header fields, already allowed by the caller of this.
         """
 
     def reject(self, status: int, reason: str, *, q850: int | None = None) -> None: ...

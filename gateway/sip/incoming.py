@@ -98,9 +98,9 @@ class Incoming(InDialog):
         """183 with SDP."""
         self.driver.run(self._core.progress(sdp, self.driver.now()))
 
-    def answer(self, sdp: Sdp, *, session_expires: int | None = None) -> None:
+    def answer(self, sdp: Sdp, *, session_expires: int | None = None, headers: Sequence[tuple[str, str]] = ()) -> None:
         """200 with SDP."""
-        self.driver.run(self._core.answer(sdp, self.driver.now(), session_expires))
+        self.driver.run(self._core.answer(sdp, self.driver.now(), session_expires, tuple(headers)))
 
     def reject(self, status: int, reason: str, *, q850: int | None = None) -> None:
         """A final 3xx to 6xx."""

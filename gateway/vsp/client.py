@@ -120,10 +120,17 @@ class VertoClient:
         self._flush()
 
     def send_answer(
-        self, verto_call_id: VertoCallId, *, sdp: Sdp | None, telnyx_session_id: str, telnyx_leg_id: str
+        self,
+        verto_call_id: VertoCallId,
+        *,
+        sdp: Sdp | None,
+        telnyx_session_id: str,
+        telnyx_leg_id: str,
+        custom_headers: Headers = (),
     ) -> None:
         """See `ClientSession`."""
-        self._core.calls.send_answer(verto_call_id, sdp=sdp, telnyx_ids=(telnyx_session_id, telnyx_leg_id))
+        telnyx_ids = (telnyx_session_id, telnyx_leg_id)
+        self._core.calls.send_answer(verto_call_id, sdp=sdp, telnyx_ids=telnyx_ids, custom_headers=custom_headers)
         self._flush()
 
     def send_bye(

@@ -178,7 +178,13 @@ class ClientSession(Protocol):
         """Early media: at most once per call (verto-js 4.4)."""
 
     def send_answer(
-        self, verto_call_id: VertoCallId, *, sdp: Sdp | None, telnyx_session_id: str, telnyx_leg_id: str
+        self,
+        verto_call_id: VertoCallId,
+        *,
+        sdp: Sdp | None,
+        telnyx_session_id: str,
+        telnyx_leg_id: str,
+        custom_headers: Headers = (),
     ) -> None:
         """`sdp` is None exactly when `send_media` went before."""
 

@@ -1,7 +1,7 @@
 """A Verto client and a SIP user agent as call control sees them: they record, and tests make them speak."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from gateway.domain.causes import Cause
 from gateway.domain.identity import Identity
@@ -72,8 +72,15 @@ class RecordingSession:
         self._send("media", sdp)
 
     def send_answer(
-        self, verto_call_id: VertoCallId, *, sdp: Sdp | None, telnyx_session_id: str, telnyx_leg_id: str
+        self,
+        verto_call_id: VertoCallId,
+        *,
+        sdp: Sdp | None,
+        telnyx_session_id: str,
+        telnyx_leg_id: str,
+        custom_headers: Headers = (),
     ) -> None:
+        self.answer_headers = tuple(custom_headers)
         self._send("answer", sdp)
 
     def send_bye(
@@ -231,7 +238,8 @@ class RecordingIncomingCall:
     def progress(self, sdp: Sdp) -> None:
         self._note("progress", sdp)
 
-    def answer(self, sdp: Sdp, *, session_expires: int | None = None) -> None:
+    def answer(self, sdp: Sdp, *, session_expires: int | None = None, headers: Sequence[tuple[str, str]] = ()) -> None:
+        self.answer_headers = tuple(headers)
         self._note("answer", sdp)
 
     def reject(self, status: int, reason: str, *, q850: int | None = None) -> None:

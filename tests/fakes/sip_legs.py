@@ -92,7 +92,7 @@ class FakeIncomingLeg(FakeLeg):
     def progress(self, sdp: Sdp) -> None:
         self._ask("progress", sdp)
 
-    def answer(self, sdp: Sdp, *, session_expires: int | None = None) -> None:
+    def answer(self, sdp: Sdp, *, session_expires: int | None = None, headers: Sequence[tuple[str, str]] = ()) -> None:
         self._ask("answer", sdp)
         self.session_expires = session_expires
 

@@ -108,6 +108,7 @@ class Call:
 
     Attributes:
         state: see `State`.
+        answer_headers: custom header fields that B answered with.
         ending: set when the state is ENDED.
     """
 
@@ -122,6 +123,7 @@ class Call:
         self.state = State.NEW
         self.ending: Ending | None = None
         self.is_answered = False
+        self.answer_headers: tuple[tuple[str, str], ...] = ()
         self._now = now
         self._ring_timeout = ring_timeout
         self._offer: Sdp | None = None
@@ -212,7 +214,8 @@ class Call:
                 return self._progress(sdp)
             case State.EARLY, DescriptionReady(sdp):
                 return self._send_early_media(sdp)
-            case ((State.DIALING | State.RINGING | State.EARLY), LegAnswered(sdp)):
+            case ((State.DIALING | State.RINGING | State.EARLY), LegAnswered(sdp, headers)):
+                self.answer_headers = headers
                 return self._connect(sdp)
             case State.CONNECTING, DescriptionReady(sdp):
                 return self._activate(sdp)

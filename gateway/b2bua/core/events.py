@@ -74,9 +74,10 @@ class LegProgressed:
 
 @dataclass(frozen=True, slots=True)
 class LegAnswered:
-    """B answered. `sdp` is None when it came with the early media only."""
+    """B answered. `sdp` is None when it came with the early media only; `headers` are custom ones for A."""
 
     sdp: Sdp | None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

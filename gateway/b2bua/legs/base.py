@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from gateway.b2bua.core.events import Event
+from gateway.b2bua.headers import Crossing
 from gateway.domain.causes import Cause
 from gateway.domain.ids import LegName, Sdp, SipCallId
 from gateway.media.engine import Profile
@@ -47,8 +48,8 @@ class Leg(Protocol):
     def early_media(self, sdp: Sdp) -> None:
         """Give the far end its description before the answer. Only leg A."""
 
-    def answer(self, sdp: Sdp | None) -> None:
-        """Tell the far end that the other side answered. Only leg A."""
+    def answer(self, sdp: Sdp | None, headers: Crossing) -> None:
+        """Tell the far end that the other side answered, and with which custom header fields. Only leg A."""
 
     def attach(self, sdp: Sdp) -> None:
         """Have the far end take the call up again, with our offer. Only a leg that can lose its signalling."""

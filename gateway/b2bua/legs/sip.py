@@ -14,6 +14,7 @@ from gateway.b2bua.core.events import (
     ReinviteAnswered,
     ReinviteRefused,
 )
+from gateway.b2bua.headers import Crossing, crossing_headers
 from gateway.b2bua.legs.base import Post
 from gateway.b2bua.routing import ToTrunks
 from gateway.domain.causes import (
@@ -120,8 +121,8 @@ class TrunkLeg:
                 self._post(LegProgressed(sdp))
             case Provisional(status=status) if status != 100:
                 self._post(LegRinging())
-            case Answered(sdp=sdp):
-                self._post(LegAnswered(sdp))
+            case Answered(sdp=sdp, headers=headers):
+                self._post(LegAnswered(sdp, crossing_headers(headers.items())))
             case Rejected(status=status, reason=reason, q850=q850):
                 self._call = None
                 # Our own cause table knows a SIP status better than the trunk's switch does, but for 5xx and 480.
@@ -139,7 +140,7 @@ class TrunkLeg:
     def early_media(self, sdp: Sdp) -> None:
         """Leg B is never given early media."""
 
-    def answer(self, sdp: Sdp | None) -> None:
+    def answer(self, sdp: Sdp | None, headers: Crossing) -> None:
         """Leg B is never answered."""
 
     def attach(self, sdp: Sdp) -> None:
@@ -222,11 +223,11 @@ class CallerLeg:
         """183 with SDP."""
         self._call.progress(sdp)
 
-    def answer(self, sdp: Sdp | None) -> None:
+    def answer(self, sdp: Sdp | None, headers: Crossing) -> None:
         """200 with SDP. B is a client and sends no early media, so there always is one."""
         assert sdp is not None
         self._is_answered = True
-        self._call.answer(sdp)
+        self._call.answer(sdp, headers=headers)
 
     def attach(self, sdp: Sdp) -> None:
         """A dialog outlives its connections: there is nothing to take up again."""

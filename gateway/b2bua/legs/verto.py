@@ -16,6 +16,7 @@ from gateway.b2bua.core.events import (
     LegReturned,
     LegRinging,
 )
+from gateway.b2bua.headers import Crossing, crossing_headers
 from gateway.b2bua.legs.base import Post
 from gateway.domain.causes import NETWORK_OUT_OF_ORDER, RECOVERY_ON_TIMER_EXPIRE, Cause
 from gateway.domain.ids import LegName, Sdp, VertoCallId
@@ -100,8 +101,8 @@ class VertoLeg:
         match message:
             case ClientRinging():
                 self._post(LegRinging())
-            case ClientAnswer(sdp=sdp, keeps_media=keeps_media):
-                self._receive_answer(sdp, keeps_media)
+            case ClientAnswer() as answer:
+                self._receive_answer(answer)
             case ClientAttach(sdp=sdp, keeps_media=keeps_media):
                 self._keeps_media = keeps_media
                 self._post(LegAttached(self.name, sdp))
@@ -150,10 +151,10 @@ class VertoLeg:
         self._post(LegReturned(self.name, self._keeps_media))
         return self._has_answered
 
-    def _receive_answer(self, sdp: Sdp, keeps_media: bool) -> None:
+    def _receive_answer(self, answer: ClientAnswer) -> None:
         if not self._has_answered:  # a second answer changes nothing (verto-js V-83)
-            self._has_answered, self._keeps_media = True, keeps_media
-            self._post(LegAnswered(sdp))
+            self._has_answered, self._keeps_media = True, answer.keeps_media
+            self._post(LegAnswered(answer.sdp, crossing_headers(answer.custom_headers)))
 
     def _receive_update(self, request_id: str, sdp: Sdp) -> None:
         if self._update_request is not None:
@@ -187,10 +188,14 @@ class VertoLeg:
         """`telnyx_rtc.media`."""
         self.session.send_media(self.verto_call_id, sdp=sdp)
 
-    def answer(self, sdp: Sdp | None) -> None:
+    def answer(self, sdp: Sdp | None, headers: Crossing) -> None:
         """`telnyx_rtc.answer`, without SDP after early media."""
         self.session.send_answer(
-            self.verto_call_id, sdp=sdp, telnyx_session_id=self._ids.session_id, telnyx_leg_id=self._ids.leg_id
+            self.verto_call_id,
+            sdp=sdp,
+            telnyx_session_id=self._ids.session_id,
+            telnyx_leg_id=self._ids.leg_id,
+            custom_headers=headers,
         )
 
     def attach(self, sdp: Sdp) -> None:

@@ -91,11 +91,14 @@ class InviteServer:
         """183, with SDP if that is an answer: an offer may not go into an unreliable response (RFC 6337 section 2)."""
         return self._provisional(183, sdp if self.offer is not None else None, now)
 
-    def answer(self, sdp: Sdp, now: float, session_expires: int | None = None) -> list[Action]:
+    def answer(
+        self, sdp: Sdp, now: float, session_expires: int | None = None, headers: tuple[tuple[str, str], ...] = ()
+    ) -> list[Action]:
         """200 with our answer, or with our offer if the INVITE had none.
 
         Args:
             session_expires: seconds of a session timer that call control wants, whatever the INVITE says.
+            headers: header fields of call control's own.
         """
         if self.state is not State.PROCEEDING:
             return []
@@ -108,7 +111,7 @@ class InviteServer:
             authentication=self._authentication,
         )
         return self.session.accept(
-            self._invite, self._responder, sdp, now, is_first=True, session_expires=session_expires
+            self._invite, self._responder, sdp, now, is_first=True, session_expires=session_expires, headers=headers
         )
 
     def reject(self, status: int, reason: str, q850: int | None) -> list[Action]:

@@ -133,13 +133,14 @@ class Session:
         *,
         is_first: bool = False,
         session_expires: int | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
     ) -> list[Action]:
         """Send the 2xx to an INVITE: with our answer, or with our offer if it had none."""
         wants_answer = self._exchange.turn is Turn.IDLE
         self._exchange.make(Move.WE_OFFER if wants_answer else Move.WE_ANSWER)
         if not wants_answer:
             self._remote_sdp = sdp_of(invite)
-        response = self._success(invite, sdp, now, session_expires)
+        response = self._success(invite, sdp, now, session_expires, headers)
         self._accepted = Accepted(
             responder,
             response,
@@ -417,7 +418,14 @@ class Session:
         is_glare = is_ours_sent or self._accepted is not None or self.state is not State.CONFIRMED
         return response_to(request, 491) if is_glare else None
 
-    def _success(self, request: Request, sdp: Sdp | None, now: float, session_expires: int | None = None) -> Response:
+    def _success(
+        self,
+        request: Request,
+        sdp: Sdp | None,
+        now: float,
+        session_expires: int | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> Response:
         """The 2xx to an INVITE or UPDATE; it moves the remote target and begins the session timer anew."""
         self._local_sdp = sdp or self._local_sdp
         self._note_update(request)
@@ -430,6 +438,7 @@ class Session:
                 *self._context.invite_headers,
                 *self._timer.answer(request, now, demanded=session_expires),
                 ("Server", self._context.user_agent),
+                *headers,
             ),
             body=b"" if sdp is None else sdp.encode(),
             content_type=None if sdp is None else SDP,

@@ -295,7 +295,14 @@ class CallTable:
             params = {"callID": call.verto_call_id, "sdp": sdp, "dialogParams": _dialog(())}
             self._outgoing.request("telnyx_rtc.media", params)
 
-    def send_answer(self, verto_call_id: VertoCallId, *, sdp: Sdp | None, telnyx_ids: tuple[str, str]) -> None:
+    def send_answer(
+        self,
+        verto_call_id: VertoCallId,
+        *,
+        sdp: Sdp | None,
+        telnyx_ids: tuple[str, str],
+        custom_headers: Headers = (),
+    ) -> None:
         """`telnyx_rtc.answer`, once. After media without SDP (Android shows an error otherwise), else with it."""
         call = self._heard(verto_call_id)
         if call is None or call.has_answer:
@@ -304,7 +311,7 @@ class CallTable:
             raise ValueError(f"answer of call {verto_call_id} without a description kills it in the client")
         call.has_answer = True
         description = {} if call.has_media else {"sdp": sdp}
-        self._outgoing.request("telnyx_rtc.answer", {**self._progress(call, telnyx_ids), **description})
+        self._outgoing.request("telnyx_rtc.answer", {**self._progress(call, telnyx_ids, custom_headers), **description})
 
     def send_bye(
         self,
@@ -386,13 +393,15 @@ class CallTable:
     def _bye_result(self, verto_call_id: VertoCallId, cause: Cause) -> Json:
         return self._call_result(verto_call_id, message="CALL ENDED", cause=cause.name, causeCode=cause.code)
 
-    def _progress(self, call: _LiveCall, telnyx_ids: tuple[str, str]) -> dict[str, object]:
+    def _progress(
+        self, call: _LiveCall, telnyx_ids: tuple[str, str], custom_headers: Headers = ()
+    ) -> dict[str, object]:
         return {
             "callID": call.verto_call_id,
             **_parties(call),
             **_telnyx_ids(telnyx_ids),
             "display_direction": "inbound",
-            "dialogParams": _dialog(()),
+            "dialogParams": _dialog(custom_headers),
         }
 
 

@@ -270,3 +270,17 @@ async def test_m047_busy_as_the_cause_of_hanging_up_an_answered_call_is_plain_cl
         bye = await far.wait_for("telnyx_rtc.bye", theirs)
 
         assert (bye["cause"], bye["causeCode"], bye.get("sipCode")) == ("NORMAL_CLEARING", 16, None)
+
+
+@platforms("iafr")
+async def test_m057_custom_headers_reach_the_far_side_and_come_back(site: Site, sdk: Sdk) -> None:
+    async with site.client(sdk) as client, site.client(IOS) as far:
+        call = await client.invite(far.username, OFFER, headers=[("X-Ticket", "42"), ("X-Who", "ä b")])
+        invite = await far.wait_for("telnyx_rtc.invite")
+        await far.answer(invite["callID"], ANSWER, headers=[("X-Agent", "7")])
+        answer = await client.wait_for("telnyx_rtc.answer", call)
+        await client.bye(call)
+
+        there = [{"name": "X-Ticket", "value": "42"}, {"name": "X-Who", "value": "ä b"}]
+        assert invite["dialogParams"]["custom_headers"] == there
+        assert answer["dialogParams"]["custom_headers"] == [{"name": "X-Agent", "value": "7"}]

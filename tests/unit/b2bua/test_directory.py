@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from gateway.b2bua.directory import CallDirectory, crossing_headers
+from gateway.b2bua.directory import CallDirectory
+from gateway.b2bua.headers import crossing_headers
 from gateway.b2bua.routing import Router, Trunk
 from gateway.b2bua.settings import CallSettings
 from gateway.domain.causes import NORMAL_CLEARING, USER_BUSY
@@ -140,6 +141,27 @@ async def test_invite_to_trunk_carries_number_caller_credentials_and_only_x_head
     assert call.target.from_name == "Alice"
     assert (call.target.username, call.target.password) == ("u", "p")
     assert tuple(call.target.headers) == (("X-Ref", "42"),)
+
+
+async def test_m57_custom_headers_of_the_trunks_answer_reach_the_caller(house: House) -> None:
+    house.dial("+4930123456")
+    call = await house.agent.wait_for_call()
+    call.say(Answered(Sdp("answer of trunk"), {"X-Agent": "7", "Server": "trunk", "X-Bad": "a\nb"}))
+    await house.alice.wait_for("answer")
+
+    assert house.alice.answer_headers == (("X-Agent", "7"),)
+
+
+async def test_m57_custom_headers_of_a_clients_answer_reach_the_trunk(house: House) -> None:
+    call = RecordingIncomingCall(request_user="bob", offer=Sdp("offer of trunk"))
+    house.directory.incoming(call)
+    await house.bob.wait_for("invite")
+    headers = (("X-Agent", "7"), ("Via", "nobody"))
+    answer = ClientAnswer(sdp=Sdp("answer of bob"), is_trickle=False, custom_headers=headers)
+    house.directory.client_message(house.bob.session_id, house.bob.calls[0], answer)
+    await call.wait_for("answer")
+
+    assert call.answer_headers == (("X-Agent", "7"),)
 
 
 async def test_early_media_then_answer_without_sdp(house: House) -> None:

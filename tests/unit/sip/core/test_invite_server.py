@@ -61,6 +61,12 @@ def test_the_answer_is_repeated_until_the_ack() -> None:
     assert call.handle_timeout(NOW + 99) == []
 
 
+def test_the_answer_carries_the_header_fields_of_call_control() -> None:
+    actions = server().answer(ANSWER, NOW, headers=(("X-Agent", "7"),))
+
+    assert only(actions, Respond).response.headers.get("X-Agent") == "7"
+
+
 def test_the_ack_of_another_invite_confirms_nothing() -> None:
     assert answered().receive_ack(in_dialog("ACK", cseq=9)) == []
 
