@@ -77,7 +77,7 @@ def test_good_frames_are_taken_by_every_client(sdk: Sdk) -> None:
         (REACT_NATIVE, "telnyx_rtc.bye", {**BYE, "cause": ""}, "without a cause"),
         (REACT_NATIVE, "telnyx_rtc.ping", {}, "serno"),
         (REACT_NATIVE, "telnyx_rtc.ringing", {"callID": CALL}, "ignores ringing"),
-        (REACT_NATIVE, "telnyx_rtc.display", {"callID": CALL}, "knows no such method"),
+        (REACT_NATIVE, "telnyx_rtc.unheard", {"callID": CALL}, "knows no such method"),
     ],
 )
 def test_a_request_that_breaks_a_client_is_a_violation_of_its_own(
