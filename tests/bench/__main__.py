@@ -1,4 +1,4 @@
-"""`make bench`: delay, load and call set-up, as tables. `ARGS="--only delay"` runs a part."""
+"""`make bench`: delay, load, call set-up and recovery, as tables. `ARGS="--only delay"` runs a part."""
 
 import argparse
 import asyncio
@@ -11,14 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.observability import logging as logs
-from tests.bench import delay, load, soak
+from tests.bench import delay, load, recovery, soak
 from tests.bench.calls import client, place
 from tests.bench.process import gateway_process
 from tests.bench.trunk import BenchTrunk
 
 PARTS = ("delay", "load", "setup")
-SOAK = "soak"
-"""Takes long, and runs only when it is asked for."""
+SOAK, RECOVERY = "soak", "recovery"
+"""These run only when they are asked for: the first takes long, the second needs a browser."""
 
 
 async def call_setup(count: int) -> dict[str, float]:
@@ -57,7 +57,7 @@ def table(title: str, rows: list[dict[str, object]]) -> Table:
 async def run(arguments: argparse.Namespace) -> dict[str, list[dict[str, object]]]:
     """The parts that were asked for, one after the other."""
     console, results = Console(stderr=True), {}
-    for part in (*PARTS, SOAK):
+    for part in (*PARTS, SOAK, RECOVERY):
         if part not in arguments.only:
             continue
         console.print(f"measuring {part} ...")
@@ -72,6 +72,9 @@ async def run(arguments: argparse.Namespace) -> dict[str, list[dict[str, object]
             ]  # fmt: skip
         elif part == SOAK:
             results[part] = [dataclasses.asdict(await soak.measure(arguments.clients, arguments.soak_seconds))]
+        elif part == RECOVERY:
+            counts = (arguments.sockets, arguments.pages, arguments.restarts)
+            results[part] = [dataclasses.asdict(one) for one in await recovery.measure(*counts)]
         else:
             results[part] = [dict(await call_setup(arguments.setups))]
         console.print(table(part, results[part]))
@@ -81,13 +84,17 @@ async def run(arguments: argparse.Namespace) -> dict[str, list[dict[str, object]
 def main() -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=(*PARTS, SOAK), default=list(PARTS), help="parts to run")
+    parts = (*PARTS, SOAK, RECOVERY)
+    parser.add_argument("--only", nargs="+", choices=parts, default=list(PARTS), help="parts to run")
     parser.add_argument("--delay-seconds", type=float, default=20.0, help="of each of the two delay calls")
     parser.add_argument("--calls", type=int, default=20, help="calls at once under load")
     parser.add_argument("--load-seconds", type=float, default=60.0, help="how long they talk")
     parser.add_argument("--setups", type=int, default=50, help="calls for the set-up figures")
     parser.add_argument("--clients", type=int, default=100, help="clients of the soak")
     parser.add_argument("--soak-seconds", type=float, default=300.0, help="how long they come and go")
+    parser.add_argument("--sockets", type=int, default=50, help="sockets to kill in mid-call")
+    parser.add_argument("--pages", type=int, default=20, help="pages to reload in mid-call")
+    parser.add_argument("--restarts", type=int, default=20, help="ICE restarts in mid-call")
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     arguments = parser.parse_args()
     logs.configure(level="warning")

@@ -92,6 +92,11 @@ class Softphone:
         """Log in on the live socket (`login_token`, or `login` and `password`), as before a token expires."""
         await self._do("loginAgain", credentials)
 
+    async def reload(self) -> None:
+        """Load the page anew: a new client in the same tab, and a new timeline."""
+        await self.page.reload()
+        await self.page.wait_for_function("window.phone !== undefined")
+
     async def call(self, destination: str, **options: object) -> Happened:
         """`newCall`; `codecs=["opus"]` offers only these (and telephone-event). Returns its first entry."""
         await self._do("newCall", destination, options)

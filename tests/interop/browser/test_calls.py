@@ -353,10 +353,17 @@ async def test_call_that_is_given_up_while_it_rings_is_cancelled_at_the_far_end(
     assert (over["ended_by"], over["answered_at"]) == ("far_end", None)
 
 
-async def test_closed_page_ends_the_call_at_the_far_end(alice: Softphone, gateway: Running) -> None:
+@pytest.mark.parametrize(
+    ("settings", "is_told"),
+    [
+        pytest.param({}, True, id="page-hangs-up"),
+        pytest.param({"verto": {"reattach_window": 1.0}}, False, id="page-vanishes-for-longer-than-the-window"),
+    ],
+)
+async def test_closed_page_ends_the_call_at_the_far_end(alice: Softphone, gateway: Running, is_told: bool) -> None:
     await alice.call(ECHO)
     await alice.until("call.active", timeout=PATIENCE)
-    await alice.page.close()
+    await alice.page.close(run_before_unload=is_told)
 
     assert (await until_over_at_the_far_end(gateway))["ended_by"] == "far_end"
     assert await live_calls(gateway) == []
