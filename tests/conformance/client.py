@@ -153,3 +153,14 @@ async def phone(gateway: Running, user: str = "alice", *, codecs: Sequence[str] 
             yield one
         finally:
             await one.close()
+
+
+@asynccontextmanager
+async def back(gateway: Running, lost: JsPhone, user: str = "alice", **login: object) -> AsyncIterator[JsPhone]:
+    """The same phone on another socket, logged in to the same session; its media is what it was."""
+    path = f"/?voice_sdk_id={lost.verto.rules.voice_sdk_id}"
+    async with client(gateway, path) as verto:
+        await verto.login(user, PASSWORD, sessid=lost.verto.session_id, reconnection=True, **login)
+        one = JsPhone(verto, lost.codecs)
+        one.media = lost.media
+        yield one

@@ -99,6 +99,13 @@ class FarEnd(Peer):
         ack.uri = invite.uri
         self.sends(ack)
 
+    def again(self, invite: Request, final: Response, sdp: Sdp | None = None) -> Request:
+        """A re-INVITE in the dialog of an INVITE of ours, with new audio unless it is given; not sent yet."""
+        to, offer = final.headers.get("To") or "", sdp if sdp is not None else self.media().offer()
+        reinvite = self.request("INVITE", cseq=2, to=to, call_id=invite.call_id, sdp=offer)
+        reinvite.uri = (final.headers.get("Contact") or "").strip("<>")
+        return reinvite
+
     def cancel(self, invite: Request) -> None:
         """CANCEL an INVITE of ours."""
         cancel = self.request("CANCEL", call_id=invite.call_id, branch=invite.top_via.branch)

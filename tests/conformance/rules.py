@@ -93,10 +93,10 @@ class FrameRules:
             return
         self._need(message.get("jsonrpc") == "2.0", 'jsonrpc is "2.0" (V-17)')
         self._check_voice_sdk_id(message.get("voice_sdk_id"))
-        if "method" in message:
-            self._check_request(message)
-        else:
+        if "result" in message or "error" in message:
             self._check_answer(message)
+        else:
+            self._check_request(message)
 
     def _check_voice_sdk_id(self, value: object) -> None:
         self._need(isinstance(value, str) and value != "", "voice_sdk_id is a text on every message (V-10)")
@@ -146,7 +146,7 @@ class FrameRules:
     # Requests
 
     def _check_request(self, message: Message) -> None:
-        method, params, number = message["method"], message.get("params"), message.get("id")
+        method, params, number = str(message.get("method")), message.get("params"), message.get("id")
         if type(number) is int:
             self._need(number > self._last_id, "our ids are used once (V-22)")
             self._last_id = max(self._last_id, number)
@@ -156,7 +156,7 @@ class FrameRules:
             return
         is_state = method == "telnyx_rtc.gatewayState"
         self._need(is_state or "state" not in params, "no params.state but in a gateway state (V-21)")
-        if str(method).startswith("telnyx_rtc."):
+        if method.startswith("telnyx_rtc."):
             self._need(not list(_nulls(params)), "no null members")
             dialog = params.get("dialogParams", {})
             self._need(isinstance(dialog, dict) and "userVariables" not in dialog, "dialogParams without userVariables")
