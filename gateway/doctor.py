@@ -97,20 +97,22 @@ async def media_ports(config: Config) -> Finding:
 
 async def certificate(config: Config) -> Finding:
     """Whether the certificate of the TLS listeners can be read and is valid now."""
-    from gateway.http.certificates import CertificateError, from_files
+    from gateway.http.certificate_view import view
+    from gateway.http.certificates import CertificateError
 
-    files = config.http.certificate
-    if not any(listener.is_tls for listener in _web_listeners(config)):
-        return Finding(name="certificate", is_ok=True, detail="no https listener")
-    if files == "auto":
-        detail = f"own authority in {config.http.data_dir}, renewed at start"
-        return Finding(name="certificate", is_ok=True, detail=detail)
     now, mend = utc_now(), "renew it, or correct http.certificate"
     try:
-        found = await asyncio.to_thread(from_files, files, now=now)
+        found = await asyncio.to_thread(view, config.http, now=now)
     except CertificateError as error:
         return Finding(name="certificate", is_ok=False, detail=str(error), mend=mend)
-    detail = f"{files.cert}, valid until {found.not_after:%Y-%m-%d}"
+    if found is None:
+        return Finding(name="certificate", is_ok=True, detail="no https listener")
+    names = f"for {', '.join(found.names) or 'no name at all'}"
+    if found.authority is not None:
+        detail = f"own authority in {config.http.data_dir}, renewed at start, {names}"
+        return Finding(name="certificate", is_ok=True, detail=detail)
+    assert found.not_after is not None, "a file that was read has a date"
+    detail = f"{found.source}, valid until {found.not_after:%Y-%m-%d}, {names}"
     is_due = found.not_after - now < _RENEWAL_DUE
     return Finding(name="certificate", is_ok=now < found.not_after, detail=detail, mend=mend if is_due else "")
 

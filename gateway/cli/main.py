@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli import provisioning
+from gateway.cli import authority, provisioning
+from gateway.cli.authority import certificate_of
 from gateway.cli.options import ConfigOption, JsonOption, load_config, run
 from gateway.cli.output import FAILED, print_json, print_line, print_table, warn
 
@@ -33,6 +34,7 @@ for group, name in (
     (provisioning.number, "number"),
     (provisioning.token, "token"),
     (provisioning.key, "key"),
+    (authority.ca, "ca"),
 ):
     app.add_typer(group, name=name)
 
@@ -75,11 +77,16 @@ def check_config(config: ConfigOption = None, as_json: JsonOption = False) -> No
     """Say what would be started, secrets masked. Exit code 1 and the full key on a mistake."""
     from gateway.config.show import flat, in_force
 
-    shown = in_force(load_config(config))
+    settings = load_config(config)
+    found = certificate_of(settings)
+    shown = in_force(settings)
     if as_json:
-        print_json(shown)
+        print_json({**shown, "certificate": None if found is None else found.to_json()})
     else:
         print_table(("setting", "value"), flat(shown))
+        if found is not None:
+            valid = "made at the start" if found.not_after is None else f"valid until {found.not_after:%Y-%m-%d}"
+            print_line(f"certificate: {found.source}, {valid}, for {', '.join(found.names) or 'no name at all'}")
 
 
 @app.command("doctor", epilog="Example: rtc-gateway doctor --config /etc/rtc-gateway.toml")

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway.domain.errors import GatewayError
+from gateway.http.names import constraints, refused_by
 from gateway.http.settings import CertificateFiles
 
 AUTHORITY_LIFE: Final = timedelta(days=3652)
@@ -81,7 +82,7 @@ def from_files(files: CertificateFiles, *, now: datetime) -> ServerCertificate:
     Raises:
         CertificateError: unreadable, not PEM, encrypted, a key of another certificate, expired, or not yet valid.
     """
-    certificate = _read_certificate(files.cert)
+    certificate = read_certificate(files.cert)
     key = _read_key(files.key)
     if _public(key) != _public(certificate):
         raise CertificateError(f"{files.key}: is not the key of {files.cert}")
@@ -103,23 +104,38 @@ def from_own_authority(data_dir: Path, names: Iterable[str], *, now: datetime) -
     Raises:
         CertificateError: a file there is broken, or cannot be written.
     """
-    wanted = _wanted_names(names)
+    wanted = wanted_names(names)
     ca_cert, ca_key = data_dir / "ca.pem", data_dir / "ca.key"
     cert, key = data_dir / "server.pem", data_dir / "server.key"
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _is_authority_good(ca_cert, ca_key, now):
-            _make_authority(ca_cert, ca_key, now)
+            _make_authority(ca_cert, ca_key, wanted, now)
+        elif refused := refused_by(read_certificate(ca_cert), wanted):
+            raise not_permitted(ca_cert, refused)
         if not _is_server_good(cert, key, ca_cert, wanted, now):
             _make_server(cert, key, ca_cert, ca_key, wanted, now)
     except OSError as error:
         raise CertificateError(f"{error.filename or data_dir}: {error.strerror or error}") from error
     return ServerCertificate(
-        cert=cert, key=key, authority=ca_cert, not_after=_read_certificate(cert).not_valid_after_utc
+        cert=cert, key=key, authority=ca_cert, not_after=read_certificate(cert).not_valid_after_utc
     )
 
 
-def _wanted_names(names: Iterable[str]) -> frozenset[str]:
+def not_permitted(ca: Path, refused: list[str]) -> CertificateError:
+    """Names came into the settings that the authority must not sign."""
+    return CertificateError(
+        f"{ca}: may not sign {', '.join(refused)}, for which it was not made; remove it and ca.key to have a new "
+        "one made, and have clients trust that one"
+    )
+
+
+def wanted_names(names: Iterable[str]) -> frozenset[str]:
+    """The names of a certificate in their canonical form, loopback among them.
+
+    Raises:
+        CertificateError: one of them is no host name.
+    """
     usable = (name.strip("[]").lower() for name in names)
     return frozenset(_ALWAYS) | {_canonical(name) for name in usable if name and name not in _WILDCARDS}
 
@@ -142,7 +158,7 @@ def _is_authority_good(cert: Path, key: Path, now: datetime) -> bool:
     if not cert.exists() or not key.exists():
         missing, present = (cert, key) if key.exists() else (key, cert)
         raise CertificateError(f"{missing}: is missing while {present} exists; restore it, or remove both")
-    authority = _read_certificate(cert)
+    authority = read_certificate(cert)
     if _public(_read_key(key)) != _public(authority):
         raise CertificateError(f"{key}: is not the key of {cert}")
     return now + SERVER_LIFE < authority.not_valid_after_utc
@@ -151,16 +167,16 @@ def _is_authority_good(cert: Path, key: Path, now: datetime) -> bool:
 def _is_server_good(cert: Path, key: Path, ca_cert: Path, names: frozenset[str], now: datetime) -> bool:
     if not cert.exists() or not key.exists():
         return False
-    server, authority = _read_certificate(cert), _read_certificate(ca_cert)
+    server, authority = read_certificate(cert), read_certificate(ca_cert)
     try:
         server.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature):
         return False
     is_current = now + RENEW_BEFORE < server.not_valid_after_utc and now >= server.not_valid_before_utc
-    return is_current and names == _names_of(server) and _public(_read_key(key)) == _public(server)
+    return is_current and names == names_of(server) and _public(_read_key(key)) == _public(server)
 
 
-def _make_authority(cert: Path, key: Path, now: datetime) -> None:
+def _make_authority(cert: Path, key: Path, names: frozenset[str], now: datetime) -> None:
     private = ec.generate_private_key(ec.SECP256R1())
     name = _subject("rtc-gateway certificate authority")
     certificate = (
@@ -173,6 +189,7 @@ def _make_authority(cert: Path, key: Path, now: datetime) -> None:
         .not_valid_after(now + AUTHORITY_LIFE)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(is_authority=True), critical=True)
+        .add_extension(constraints(names), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(private.public_key()), critical=False)
         .sign(private, hashes.SHA256())
     )
@@ -182,7 +199,7 @@ def _make_authority(cert: Path, key: Path, now: datetime) -> None:
 
 def _make_server(cert: Path, key: Path, ca_cert: Path, ca_key: Path, names: frozenset[str], now: datetime) -> None:
     private = ec.generate_private_key(ec.SECP256R1())
-    authority, authority_key = _read_certificate(ca_cert), _read_key(ca_key)
+    authority, authority_key = read_certificate(ca_cert), _read_key(ca_key)
     assert isinstance(authority_key, ec.EllipticCurvePrivateKey), "the authority is ours, and ours is ECDSA"
     authority_id = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     certificate = (
@@ -230,7 +247,8 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _names_of(certificate: x509.Certificate) -> frozenset[str]:
+def names_of(certificate: x509.Certificate) -> frozenset[str]:
+    """The host names and addresses that it is good for."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
@@ -243,7 +261,12 @@ def _public(owner: x509.Certificate | PrivateKeyTypes) -> bytes:
     return owner.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
-def _read_certificate(path: Path) -> x509.Certificate:
+def read_certificate(path: Path) -> x509.Certificate:
+    """The first certificate of a PEM file.
+
+    Raises:
+        CertificateError: there is none.
+    """
     try:
         return x509.load_pem_x509_certificate(path.read_bytes())
     except OSError as error:

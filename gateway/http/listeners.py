@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -22,6 +21,7 @@ from gateway.http.certificates import (
     server_context,
 )
 from gateway.http.middleware import Handler, add_security_headers, forwarded, shape_errors, upgrades_to
+from gateway.http.names import certificate_names
 from gateway.http.settings import CertificateFiles, HttpSettings
 from gateway.observability.clock import utc_now
 from gateway.observability.logging import get_logger
@@ -170,10 +170,7 @@ class HttpServer:
     def _load(self) -> ServerCertificate:
         if isinstance(self._settings.certificate, CertificateFiles):
             return from_files(self._settings.certificate, now=self._clock())
-        hosts = [ListenAddress.parse(url).host for url in self._settings.listen]
-        public = urlsplit(self._settings.public_url).hostname or ""
-        names = [*hosts, public, *self._settings.names]
-        return from_own_authority(self._settings.data_dir, names, now=self._clock())
+        return from_own_authority(self._settings.data_dir, certificate_names(self._settings), now=self._clock())
 
 
 class _Refusing(asyncio.Protocol):

@@ -33,7 +33,9 @@ class HttpSettings:
     """Where `auto` keeps `ca.pem` (to be trusted by browsers) and the keys."""
 
     names: tuple[str, ...] = ()
-    """Host names or addresses that the `auto` certificate is good for, beside loopback, listeners and `public_url`."""
+    """Host names or addresses that the `auto` certificate is good for, beside loopback, listeners and `public_url`.
+    `telnyx` stands for the names that the SDKs have compiled in: `rtc.telnyx.com` and its regions, `rtcdev.telnyx.com`
+    and its regions, `sip.telnyx.com`. The certificate is made anew when the list changes."""
 
     public_url: str = ""
     """Address under which people reach us, as the console shows it; empty: that of the first listener."""

@@ -191,6 +191,29 @@ def test_check_config_shows_what_would_start_without_secrets(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_check_config_says_which_names_the_certificate_carries(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RTC_GATEWAY__HTTP__NAMES", '["telnyx", "gw.lan"]')
+
+    table, shown = run("check-config"), run("check-config", "--json").record
+
+    assert "certificate: auto, made at the start, for 127.0.0.1, ::1, apac.rtc.telnyx.com" in table.out
+    assert isinstance(shown["certificate"], dict)
+    assert {"rtc.telnyx.com", "gw.lan", "localhost"} <= set(shown["certificate"]["names"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_check_config_opens_the_certificate(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = f'{{cert="{tmp_path}/none.pem", key="{tmp_path}/none.key"}}'
+    monkeypatch.setenv("RTC_GATEWAY__HTTP__CERTIFICATE", files)
+
+    done = run("check-config")
+
+    assert done.code == 1
+    assert done.err == f"rtc-gateway: http.certificate: {tmp_path}/none.pem: No such file or directory\n"
+
+
 @pytest.fixture
 def findings(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Finding]]:
     found = [Finding(name="clock", is_ok=True, detail="right")]
@@ -239,6 +262,7 @@ COMMANDS = {
     "number add", "number list", "number remove",
     "token create",
     "key create", "key list", "key remove",
+    "ca show", "ca export",
 }  # fmt: skip
 
 
