@@ -264,7 +264,7 @@ class CallRunner:
             case RejectReoffer(leg, sip_status):
                 self._leg(leg).reject_reoffer(sip_status)
             case Hangup(leg, cause, sip_status, sip_reason):
-                self._leg(leg).hangup(cause, sip_status, sip_reason)
+                self._leg(leg).hangup(cause, sip_status, sip_reason, self._call.bye_headers)
             case _:
                 raise ValueError(f"unknown action {type(action).__name__}")
 
@@ -351,7 +351,7 @@ class CallRunner:
 
     def _hangup_after_crash(self, leg: LegName, cause: Cause) -> None:
         try:
-            self._leg(leg).hangup(cause, cause.sip_status, cause.sip_reason)
+            self._leg(leg).hangup(cause, cause.sip_status, cause.sip_reason, ())
         except Exception:  # still the same defect: the other leg must go all the same
             self._log.exception("call_crashed", leg=leg.value)
 

@@ -157,6 +157,8 @@ class Ended:
     reason: str
     """`bye`, `no_ack`, `no_answer` (we offered, and the ACK or 2xx brought no answer), `dialog_lost`,
     `session_expired` (RFC 4028 section 10)."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """The X- header fields of the far end's BYE."""
 
 
 SipCallEvent = Provisional | Answered | Rejected | Cancelled | Confirmed | Reoffered | InfoDtmf | Referred | Ended
@@ -173,8 +175,12 @@ class OutgoingCall(Protocol):
     @property
     def sip_call_id(self) -> SipCallId: ...
 
-    def hangup(self, *, q850: int | None = None) -> None:
-        """CANCEL before the final response (once a provisional came, RFC 3261 section 9.1), BYE after a 2xx."""
+    def hangup(self, *, q850: int | None = None, headers: Sequence[tuple[str, str]] = ()) -> None:
+        """CANCEL before the final response (once a provisional came, RFC 3261 section 9.1), BYE after a 2xx.
+
+        Args:
+            headers: more header fields for a BYE, already allowed by the caller of this.
+        """
 
     def answer_reoffer(self, sdp: Sdp) -> None:
         """200 to the re-INVITE that waits."""
@@ -271,7 +277,7 @@ class IncomingCall(Protocol):
 
     def reject(self, status: int, reason: str, *, q850: int | None = None) -> None: ...
 
-    def hangup(self, *, q850: int | None = None) -> None:
+    def hangup(self, *, q850: int | None = None, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Before the answer a 480 (use `reject` to choose), after it a BYE, never before the ACK or timer H."""
 
     def answer_reoffer(self, sdp: Sdp) -> None: ...

@@ -11,6 +11,7 @@ from gateway.sip.core.headers.name_addr import NameAddr
 from gateway.sip.core.headers.uri import SipUri
 from gateway.sip.core.invite_server import InviteServer
 from gateway.sip.core.message import Request
+from gateway.sip.core.replies import custom_headers
 from gateway.sip.driver import Driver
 from gateway.sip.endpoint import ServerTransaction
 from gateway.sip.in_dialog import InDialog
@@ -48,9 +49,7 @@ class Incoming(InDialog):
         self.request_user, self.request_host = _user_and_host(invite.uri)
         caller: NameAddr = invite.from_
         self.caller_number, self.caller_name = _user_and_host(caller.uri)[0], caller.display_name
-        self.headers: Sequence[tuple[str, str]] = tuple(
-            (name, value) for name, value in invite.headers.items() if name.lower().startswith("x-")
-        )
+        self.headers: Sequence[tuple[str, str]] = custom_headers(invite)
         self._on_event: OnSipCallEvent | None = None
         self._unheard: deque[SipCallEvent] = deque(maxlen=MAX_UNHEARD)
         contact_uri = services.endpoint.contact_uri(self.request_user, transaction.source)
@@ -106,9 +105,9 @@ class Incoming(InDialog):
         """A final 3xx to 6xx."""
         self.driver.run(self._core.reject(status, reason, q850))
 
-    def hangup(self, *, q850: int | None = None) -> None:
+    def hangup(self, *, q850: int | None = None, headers: Sequence[tuple[str, str]] = ()) -> None:
         """480 before the answer, BYE after it."""
-        self.driver.run(self._core.hangup(q850, self.driver.now()))
+        self.driver.run(self._core.hangup(q850, self.driver.now(), tuple(headers)))
 
     def abort(self) -> None:
         """Let everything go at once."""

@@ -103,10 +103,10 @@ class Outgoing(InDialog):
         """Dialogs that live."""
         return 0 if self.driver is None else self.driver.usage.dialog_count
 
-    def hangup(self, *, q850: int | None = None) -> None:
+    def hangup(self, *, q850: int | None = None, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Drop it, CANCEL or BYE."""
         if self.driver is not None:
-            self.driver.run(self.driver.usage.hangup(q850, self.driver.now()))
+            self.driver.run(self.driver.usage.hangup(q850, self.driver.now(), tuple(headers)))
         elif not self._is_ended:
             self._dialing.cancel()
             self._fail(Rejected(487, "Request Terminated"))

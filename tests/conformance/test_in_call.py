@@ -76,11 +76,14 @@ async def test_v088_a_bye_gets_a_result_at_once_and_its_cause_reaches_the_far_le
         await far.answer(await far.is_called())
         await alice.wait_for("telnyx_rtc.answer", call_id=call)
         async with asyncio.timeout(1.0):
-            answer = await alice.ask_about(call, "telnyx_rtc.bye", cause=cause, causeCode=code)
+            survey = {**alice._dialog(call), "custom_headers": [{"name": "X-Survey", "value": "5 of 5"}]}
+            params = {"sessid": alice.session_id, "cause": cause, "causeCode": code, "dialogParams": survey}
+            answer = await alice.ask("telnyx_rtc.bye", params)
         bye = await far.expects_bye()
 
         assert answer["result"]["callID"] == call
         assert re.match(reason, bye.headers.get("Reason") or "")
+        assert bye.headers.get("X-Survey") == "5 of 5"
 
 
 @pytest.mark.parametrize("is_known", [False, True], ids=["unknown", "ended"])
@@ -111,6 +114,19 @@ async def test_v090_a_bye_to_the_client_says_why_and_never_that_it_recovers(gate
         assert bye["cause"]
         assert type(bye["causeCode"]) is int
         assert "isRecovering" not in bye
+
+
+async def test_v091_custom_headers_of_a_bye_are_sent_in_both_spellings(tmp_path: Path) -> None:
+    async with carrier(tmp_path) as (gateway, far), logged_in(gateway) as alice:
+        call = await alice.invite(NUMBER, OFFER)
+        invite = await far.is_called()
+        await far.answer(invite)
+        await alice.wait_for("telnyx_rtc.answer", call_id=call)
+        await far.hang_up(invite, ("X-Survey", "5 of 5"), ("Subject", "not custom"))
+        dialog = (await alice.wait_for("telnyx_rtc.bye", call_id=call))["params"]["dialogParams"]
+
+        headers = [{"name": "X-Survey", "value": "5 of 5"}]
+        assert dialog == {"customHeaders": headers, "custom_headers": headers}
 
 
 async def test_v092_hold_is_answered_with_held(gateway: Running) -> None:

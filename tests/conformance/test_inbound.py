@@ -118,6 +118,20 @@ async def test_v081_the_answer_of_a_client_gets_a_result_and_connects_the_far_le
         await alice.hang_up(call)
 
 
+async def test_v082_echoed_headers_are_not_sent_back_and_new_ones_are(tmp_path: Path) -> None:
+    async with carrier(tmp_path) as (gateway, far), logged_in(gateway) as alice:
+        invite = far.call(gateway, "alice", TICKET)
+        call = (await rung(alice))["callID"]
+        given = [{"name": "X-Ticket", "value": "4711"}, {"name": "X-Desk", "value": "7"}]
+        dialog = {**alice._dialog(call), "custom_headers": given}
+        await alice.ask("telnyx_rtc.answer", {"sessid": alice.session_id, "sdp": ANSWER, "dialogParams": dialog})
+        final = await answered(far, invite)
+
+        assert final.headers.get("X-Ticket") is None
+        assert final.headers.get("X-Desk") == "7"
+        await hang_up(alice, far, call)
+
+
 async def test_v083_a_second_answer_changes_nothing(gateway: Running) -> None:
     async with phone(gateway) as alice:
         await ring(gateway, duration=20.0)

@@ -146,7 +146,7 @@ class RecordingOutgoingCall:
         """Something comes from the far end."""
         self._on_event(event)
 
-    def hangup(self, *, q850: int | None = None) -> None:
+    def hangup(self, *, q850: int | None = None, headers: Sequence[tuple[str, str]] = ()) -> None:
         self._note("hangup", q850)
 
     def answer_reoffer(self, sdp: Sdp) -> None:
@@ -245,7 +245,7 @@ class RecordingIncomingCall:
     def reject(self, status: int, reason: str, *, q850: int | None = None) -> None:
         self._note("reject", status, reason, q850)
 
-    def hangup(self, *, q850: int | None = None) -> None:
+    def hangup(self, *, q850: int | None = None, headers: Sequence[tuple[str, str]] = ()) -> None:
         self._note("hangup", q850)
 
     def answer_reoffer(self, sdp: Sdp) -> None:

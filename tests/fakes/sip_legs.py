@@ -45,7 +45,7 @@ class FakeLeg:
         assert self._on_event is not None
         self._on_event(event)
 
-    def hangup(self, *, q850: int | None = None) -> None:
+    def hangup(self, *, q850: int | None = None, headers: Sequence[tuple[str, str]] = ()) -> None:
         self._ask("hangup")
 
     def answer_reoffer(self, sdp: Sdp) -> None:

@@ -109,6 +109,7 @@ class Call:
     Attributes:
         state: see `State`.
         answer_headers: custom header fields that B answered with.
+        bye_headers: those with which a leg ended the call.
         ending: set when the state is ENDED.
     """
 
@@ -124,6 +125,7 @@ class Call:
         self.ending: Ending | None = None
         self.is_answered = False
         self.answer_headers: tuple[tuple[str, str], ...] = ()
+        self.bye_headers: tuple[tuple[str, str], ...] = ()
         self._now = now
         self._ring_timeout = ring_timeout
         self._offer: Sdp | None = None
@@ -336,6 +338,7 @@ class Call:
         if is_untried and event.is_retryable:
             self._target += 1
             return self._dial()
+        self.bye_headers = event.headers
         # Nobody is busy in a conversation: React Native says so at every hang-up (verto-mobile 3.5, M-47).
         is_misnamed = self.is_answered and event.cause is USER_BUSY
         cause = NORMAL_CLEARING if is_misnamed else event.cause

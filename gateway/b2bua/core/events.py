@@ -93,6 +93,7 @@ class LegEnded:
 
     `sip_status` and `sip_reason` are those of the SIP response that ended it, where there was one.
     `is_retryable`: the next target may be tried (no final word of the called side: 408, 5xx, transport).
+    `headers` are custom ones for the other side.
     """
 
     leg: LegName
@@ -100,6 +101,7 @@ class LegEnded:
     sip_status: int | None = None
     sip_reason: str | None = None
     is_retryable: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

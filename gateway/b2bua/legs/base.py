@@ -54,8 +54,10 @@ class Leg(Protocol):
     def attach(self, sdp: Sdp) -> None:
         """Have the far end take the call up again, with our offer. Only a leg that can lose its signalling."""
 
-    def hangup(self, cause: Cause, sip_status: int | None, sip_reason: str | None) -> None:
-        """End the leg: cancel, refuse or hang up, whichever its state asks for. Nothing is posted afterwards."""
+    def hangup(self, cause: Cause, sip_status: int | None, sip_reason: str | None, headers: Crossing) -> None:
+        """End the leg: cancel, refuse or hang up, whichever its state asks for. Nothing is posted afterwards.
+
+        `headers` are custom ones of the other side's end; a hang-up carries them, a refusal and a CANCEL do not."""
 
     def answer_reoffer(self, sdp: Sdp) -> None: ...
 

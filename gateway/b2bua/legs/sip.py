@@ -146,12 +146,12 @@ class TrunkLeg:
     def attach(self, sdp: Sdp) -> None:
         """A dialog outlives its connections: there is nothing to take up again."""
 
-    def hangup(self, cause: Cause, _sip_status: int | None, _sip_reason: str | None) -> None:
+    def hangup(self, cause: Cause, _sip_status: int | None, _sip_reason: str | None, headers: Crossing) -> None:
         """CANCEL or BYE with the cause in a Reason header field (RFC 3326)."""
         call, self._call = self._call, None
         self._attempt = len(self._route.trunks)
         if call is not None:
-            call.hangup(q850=_q850(cause))
+            call.hangup(q850=_q850(cause), headers=headers)
 
     def answer_reoffer(self, sdp: Sdp) -> None:
         """200 to the re-INVITE."""
@@ -232,13 +232,13 @@ class CallerLeg:
     def attach(self, sdp: Sdp) -> None:
         """A dialog outlives its connections: there is nothing to take up again."""
 
-    def hangup(self, cause: Cause, sip_status: int | None, sip_reason: str | None) -> None:
+    def hangup(self, cause: Cause, sip_status: int | None, sip_reason: str | None, headers: Crossing) -> None:
         """A final response before the answer, BYE after it."""
         if self._is_over:
             return
         self._is_over = True
         if self._is_answered:
-            self._call.hangup(q850=_q850(cause))
+            self._call.hangup(q850=_q850(cause), headers=headers)
         else:
             status, reason = sip_status or cause.sip_status, sip_reason or cause.sip_reason
             self._call.reject(status, reason, q850=_q850(cause))
@@ -276,8 +276,9 @@ def _translate_in_dialog(leg: LegName, event: SipCallEvent, post: Post) -> None:
             post(LegReoffered(leg, sdp))
         case InfoDtmf(digit=digit):
             post(DigitsDialed(leg, digit))
-        case Ended(q850=q850, reason="bye"):
-            post(LegEnded(leg, NORMAL_CLEARING if q850 is None else from_q850(q850)))
+        case Ended(q850=q850, reason="bye", headers=headers):
+            cause = NORMAL_CLEARING if q850 is None else from_q850(q850)
+            post(LegEnded(leg, cause, headers=crossing_headers(headers)))
         case Ended():
             post(LegEnded(leg, RECOVERY_ON_TIMER_EXPIRE))
         case _:

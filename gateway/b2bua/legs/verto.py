@@ -106,16 +106,16 @@ class VertoLeg:
             case ClientAttach(sdp=sdp, keeps_media=keeps_media):
                 self._keeps_media = keeps_media
                 self._post(LegAttached(self.name, sdp))
-            case ClientBye(cause=cause):
-                self._end(cause)
+            case ClientBye(cause=cause, custom_headers=headers):
+                self._end(cause, crossing_headers(headers))
             case SocketLost():
                 self._end(RECOVERY_ON_TIMER_EXPIRE if self._is_away else NETWORK_OUT_OF_ORDER)
             case _:
                 self._receive_in_dialog(message)
 
-    def _end(self, cause: Cause) -> None:
+    def _end(self, cause: Cause, headers: Crossing = ()) -> None:
         self._is_over = True
-        self._post(LegEnded(self.name, cause))
+        self._post(LegEnded(self.name, cause, headers=headers))
 
     def _receive_in_dialog(self, message: ClientMessage) -> None:
         match message:
@@ -213,7 +213,7 @@ class VertoLeg:
             custom_headers=self._headers,
         )
 
-    def hangup(self, cause: Cause, sip_status: int | None, sip_reason: str | None) -> None:
+    def hangup(self, cause: Cause, sip_status: int | None, sip_reason: str | None, headers: Crossing) -> None:
         """`telnyx_rtc.bye`; requests that wait get an error first, so that none stays open."""
         if self._is_over:
             return
@@ -223,7 +223,13 @@ class VertoLeg:
         for request_id in waiting:
             self.session.reply_error(request_id, code=CALL_ERROR, message="the call has ended")
         if self._is_invited:
-            self.session.send_bye(self.verto_call_id, cause=cause, sip_code=sip_status, sip_reason=sip_reason)
+            self.session.send_bye(
+                self.verto_call_id,
+                cause=cause,
+                sip_code=sip_status,
+                sip_reason=sip_reason,
+                custom_headers=headers,
+            )
 
     def answer_reoffer(self, sdp: Sdp) -> None:
         """The result of updateMedia."""

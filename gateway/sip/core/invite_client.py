@@ -128,10 +128,10 @@ class InviteClient:
 
     # What call control asks for
 
-    def hangup(self, q850: int | None, now: float) -> list[Action]:
-        """CANCEL, as soon as it is allowed, or BYE."""
+    def hangup(self, q850: int | None, now: float, headers: tuple[tuple[str, str], ...] = ()) -> list[Action]:
+        """CANCEL, as soon as it is allowed, or BYE, which alone takes `headers`."""
         if self.session is not None:
-            return self.session.hangup(q850)
+            return self.session.hangup(q850, headers)
         if self.state not in ON_HANGUP:
             return []
         self.state, self._hangup_q850 = ON_HANGUP[self.state], q850

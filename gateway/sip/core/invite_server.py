@@ -122,10 +122,10 @@ class InviteServer:
         headers = (("Server", self._context.user_agent), *reason_headers(q850))
         return [Respond(self._responder, self._response(status, reason, headers))]
 
-    def hangup(self, q850: int | None, _now: float) -> list[Action]:
-        """480 before the answer, BYE after it."""
+    def hangup(self, q850: int | None, _now: float, headers: tuple[tuple[str, str], ...] = ()) -> list[Action]:
+        """480 before the answer, BYE after it, which alone takes `headers`."""
         if self.session is not None:
-            return self.session.hangup(q850)
+            return self.session.hangup(q850, headers)
         return self.reject(480, "Temporarily Unavailable", q850)
 
     # What the far end sends

@@ -61,3 +61,8 @@ def reason_headers(q850: int | None) -> tuple[tuple[str, str], ...]:
 def q850_of(message: Request | Response) -> int | None:
     """The Q.850 cause in its Reason header fields, None when there is none."""
     return q850_cause(message.headers.get_all("Reason"))
+
+
+def custom_headers(message: Request | Response) -> tuple[tuple[str, str], ...]:
+    """The X- header fields, in order: what applications put there."""
+    return tuple((name, value) for name, value in message.headers.items() if name.lower().startswith("x-"))

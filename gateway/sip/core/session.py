@@ -40,7 +40,7 @@ from gateway.sip.core.offer_answer import Move, OfferAnswer, Turn
 from gateway.sip.core.referee import Referee
 from gateway.sip.core.referrer import Referrer
 from gateway.sip.core.reinvite import Reinvite, ReinviteState, glare_delay
-from gateway.sip.core.replies import answer_info, answer_options, q850_of, reason_headers, rejection
+from gateway.sip.core.replies import answer_info, answer_options, custom_headers, q850_of, reason_headers, rejection
 from gateway.sip.core.session_timer import Due, SessionTimer, allows_update
 
 UPDATE_LIMIT: Final = 15.0
@@ -103,7 +103,7 @@ class Session:
         self._may_update = False
         self._local_sdp, self._remote_sdp = local_sdp, remote_sdp
         self._timer = SessionTimer(context.session_expires)
-        self._hangup_q850: int | None = None
+        self._bye_headers: tuple[tuple[str, str], ...] = ()
         self._referee = Referee(context, self._send_new)
         self._referrer = Referrer(context, self._send_new, identity=f"<{NameAddr.parse(dialog.local).uri}>")
 
@@ -184,18 +184,23 @@ class Session:
         self._reinvite = Reinvite(sdp, on_result)
         return self._try_reinvite(self._reinvite, now)
 
-    def hangup(self, q850: int | None) -> list[Action]:
-        """BYE, but not before the ACK of the first 2xx. A re-INVITE of ours under way gets no result any more."""
+    def hangup(self, q850: int | None, headers: tuple[tuple[str, str], ...] = ()) -> list[Action]:
+        """BYE, but not before the ACK of the first 2xx. A re-INVITE of ours under way gets no result any more.
+
+        Args:
+            headers: header fields of call control's own for the BYE.
+        """
         if self.state is not State.CONFIRMED:
             return []
         self._reinvite = self._queued = None
         self._timer.stop()
         self._referrer.forget()
         actions = [*self.reject_reoffer(487), *self._referee.end()]
+        self._bye_headers = (*reason_headers(q850), *headers)
         if self._accepted is not None and self._accepted.is_first:
-            self.state, self._hangup_q850 = State.CLOSING, q850
+            self.state = State.CLOSING
             return actions
-        return [*actions, self._bye(q850)]
+        return [*actions, self._bye()]
 
     def accept_refer(self, now: float) -> list[Action]:
         """202 to the REFER that waits."""
@@ -224,7 +229,7 @@ class Session:
         if request.method == "BYE":
             return [
                 Respond(responder, response_to(request, 200)),
-                *self._end("bye", q850_of(request)),
+                *self._end("bye", q850_of(request), custom_headers(request)),
             ]
         if self.state in (State.BYE_SENT, State.OVER):
             return [Respond(responder, response_to(request, 481))]
@@ -255,7 +260,7 @@ class Session:
         if accepted.wants_answer:
             self._exchange.make(Move.REFUSED if sdp is None else Move.THEY_ANSWER)
         if self.state is State.CLOSING:
-            return [self._bye(self._hangup_q850)]
+            return [self._bye()]
         if accepted.wants_answer and sdp is None:
             return self._lose("no_answer")
         return [Notify(Confirmed(sdp))] if accepted.is_first or accepted.wants_answer else []
@@ -451,14 +456,14 @@ class Session:
     def _give_up_ack(self) -> list[Action]:
         self._accepted = None
         if self.state is State.CLOSING:
-            return [self._bye(self._hangup_q850)]
+            return [self._bye()]
         return self._lose("no_ack")
 
     # Requests of ours
 
-    def _bye(self, q850: int | None) -> Send:
+    def _bye(self) -> Send:
         self.state = State.BYE_SENT
-        headers = (("User-Agent", self._context.user_agent), *reason_headers(q850))
+        headers = (("User-Agent", self._context.user_agent), *self._bye_headers)
         return self._send(self.dialog.request("BYE", headers))
 
     def _send_new(self, method: str, headers: tuple[tuple[str, str], ...], body: bytes) -> Send:
@@ -568,9 +573,9 @@ class Session:
     def _lose(self, reason: str) -> list[Action]:
         """End the dialog from our side although call control did not ask for it: BYE, and tell it."""
         ended = self._end(reason, None)
-        return [self._bye(None), *ended]
+        return [self._bye(), *ended]
 
-    def _end(self, reason: str, q850: int | None) -> list[Action]:
+    def _end(self, reason: str, q850: int | None, headers: tuple[tuple[str, str], ...] = ()) -> list[Action]:
         was_closing, self._accepted = self.state is not State.CONFIRMED, None
         self._timer.stop()
         actions = [*self.reject_reoffer(487), *self._referee.end(), *self._referrer.end()]
@@ -578,4 +583,4 @@ class Session:
             actions += self._finish_reinvite(Rejected(487, "Request Terminated"))
         if self.state is not State.BYE_SENT:  # else the BYEs crossed, and ours waits for its own response
             self.state = State.OVER
-        return actions if was_closing else [*actions, Notify(Ended(q850, reason))]
+        return actions if was_closing else [*actions, Notify(Ended(q850, reason, headers))]
