@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from tests.harness.cable import cable
 from tests.harness.gateway import PASSWORD, Running, running
-from tests.harness.lab import heard_at_the_far_end, live_call, ring, token_of, until_over_at_the_far_end
+from tests.harness.lab import heard_at_the_far_end, lab_call, live_call, ring, token_of, until_over_at_the_far_end
 from tests.interop.browser.chromium import SharedChromium
 from tests.interop.browser.softphone import PLAIN_AUDIO, SDK, Softphone, site, softphone
 from tests.interop.browser.sound import write_tone
@@ -195,3 +195,20 @@ async def test_call_survives_a_lost_socket_and_is_hung_up_on_the_new_one(line: L
     assert attach["callId"] == active["callId"]
     assert (first["reconnection"], second["reconnection"]) == (False, True)
     assert (over["ended_by"], over["reason"]) == ("far_end", "bye")
+
+
+async def test_call_that_ended_while_the_socket_was_lost_is_over_on_the_page_too(line: Line) -> None:
+    phone, gateway = line.phone, line.gateway
+    async with cable(gateway.websocket) as network:
+        await line.log_in(network.address)
+        await phone.call(ECHO, audio=PLAIN_AUDIO)
+        await phone.until_tone_when_active(MICROPHONE, timeout=PATIENCE)
+        active = await phone.last("call.active")
+        network.cut()
+        lost = await phone.until("socket.close", timeout=PATIENCE)
+        await gateway.delete(f"/_lab/calls/{lab_call(gateway).facts.lab_call_id}")
+        await until_over_at_the_far_end(gateway)
+        network.mend()
+        ended = await phone.until("call.destroy", after=lost, timeout=PATIENCE)
+
+    assert ended["callId"] == active["callId"]
