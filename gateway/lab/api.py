@@ -182,6 +182,8 @@ def _summary(call: LabCall) -> dict[str, object]:
         "ended_by": call.ended_by.value if call.ended_by is not None else None,
         "sip_status": call.sip_status,
         "reason": call.reason,
+        "reinvite_status": call.reinvite_status,
+        "refer_status": call.refer_status,
         "packets_sent": call.media.counts.sent if call.media is not None else 0,
     }
 

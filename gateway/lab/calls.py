@@ -10,8 +10,9 @@ from gateway.domain.ids import Sdp
 from gateway.lab import scenario as play
 from gateway.lab.hearing import NOTHING, Digit, Sound, measure
 from gateway.lab.rtp_peer import RtpPeer
+from gateway.lab.rtp_sockets import NoLabPort
 from gateway.lab.scenario import Scenario, ScenarioRun
-from gateway.lab.sdp import LabSdpError
+from gateway.lab.sdp import PCMA, PCMU, LabSdpError
 from gateway.lab.settings import LabSettings
 from gateway.observability.clock import utc_now
 from gateway.observability.logging import get_logger
@@ -90,13 +91,14 @@ class LabCall:
         scenario: Scenario,
         *,
         settings: LabSettings,
+        lab_address: str,
         duration: float | None,
         on_ended: Callable[["LabCall"], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_ended = on_ended
         self._timer: asyncio.TimerHandle | None = None
-        self._settings = settings
+        self._settings, self._lab_address = settings, lab_address
         self._scenario = scenario
         self._run = ScenarioRun(
             scenario,
@@ -114,6 +116,10 @@ class LabCall:
         self.sip_status: int | None = None
         """The final error response, of either side."""
         self.reason: str | None = None
+        self.reinvite_status: int | None = None
+        """The final response to the last re-INVITE of the lab."""
+        self.refer_status: int | None = None
+        """What the far end said last about the lab's REFER: its response, then the status in its NOTIFYs."""
         self.sip_call_id: str | None = None
         self.media: RtpPeer | None = None
         self.over = asyncio.Event()
@@ -143,6 +149,10 @@ class LabCall:
         )
 
     def _hang_up_sip(self) -> None:
+        raise NotImplementedError
+
+    def _dialog(self) -> sip.IncomingCall | sip.OutgoingCall:
+        """The SIP call, once it stands."""
         raise NotImplementedError
 
     def _perform(self, action: play.Action) -> None:
@@ -206,6 +216,53 @@ class LabCall:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _talk(self, action: play.Talk) -> None:
+        """A step of a call that stands."""
+        assert self.media is not None
+        match action:
+            case play.Hold(sound):
+                self._reinvite(self.media.reoffer(is_holding=True), sound)
+            case play.Resume(sound):
+                self._reinvite(self.media.reoffer(is_holding=False), sound)
+            case play.ChangeCodec():
+                other = PCMA if self.media.codec == PCMU else PCMU
+                self._reinvite(self.media.reoffer(is_holding=False, codec=other), None)
+            case play.Refer(number):
+                self._dialog().refer(f"sip:{number}@{self._lab_address}", self._on_refer_progress)
+            case play.StopRtp():
+                self.media.mute()
+            case play.MoveRtp():
+                try:
+                    self.media.move()
+                except NoLabPort as error:
+                    self._log.warning("lab_call_refused", error_code=error.code, reason=str(error))
+                    self.hangup(EndedBy.LAB)
+
+    def _reinvite(self, offer: Sdp, sound: play.Sound | None) -> None:
+        self._dialog().reinvite(offer, lambda result: self._on_reinvited(result, sound))
+
+    def _on_reinvited(self, result: sip.Answered | sip.Rejected, sound: play.Sound | None) -> None:
+        """The far end's word on a re-INVITE; when it refuses, what was played goes on."""
+        if self.state is CallState.ENDED or self.media is None:
+            return
+        media = self.media
+        if isinstance(result, sip.Rejected) or result.sdp is None:
+            self.reinvite_status = result.status if isinstance(result, sip.Rejected) else 200
+            return
+        self.reinvite_status, answer = 200, result.sdp
+
+        def take() -> None:
+            media.accept(answer)
+            if sound is not None:
+                media.play(sound)
+
+        self._guarded(take)
+
+    def _on_refer_progress(self, progress: sip.ReferProgress) -> None:
+        self.refer_status = progress.status
+        if progress.is_final and 200 <= progress.status < 300 and self.state is not CallState.ENDED:
+            self.hangup(EndedBy.LAB)
 
     def _take_reoffer(self, leg: sip.IncomingCall | sip.OutgoingCall, offer: Sdp | None) -> None:
         if self.media is None:

@@ -17,6 +17,7 @@ MAX_DIGITS: Final = 256
 
 _KEPT_PACKETS: Final = 50
 _DIGITS: Final = "0123456789*#ABCD"
+_END: Final = 0x80
 _SPECTRUM_SAMPLES: Final = 4096
 """About half a second: lines of a spectrum are 2 Hz apart, a tone is found within 0.1 Hz between them."""
 _NEIGHBOURS: Final = 4
@@ -102,6 +103,8 @@ class Hearing:
         self.digits: list[Digit] = []
         self._recent: deque[bytes] = deque(maxlen=_KEPT_PACKETS)
         self._event_start_ticks: int | None = None
+        self._unfinished: Digit | None = None
+        self._finished: list[Digit] = []
 
     def continued(self, agreed: Agreed) -> "Hearing":
         """What to listen with after something else was agreed: audio begins anew, the counts and digits stay."""
@@ -117,8 +120,14 @@ class Hearing:
         if packet.payload_type == self._audio_type:
             self.audio_packets += 1
             self._recent.append(packet.payload)
+            self._finish()  # its end packets were lost
         elif packet.payload_type == self._event_type:
             self._receive_event(packet)
+
+    def take_finished(self) -> list[Digit]:
+        """The digits that have come to an end since the last call of this."""
+        finished, self._finished = self._finished, []
+        return finished
 
     def samples(self) -> Sequence[int]:
         """The last second as linear samples, in the order of arrival; empty for a codec other than G.711."""
@@ -133,6 +142,7 @@ class Hearing:
         if start is not None and timestamp_delta(packet.timestamp, start) < 0:
             return  # a late packet of the digit before
         digit = _DIGITS[packet.payload[0]]
+        self._follow(Digit(digit, duration), is_new=packet.timestamp != start, is_end=bool(packet.payload[1] & _END))
         if packet.timestamp != start:
             self._event_start_ticks = packet.timestamp
             self.digit_count += 1
@@ -140,6 +150,21 @@ class Hearing:
                 self.digits.append(Digit(digit, duration))
         elif self.digit_count <= MAX_DIGITS:
             self.digits[-1] = Digit(digit, max(duration, self.digits[-1].duration))
+
+    def _follow(self, digit: Digit, *, is_new: bool, is_end: bool) -> None:
+        """An event ends with its end bit (RFC 4733 section 2.5.1.4), or where something else begins."""
+        if is_new:
+            self._finish()
+            self._unfinished = digit
+        elif self._unfinished is not None:
+            self._unfinished = Digit(digit.digit, max(digit.duration, self._unfinished.duration))
+        if is_end:
+            self._finish()
+
+    def _finish(self) -> None:
+        if self._unfinished is not None:
+            self._finished.append(self._unfinished)
+            self._unfinished = None
 
 
 def decode(codec: Codec, payload: bytes) -> Sequence[int]:

@@ -24,10 +24,12 @@ class IncomingLabCall(LabCall):
         scenario: Scenario,
         *,
         settings: LabSettings,
+        lab_address: str,
+        replaced: LabCall | None,
         on_ended: Callable[[LabCall], None],
     ) -> None:
-        super().__init__(facts, scenario, settings=settings, duration=None, on_ended=on_ended)
-        self._leg = leg
+        super().__init__(facts, scenario, settings=settings, lab_address=lab_address, duration=None, on_ended=on_ended)
+        self._leg, self._replaced = leg, replaced
         self._sdp_answer: Sdp | None = None
         """None while there is no offer: then our 200 makes one, and the ACK brings the answer."""
         self.sip_call_id = leg.sip_call_id
@@ -57,15 +59,17 @@ class IncomingLabCall(LabCall):
                 self._ringing(CallState.RINGING)
             case play.Progress(sound):
                 self._progress(sound)
-            case play.Answer(sound):
-                self._answer(sound)
-            case play.Reject(status, reason, q850):
-                self._leg.reject(status, reason, q850=q850)
+            case play.Answer(sound, session_expires):
+                self._answer(sound, session_expires)
+            case play.Reject(status, reason, q850, retry_after):
+                self._leg.reject(status, reason, q850=q850, retry_after=retry_after)
                 self._end(EndedBy.LAB, status=status, reason=reason)
             case play.Hangup():
                 self.hangup(EndedBy.LAB)
             case play.PlaySound():
                 raise AssertionError("only an outgoing call has its answer from the far end")
+            case _:
+                self._talk(action)
 
     def _progress(self, sound: play.Sound) -> None:
         if self._sdp_answer is None or self.media is None:
@@ -77,9 +81,11 @@ class IncomingLabCall(LabCall):
         self._ringing(CallState.EARLY_MEDIA)
         self.media.play(sound)
 
-    def _answer(self, sound: play.Sound) -> None:
+    def _answer(self, sound: play.Sound, session_expires: float | None) -> None:
         assert self.media is not None
-        self._leg.answer(self._sdp_answer if self._sdp_answer is not None else self.media.offer())
+        scaled = None if session_expires is None else max(1, round(session_expires * self._settings.time_scale))
+        sdp = self._sdp_answer if self._sdp_answer is not None else self.media.offer()
+        self._leg.answer(sdp, session_expires=scaled)
         self._answered()
         self.media.play(sound)
 
@@ -88,6 +94,8 @@ class IncomingLabCall(LabCall):
             case sip.Confirmed(sdp):
                 if sdp is not None and self.media is not None:
                     self.media.accept(sdp)
+                if self._replaced is not None:  # RFC 3891 section 3: whoever takes the place of a call ends it
+                    self._replaced.hangup(EndedBy.LAB)
                 self._perform_all(self._run.confirmed(self._loop.time()))
             case sip.Reoffered(sdp):
                 self._take_reoffer(self._leg, sdp)
@@ -103,6 +111,9 @@ class IncomingLabCall(LabCall):
     def _hang_up_sip(self) -> None:
         self._leg.hangup()
 
+    def _dialog(self) -> sip.IncomingCall:
+        return self._leg
+
 
 class OutgoingLabCall(LabCall):
     """A call of the lab to the gateway: the scenario begins with the answer."""
@@ -113,10 +124,13 @@ class OutgoingLabCall(LabCall):
         scenario: Scenario,
         *,
         settings: LabSettings,
+        lab_address: str,
         duration: float | None,
         on_ended: Callable[[LabCall], None],
     ) -> None:
-        super().__init__(facts, scenario, settings=settings, duration=duration, on_ended=on_ended)
+        super().__init__(
+            facts, scenario, settings=settings, lab_address=lab_address, duration=duration, on_ended=on_ended
+        )
         self._leg: sip.OutgoingCall | None = None
 
     def start(self, invite: Callable[[Sdp, sip.OnSipCallEvent], sip.OutgoingCall]) -> None:
@@ -141,8 +155,10 @@ class OutgoingLabCall(LabCall):
                 self.media.play(sound)
             case play.Hangup():
                 self.hangup(EndedBy.LAB)
-            case _:
+            case play.Ring() | play.Progress() | play.Answer() | play.Reject():
                 raise AssertionError(f"not for a caller: {action}")
+            case _:
+                self._talk(action)
 
     def _handle(self, event: sip.SipCallEvent) -> None:
         match event:
@@ -174,3 +190,7 @@ class OutgoingLabCall(LabCall):
     def _hang_up_sip(self) -> None:
         if self._leg is not None:
             self._leg.hangup()
+
+    def _dialog(self) -> sip.OutgoingCall:
+        assert self._leg is not None
+        return self._leg

@@ -15,9 +15,9 @@ class MagicNumber:
 
     Attributes:
         number: in +E.164 form.
-        scenario: a name of `scenario.SCENARIOS`, or of one still to come when `is_available` is false.
+        scenario: a name of `scenario.SCENARIOS`.
         description: what the far end does, for people.
-        is_available: false for a number whose scenario is not built yet; a call to it gets 501.
+        is_available: whether it can be called; all of them can.
     """
 
     number: str
@@ -36,16 +36,16 @@ MAGIC_NUMBERS: Final[tuple[MagicNumber, ...]] = (
     MagicNumber("+12025550106", "early_media", "183 with a 425 Hz tone for 3 s, then answers and echoes"),
     MagicNumber("+12025550107", "early_busy", "183 with a 425 Hz tone for 3 s, then 486"),
     MagicNumber("+12025550108", "hangup", "rings, answers at once, echoes, hangs up after 3 s"),
-    MagicNumber("+12025550109", "dtmf", "answers, repeats the DTMF digits it received as tones", False),
-    MagicNumber("+12025550110", "hold", "answers, holds with music after 3 s, resumes 3 s later, repeats", False),
-    MagicNumber("+12025550111", "refer", "answers, sends REFER to +12025550100 after 3 s", False),
-    MagicNumber("+12025550112", "reinvite", "answers, re-INVITE with another codec after 3 s", False),
-    MagicNumber("+12025550113", "retry_after", "503 with Retry-After; every second call of a minute succeeds", False),
+    MagicNumber("+12025550109", "dtmf", "answers, repeats the DTMF digits it received as tones"),
+    MagicNumber("+12025550110", "hold", "answers, echoes, holds with music after 3 s, resumes 3 s later, repeats"),
+    MagicNumber("+12025550111", "refer", "answers, echoes, sends REFER to +12025550100 after 3 s"),
+    MagicNumber("+12025550112", "reinvite", "answers, plays 1004 Hz, re-INVITE with another codec after 3 s"),
+    MagicNumber("+12025550113", "retry_after", "503 with Retry-After; every second call of a minute succeeds"),
     MagicNumber("+12025550114", "unavailable", "480, temporarily unavailable"),
-    MagicNumber("+12025550115", "not_acceptable", "488", False),
-    MagicNumber("+12025550116", "session_timer", "answers with session timer 90 s", False),
-    MagicNumber("+12025550117", "rtp_stops", "answers, its RTP stops after 3 s, signalling lives", False),
-    MagicNumber("+12025550118", "rtp_moves", "answers, its RTP moves to another port after 3 s", False),
+    MagicNumber("+12025550115", "not_acceptable", "488 with the text of Telnyx' B3"),
+    MagicNumber("+12025550116", "session_timer", "answers, echoes, has the gateway refresh a session timer of 90 s"),
+    MagicNumber("+12025550117", "rtp_stops", "answers, plays 1004 Hz, its RTP stops after 3 s, signalling lives"),
+    MagicNumber("+12025550118", "rtp_moves", "answers, echoes, its RTP moves to another port after 3 s"),
     MagicNumber("+12025550119", "late_answer", "answers after 10 s without a 180, echoes"),
     MagicNumber("+12025550120", "silence", "rings, answers at once, sends silence"),
 )

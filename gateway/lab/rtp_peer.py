@@ -5,18 +5,23 @@ Frames leave by absolute deadlines of the loop's clock; an echo leaves while its
 
 import asyncio
 import secrets
+import socket
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from gateway.domain.ids import Sdp
 from gateway.lab import sdp
-from gateway.lab.hearing import Hearing
+from gateway.lab.hearing import Digit, Hearing
 from gateway.lab.rtcp_peer import RtcpPeer
 from gateway.lab.rtp_sockets import READS_AT_ONCE, Address, bind_pair, read
-from gateway.lab.rtp_stream import FRAME_S, OutgoingStream, frames
-from gateway.lab.scenario import Echo, Silence, Sound, Tone
+from gateway.lab.rtp_stream import FRAME_S, OutgoingStream, digit_frames, encode, frames
+from gateway.lab.scenario import DigitTones, Echo, Music, Silence, Sound, Tone
 from gateway.media.core import rtp
+
+MAX_DIGIT_FRAMES: Final = 3000
+"""Frames of digits that wait to be played, one minute; digits beyond are not repeated."""
 
 _FRAMES_AT_ONCE: Final = 5
 """Frames sent to make up for a late loop; what is older is left out, and the timestamp tells so."""
@@ -48,8 +53,10 @@ class RtpPeer:
         """
         self._loop = asyncio.get_running_loop()
         self._supported = sdp.G711_CODECS if is_g711_only else sdp.ALL_CODECS
-        self._sockets = bind_pair(host)
-        self.host, self.port = self._sockets[0].getsockname()
+        self._sockets = list(bind_pair(host))
+        self._rtp, rtcp = self._sockets
+        self._rtcp_socket = rtcp
+        self.host, self.port = self._rtp.getsockname()
         self._session_id = secrets.randbits(31)
         self._version = 0
         self._written: tuple[Mapping[int, sdp.Codec], sdp.Way, sdp.Stream | None] | None = None
@@ -58,17 +65,44 @@ class RtpPeer:
         self._stream: OutgoingStream | None = None
         self._source: Address | None = None
         self._sound: Sound | None = None
+        self._digit_frames: deque[bytes] = deque()
         self._frame_index = 0
+        self._offered: Mapping[int, sdp.Codec] = sdp.OFFERED
+        self._is_holding = False
+        self.is_mute = False
+        """Whether it sends no RTP any more."""
         self._timer: asyncio.TimerHandle | None = None
         self._is_closed = False
         self._rtcp: RtcpPeer | None = None
         self.hearing: Hearing | None = None
         self.counts = Counts()
-        self._loop.add_reader(self._sockets[0], self._on_readable)
+        self._loop.add_reader(self._rtp, self._on_readable, self._rtp)
+
+    @property
+    def codec(self) -> sdp.Codec | None:
+        """What both sides speak, None before they have agreed."""
+        return None if self._agreed is None else self._agreed.codec
 
     def offer(self) -> Sdp:
         """Our offer: G.711 and telephone-event."""
-        return self._write(sdp.OFFERED, sdp.Way.SENDRECV, None)
+        return self._offer(sdp.OFFERED)
+
+    def reoffer(self, *, is_holding: bool, codec: sdp.Codec | None = None) -> Sdp:
+        """Offer again what was agreed: held or not, or with that codec of G.711 instead.
+
+        Whether we hold counts at once, in answers too; the codec when `accept` has taken the answer.
+        """
+        agreed = self._agreed
+        assert agreed is not None, "there is nothing to change before the first agreement"
+        self._is_holding = is_holding
+        offered = {agreed.audio_from: agreed.codec} if codec is None else sdp.payload_types(codec)
+        if agreed.event_from is not None:
+            offered[agreed.event_from] = sdp.Codec(sdp.TELEPHONE_EVENT, agreed.codec.clock_rate)
+        return self._offer(offered)
+
+    def _offer(self, codecs: Mapping[int, sdp.Codec]) -> Sdp:
+        self._offered = codecs
+        return self._write(codecs, sdp.Way.SENDONLY if self._is_holding else sdp.Way.SENDRECV, None)
 
     def answer(self, offer: Sdp) -> Sdp:
         """Take the far end's offer, the first or a later one, and answer it."""
@@ -78,19 +112,35 @@ class RtpPeer:
         codecs = {agreed.audio_from: agreed.codec}
         if agreed.event_from is not None:
             codecs[agreed.event_from] = sdp.Codec(sdp.TELEPHONE_EVENT, agreed.codec.clock_rate)
-        return self._write(codecs, remote.way.answer, remote)
+        return self._write(codecs, remote.way.answer.held if self._is_holding else remote.way.answer, remote)
 
     def accept(self, answer: Sdp) -> None:
         """Take the answer to our offer; the same one may come twice (183, then 200)."""
         remote = sdp.parse(answer)
-        self._apply(remote, sdp.agree(remote, sdp.G711_CODECS, ours=sdp.OFFERED))
+        self._apply(remote, sdp.agree(remote, sdp.ALL_CODECS, ours=self._offered))
 
     def play(self, sound: Sound) -> None:
         """Send this from now on, instead of what was sent before."""
         self._sound, self._frame_index = sound, 0
+        self._digit_frames.clear()
         self._stop_timer()
-        if isinstance(sound, Tone | Silence) and not self._is_closed:
+        if not isinstance(sound, Echo) and not self._is_closed:
             self._timer = self._loop.call_at(self._loop.time(), self._send_frames, self._loop.time())
+
+    def mute(self) -> None:
+        """Send no RTP any more; reports go on."""
+        self.is_mute = True
+
+    def move(self) -> None:
+        """Send from another port from now on, and listen at both. Reports stay where they are.
+
+        Raises:
+            NoLabPort: see there.
+        """
+        rtp, rtcp = bind_pair(self.host)
+        self._sockets += [rtp, rtcp]
+        self._rtp, self.port = rtp, rtp.getsockname()[1]
+        self._loop.add_reader(rtp, self._on_readable, rtp)
 
     def close(self) -> None:
         """Release the sockets and the timer; idempotent."""
@@ -100,8 +150,8 @@ class RtpPeer:
         self._stop_timer()
         if self._rtcp is not None:
             self._rtcp.close()
-        self._loop.remove_reader(self._sockets[0])
         for sock in self._sockets:
+            self._loop.remove_reader(sock)
             sock.close()
 
     def _write(self, codecs: Mapping[int, sdp.Codec], way: sdp.Way, answered: sdp.Stream | None) -> Sdp:
@@ -140,7 +190,7 @@ class RtpPeer:
         )
         if self._rtcp is not None:
             self._rtcp.close()
-        self._rtcp = RtcpPeer(self._sockets[1], self._stream, hearing.stats, self._far_end)
+        self._rtcp = RtcpPeer(self._rtcp_socket, self._stream, hearing.stats, self._far_end)
 
     def _far_end(self) -> Address | None:
         """Where our RTP goes: where theirs comes from, else the address of their SDP."""
@@ -162,29 +212,35 @@ class RtpPeer:
 
     def _send_frame(self, now: float) -> None:
         sound, stream, agreed = self._sound, self._stream, self._agreed
-        if stream is None or agreed is None or not isinstance(sound, Tone | Silence):
+        if stream is None or agreed is None or sound is None or isinstance(sound, Echo):
             return
         if self._remote is None or self._remote.is_held or agreed.codec not in sdp.G711_CODECS:
             stream.pause()
             return
-        payloads = frames(sound, agreed.codec)
-        payload = payloads[self._frame_index % len(payloads)]
+        self._send(stream.frame(agreed.audio_to, self._next_payload(sound, agreed.codec), now=now))
+
+    def _next_payload(self, sound: Tone | Silence | Music | DigitTones, codec: sdp.Codec) -> bytes:
+        if isinstance(sound, DigitTones):
+            return encode(codec, self._digit_frames.popleft()) if self._digit_frames else frames(Silence(), codec)[0]
+        payloads = frames(sound, codec)
         self._frame_index += 1
-        self._send(stream.frame(agreed.audio_to, payload, now=now))
+        return payloads[(self._frame_index - 1) % len(payloads)]
 
     def _send(self, packet: rtp.RtpPacket) -> None:
         far_end = self._far_end()
         assert far_end is not None
+        if self.is_mute:
+            return
         try:
-            self._sockets[0].sendto(rtp.serialize(packet), far_end)
+            self._rtp.sendto(rtp.serialize(packet), far_end)
         except OSError:  # full, or nobody there: RTP has no second try
             self.counts.unsent += 1
         else:
             self.counts.sent += 1
 
-    def _on_readable(self) -> None:
+    def _on_readable(self, sock: socket.socket) -> None:
         for _ in range(READS_AT_ONCE):
-            received = read(self._sockets[0])
+            received = read(sock)
             if received is None:
                 return
             data, source = received
@@ -209,6 +265,7 @@ class RtpPeer:
         assert self.hearing is not None and self._remote is not None and self._agreed is not None
         self._source = source
         self.hearing.receive(packet, now)
+        self._repeat(self.hearing.take_finished())
         if not isinstance(self._sound, Echo) or self._stream is None or self._remote.is_held:
             return
         payload_type = self._agreed.payload_type_to(packet.payload_type)
@@ -218,6 +275,11 @@ class RtpPeer:
         echoed = self._stream.echo(packet, now=now)
         if echoed is not None:
             self._send(echoed)
+
+    def _repeat(self, digits: list[Digit]) -> None:
+        for one in digits if isinstance(self._sound, DigitTones) else ():
+            if len(self._digit_frames) < MAX_DIGIT_FRAMES:
+                self._digit_frames.extend(digit_frames(one.digit, one.duration))
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -4,9 +4,9 @@ import math
 from functools import lru_cache
 from typing import Final
 
-from gateway.lab.scenario import Silence, Tone
+from gateway.lab.scenario import Music, Silence, Tone
 from gateway.lab.sdp import PCMU, PTIME_MS, Codec
-from gateway.media.core import g711
+from gateway.media.core import g711, tones
 from gateway.media.core.rtp import MAX_DROPOUT, RtpPacket, sequence_delta
 
 FRAME_S: Final = PTIME_MS / 1000
@@ -17,20 +17,52 @@ _PEAK: Final = 32767 * 10 ** (-(13 + 3.14) / 20)
 """A sine at full scale is +3.14 dBm0 (ITU-T G.711); ours is -13 dBm0, the level of speech."""
 
 
+NOTES: Final = (524.0, 660.0, 784.0, 1048.0)
+"""Of `Music`, in Hz: whole cycles in half a second, so that nothing clicks between them."""
+_NOTE_SAMPLES: Final = 4000
+
+_DIGIT_LEVEL: Final = -13.0
+"""dBFS of each of the two tones of a digit."""
+MIN_DIGIT_S: Final = 0.1
+MAX_DIGIT_S: Final = 1.0
+DIGIT_GAP_S: Final = 0.1
+
+
 @lru_cache(maxsize=16)
-def frames(sound: Tone | Silence, codec: Codec) -> tuple[bytes, ...]:
-    """The payloads of one second of G.711, 20 ms each, to be repeated. A tone must be a whole number of Hz.
+def frames(sound: Tone | Silence | Music, codec: Codec) -> tuple[bytes, ...]:
+    """The payloads of G.711, 20 ms each, to be repeated: one second, two of music. A tone is a whole number of Hz.
 
     Raises:
         ValueError: a tone that would click once a second.
     """
-    frequency = sound.frequency if isinstance(sound, Tone) else 0.0
+    if isinstance(sound, Music):
+        pcm = b"".join(_sine(note, _NOTE_SAMPLES) for note in NOTES)
+    else:
+        pcm = _sine(sound.frequency if isinstance(sound, Tone) else 0.0, 8000)
+    return _cut(encode(codec, pcm))
+
+
+def digit_frames(digit: str, duration: float) -> tuple[bytes, ...]:
+    """A digit's two tones as linear frames of 20 ms, as long as it was, 0.1 s at least, and a gap behind it."""
+    seconds = FRAME_S * math.ceil(min(max(duration, MIN_DIGIT_S), MAX_DIGIT_S) / FRAME_S)
+    pcm = tones.dtmf(digit, seconds=seconds, level=_DIGIT_LEVEL) + tones.silence(DIGIT_GAP_S)
+    return _cut(pcm, 2 * FRAME_SAMPLES)
+
+
+def encode(codec: Codec, pcm: bytes) -> bytes:
+    """Linear samples as PCMU or PCMA."""
+    return g711.ulaw_encode(pcm) if codec == PCMU else g711.alaw_encode(pcm)
+
+
+def _sine(frequency: float, samples: int) -> bytes:
     if frequency != int(frequency):
         raise ValueError(f"not a whole number of Hz: {frequency}")
-    samples = (round(_PEAK * math.sin(2 * math.pi * frequency * index / 8000)) for index in range(8000))
-    pcm = b"".join(sample.to_bytes(2, "little", signed=True) for sample in samples)
-    payload = g711.ulaw_encode(pcm) if codec == PCMU else g711.alaw_encode(pcm)
-    return tuple(payload[start : start + FRAME_SAMPLES] for start in range(0, len(payload), FRAME_SAMPLES))
+    values = (round(_PEAK * math.sin(2 * math.pi * frequency * index / 8000)) for index in range(samples))
+    return b"".join(value.to_bytes(2, "little", signed=True) for value in values)
+
+
+def _cut(data: bytes, size: int = FRAME_SAMPLES) -> tuple[bytes, ...]:
+    return tuple(data[start : start + size] for start in range(0, len(data), size))
 
 
 class OutgoingStream:

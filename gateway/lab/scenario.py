@@ -29,7 +29,17 @@ class Silence:
     """RTP flows and carries silence."""
 
 
-Sound = Echo | Tone | Silence
+@dataclass(frozen=True, slots=True)
+class Music:
+    """Four notes, half a second each, again and again."""
+
+
+@dataclass(frozen=True, slots=True)
+class DigitTones:
+    """Each digit that came as a telephone-event, as its two tones (ITU-T Q.23); else silence."""
+
+
+Sound = Echo | Tone | Silence | Music | DigitTones
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +56,13 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Send 200 with SDP and play."""
+    """Send 200 with SDP and play.
+
+    `session_expires` is a session timer (RFC 4028) that the far end is to refresh, in seconds; it scales like a step.
+    """
 
     sound: Sound
+    session_expires: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +79,8 @@ class Reject:
     status: int
     reason: str
     q850: int | None = None
+    retry_after: int | None = None
+    """Seconds, for a Retry-After header field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +88,46 @@ class Hangup:
     """End the call: BYE, or CANCEL for an INVITE of ours that is still ringing."""
 
 
-Action = Ring | Progress | Answer | PlaySound | Reject | Hangup
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Hold by a re-INVITE with `sendonly`, and play to the held side once it has agreed."""
+
+    sound: Sound
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """End the hold by a re-INVITE with `sendrecv`, and play."""
+
+    sound: Sound
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeCodec:
+    """Offer the other G.711 law in a re-INVITE, alone; what is played goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refer:
+    """Have the far end call that number of the lab (REFER); hang up once it has, go on if it does not."""
+
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopRtp:
+    """Send no RTP any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class MoveRtp:
+    """Send RTP from another port, as after a NAT has forgotten its binding: nothing is said about it."""
+
+
+Talk = Hold | Resume | ChangeCodec | Refer | StopRtp | MoveRtp
+"""What needs a call that stands."""
+
+Action = Ring | Progress | Answer | PlaySound | Reject | Hangup | Talk
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +147,16 @@ class Scenario:
         ringing: steps since the INVITE came; at most one `Answer` or `Reject`, the last.
         sound: what is heard once answered; None for a scenario that never answers.
         talking: steps since both sides know of the answer (the ACK came, or our INVITE got its 2xx).
+        period: seconds after which the talking steps begin again; None: they come once.
+        every_second: what every second call of a minute gets instead.
     """
 
     name: str
     ringing: tuple[Step, ...]
     sound: Sound | None = None
     talking: tuple[Step, ...] = ()
+    period: float | None = None
+    every_second: "Scenario | None" = None
 
     @property
     def may_call(self) -> bool:
@@ -112,7 +171,8 @@ class Scenario:
     @property
     def needs_g711(self) -> bool:
         """Whether it makes sound of its own. An echo sends back what came, whatever the codec."""
-        sounds = [step.action.sound for step in self.ringing if isinstance(step.action, Progress | Answer)]
+        actions = [step.action for step in (*self.ringing, *self.talking)]
+        sounds = [action.sound for action in actions if isinstance(action, Progress | Answer | Hold)]
         return any(not isinstance(sound, Echo) for sound in sounds)
 
 
@@ -121,6 +181,10 @@ MILLIWATT: Final = Tone(1004.0)
 """The test tone of the North American network."""
 RINGBACK: Final = Tone(425.0)
 """The European tone, so that it cannot be taken for a ring tone that a client makes itself (440 and 480 Hz)."""
+MUSIC: Final = Music()
+DIGIT_TONES: Final = DigitTones()
+
+_RING: Final = Step(0.0, Ring())
 
 SCENARIOS: Final[Mapping[str, Scenario]] = {
     scenario.name: scenario
@@ -141,6 +205,45 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         ),
         # Without a Reason header field, so that a gateway's own table of statuses is used once.
         Scenario(name="unavailable", ringing=(Step(0.0, Reject(480, "Temporarily Unavailable")),)),
+        Scenario(name="dtmf", ringing=(_RING, Step(0.0, Answer(DIGIT_TONES))), sound=DIGIT_TONES),
+        Scenario(
+            name="hold",
+            ringing=(_RING, Step(0.0, Answer(ECHO))),
+            sound=ECHO,
+            talking=(Step(3.0, Hold(MUSIC)), Step(6.0, Resume(ECHO))),
+            period=6.0,
+        ),
+        Scenario(
+            name="refer",
+            ringing=(_RING, Step(0.0, Answer(ECHO))),
+            sound=ECHO,
+            talking=(Step(3.0, Refer("+12025550100")),),
+        ),
+        Scenario(
+            name="reinvite",
+            ringing=(_RING, Step(0.0, Answer(MILLIWATT))),
+            sound=MILLIWATT,
+            talking=(Step(3.0, ChangeCodec()),),
+        ),
+        Scenario(
+            name="retry_after",
+            ringing=(Step(0.0, Reject(503, "Service Unavailable", 41, retry_after=5)),),
+            every_second=Scenario(name="retry_after", ringing=(_RING, Step(0.0, Answer(ECHO))), sound=ECHO),
+        ),
+        Scenario(name="not_acceptable", ringing=(Step(0.0, Reject(488, "Media Encryption Required B3")),)),
+        Scenario(name="session_timer", ringing=(_RING, Step(0.0, Answer(ECHO, session_expires=90.0))), sound=ECHO),
+        Scenario(
+            name="rtp_stops",
+            ringing=(_RING, Step(0.0, Answer(MILLIWATT))),
+            sound=MILLIWATT,
+            talking=(Step(3.0, StopRtp()),),
+        ),
+        Scenario(
+            name="rtp_moves",
+            ringing=(_RING, Step(0.0, Answer(ECHO))),
+            sound=ECHO,
+            talking=(Step(3.0, MoveRtp()),),
+        ),
         Scenario(name="late_answer", ringing=(Step(10.0, Answer(ECHO)),), sound=ECHO),
         Scenario(name="silence", ringing=(Step(0.0, Ring()), Step(0.0, Answer(Silence()))), sound=Silence()),
     )
@@ -204,8 +307,11 @@ class ScenarioRun:
         """The actions that are due by `now`, in order."""
         actions: list[Action] = []
         while self._due and self._due[0][0] <= now:
-            action = self._due.pop(0)[1]
+            at, action = self._due.pop(0)
             actions.append(action)
+            if isinstance(action, Talk) and self._scenario.period is not None:
+                again = (at + self._scenario.period * self._time_scale, action)
+                self._due = sorted([*self._due, again], key=lambda entry: entry[0])
             if isinstance(action, Answer):
                 self.state, self._due = State.ANSWERED, []
             elif isinstance(action, Reject | Hangup):

@@ -37,6 +37,11 @@ class Way(Enum):
         return {Way.SENDONLY: Way.RECVONLY, Way.RECVONLY: Way.SENDONLY}.get(self, self)
 
     @property
+    def held(self) -> "Way":
+        """What is left of it for one who does not want to receive."""
+        return {Way.SENDRECV: Way.SENDONLY, Way.RECVONLY: Way.INACTIVE}.get(self, self)
+
+    @property
     def is_sending(self) -> bool:
         """Whether its writer sends."""
         return self in (Way.SENDRECV, Way.SENDONLY)
@@ -196,6 +201,11 @@ def agree(remote: Stream, supported: Sequence[Codec], *, ours: Mapping[int, Code
 
 def _payload_type(codecs: Mapping[int, Codec], wanted: Codec) -> int | None:
     return next((payload_type for payload_type, codec in codecs.items() if codec == wanted), None)
+
+
+def payload_types(codec: Codec) -> dict[int, Codec]:
+    """The static payload type of a codec that has one (RFC 3551 section 6)."""
+    return {number: known for number, known in _STATIC.items() if known == codec}
 
 
 OFFERED: Final[Mapping[int, Codec]] = {0: PCMU, 8: PCMA, 101: Codec(TELEPHONE_EVENT, 8000)}

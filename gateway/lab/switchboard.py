@@ -1,5 +1,6 @@
 """Which lab call goes where: incoming ones by number, outgoing ones by order; finds them and ends them all."""
 
+import asyncio
 import uuid
 from collections.abc import Callable
 from typing import Final
@@ -20,6 +21,9 @@ _UNKNOWN: Final = rejecting("unknown_number", 404, "No Such Lab Number")
 _FULL: Final = rejecting("too_many_calls", 503, "Too Many Lab Calls")
 _USER_CHARACTERS: Final = "-_.!~*'()&=+$,"
 """What a SIP user part may have beside letters and digits (RFC 3261 section 25.1); the rest is percent-encoded."""
+
+MINUTE: Final = 60.0
+"""Seconds; scaled by `time_scale`."""
 
 _log = get_logger(trunk="lab")
 
@@ -67,10 +71,12 @@ class Switchboard:
         """
         self._settings = settings
         self._invite, self._lab_address, self._gateway_uri = invite, lab_address, gateway_uri
+        self._minutes: dict[str, tuple[float, int]] = {}
+        """By scenario: when its minute began, and how many calls it has had since."""
         self.history = CallHistory()
 
     def take(self, leg: IncomingCall) -> None:
-        """An INVITE came: play the scenario of its number. An unknown number gets 404, one of later issues 501."""
+        """An INVITE came: play the scenario of its number. An unknown number gets 404."""
         name, scenario = self._scenario_for(leg.request_user)
         facts = CallFacts(
             lab_call_id=str(uuid.uuid4()),
@@ -79,7 +85,15 @@ class Switchboard:
             callee=leg.request_user,
             scenario=name,
         )
-        call = IncomingLabCall(leg, facts, scenario, settings=self._settings, on_ended=self.history.ended)
+        call = IncomingLabCall(
+            leg,
+            facts,
+            scenario,
+            settings=self._settings,
+            lab_address=self._lab_address(),
+            replaced=next((one for one in self.history.live() if one.sip_call_id == leg.replaces), None),
+            on_ended=self.history.ended,
+        )
         self.history.add(call)
         _log.info("lab_call_received", lab_call_id=facts.lab_call_id, scenario=name, sip_call_id=leg.sip_call_id)
         call.start()
@@ -107,7 +121,12 @@ class Switchboard:
         )
         facts = CallFacts(lab_call_id=str(uuid.uuid4()), way=Way.OUTGOING, caller=caller, callee=to, scenario=scenario)
         call = OutgoingLabCall(
-            facts, behaviour, settings=self._settings, duration=duration, on_ended=self.history.ended
+            facts,
+            behaviour,
+            settings=self._settings,
+            lab_address=self._lab_address(),
+            duration=duration,
+            on_ended=self.history.ended,
         )
         self.history.add(call)
         _log.info("lab_call_made", lab_call_id=facts.lab_call_id, scenario=scenario)
@@ -125,9 +144,18 @@ class Switchboard:
             return _UNKNOWN.name, _UNKNOWN
         if self._is_full():
             return _FULL.name, _FULL
-        if not entry.is_available:
-            return entry.scenario, rejecting(entry.scenario, 501, "Lab Number Not Built Yet")
-        return entry.scenario, SCENARIOS[entry.scenario]
+        return entry.scenario, self._turn_of(SCENARIOS[entry.scenario])
+
+    def _turn_of(self, scenario: Scenario) -> Scenario:
+        """The scenario, or what every second call of a minute gets instead."""
+        if scenario.every_second is None:
+            return scenario
+        now = asyncio.get_running_loop().time()
+        begin, count = self._minutes.get(scenario.name, (now, 0))
+        if now - begin >= MINUTE * self._settings.time_scale:
+            begin, count = now, 0
+        self._minutes[scenario.name] = begin, count + 1
+        return scenario.every_second if count % 2 else scenario
 
     def _is_full(self) -> bool:
         return len(self.history.live()) >= self._settings.max_calls

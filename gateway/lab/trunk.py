@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.domain.errors import GatewayError
 from gateway.lab.rtp_stream import frames
-from gateway.lab.scenario import MILLIWATT, RINGBACK, Silence
+from gateway.lab.scenario import MILLIWATT, MUSIC, RINGBACK, Silence
 from gateway.lab.sdp import G711_CODECS
 from gateway.lab.settings import LabSettings
 from gateway.lab.switchboard import Switchboard
@@ -118,7 +118,7 @@ class LabTrunk:
 def _prepare_sounds() -> None:
     """Compute what is played once, so that no call waits for it."""
     for codec in G711_CODECS:
-        for sound in (MILLIWATT, RINGBACK, Silence()):
+        for sound in (MILLIWATT, RINGBACK, MUSIC, Silence()):
             frames(sound, codec)
 
 

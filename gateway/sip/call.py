@@ -275,7 +275,8 @@ class IncomingCall(Protocol):
             headers: more header fields, already allowed by the caller of this.
         """
 
-    def reject(self, status: int, reason: str, *, q850: int | None = None) -> None: ...
+    def reject(self, status: int, reason: str, *, q850: int | None = None, retry_after: int | None = None) -> None:
+        """A final 3xx to 6xx; `retry_after` in seconds goes into a Retry-After header field."""
 
     def hangup(self, *, q850: int | None = None, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Before the answer a 480 (use `reject` to choose), after it a BYE, never before the ACK or timer H."""

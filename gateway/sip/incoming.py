@@ -101,9 +101,9 @@ class Incoming(InDialog):
         """200 with SDP."""
         self.driver.run(self._core.answer(sdp, self.driver.now(), session_expires, tuple(headers)))
 
-    def reject(self, status: int, reason: str, *, q850: int | None = None) -> None:
+    def reject(self, status: int, reason: str, *, q850: int | None = None, retry_after: int | None = None) -> None:
         """A final 3xx to 6xx."""
-        self.driver.run(self._core.reject(status, reason, q850))
+        self.driver.run(self._core.reject(status, reason, q850, retry_after))
 
     def hangup(self, *, q850: int | None = None, headers: Sequence[tuple[str, str]] = ()) -> None:
         """480 before the answer, BYE after it."""

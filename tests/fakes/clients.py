@@ -242,7 +242,7 @@ class RecordingIncomingCall:
         self.answer_headers = tuple(headers)
         self._note("answer", sdp)
 
-    def reject(self, status: int, reason: str, *, q850: int | None = None) -> None:
+    def reject(self, status: int, reason: str, *, q850: int | None = None, retry_after: int | None = None) -> None:
         self._note("reject", status, reason, q850)
 
     def hangup(self, *, q850: int | None = None, headers: Sequence[tuple[str, str]] = ()) -> None:

@@ -25,6 +25,7 @@ class FakeLeg:
         self._on_event: OnSipCallEvent | None = None
         self.dialog: Replaces | None = None
         self.on_refer_progress: OnReferProgress | None = None
+        self.on_reinvite_result: Callable[[Answered | Rejected], None] | None = None
 
     def listen(self, on_event: OnSipCallEvent) -> None:
         self._on_event = on_event
@@ -56,6 +57,7 @@ class FakeLeg:
 
     def reinvite(self, sdp: Sdp, on_result: Callable[[Answered | Rejected], None]) -> None:
         self._ask("reinvite", sdp)
+        self.on_reinvite_result = on_result
 
     def accept_refer(self) -> None:
         self._ask("accept_refer")
@@ -85,6 +87,7 @@ class FakeIncomingLeg(FakeLeg):
         self.offer = offer
         self.replaces: SipCallId | None = None
         self.session_expires: int | None = None
+        self.retry_after: int | None = None
 
     def ring(self) -> None:
         self._ask("ring")
@@ -96,8 +99,9 @@ class FakeIncomingLeg(FakeLeg):
         self._ask("answer", sdp)
         self.session_expires = session_expires
 
-    def reject(self, status: int, reason: str, *, q850: int | None = None) -> None:
+    def reject(self, status: int, reason: str, *, q850: int | None = None, retry_after: int | None = None) -> None:
         self._ask("reject", status, reason, q850)
+        self.retry_after = retry_after
 
 
 class FakeOutgoingLeg(FakeLeg):

@@ -1,7 +1,8 @@
 """From where a plain RTP leg takes packets: the defence against injected media (RTP Bleed and its kin).
 
 Packets come from the address that SDP named. A device behind a NAT names one that is not where its packets come
-from; the first source that shows it knows the call is then taken instead, once.
+from; the first source that shows it knows the call is then taken instead, once. When a device's NAT gives it
+another port in the middle of a call, its stream goes on from there: that is followed, nothing else is.
 """
 
 import ipaddress
@@ -9,6 +10,9 @@ from typing import Final
 
 Address = tuple[str, int]
 """IP address and port."""
+
+MAX_GAP: Final = 1500
+"""Packets that may be missing between the last one from the old port and the first from the new: 30 s of frames."""
 
 _PRIVATE_BLOCKS: Final = tuple(
     ipaddress.ip_network(block)
@@ -55,6 +59,23 @@ class SourceLock:
     def destination(self) -> Address | None:
         """Where to send: to the learned source, else to the signalled address."""
         return self.locked or self._signalled
+
+    def follow(self, source: Address, *, last: bytes, data: bytes) -> bool:
+        """Whether to take a packet from another port of the locked address, as the stream's new source.
+
+        Only when the same stream goes on: the SSRC is the same, which nobody off the path can guess, and the sequence
+        number is a little ahead.
+
+        Args:
+            last: the last packet from the locked source.
+            data: a valid packet from `source`.
+        """
+        if self.locked is None or source[0] != self.locked[0] or last[8:12] != data[8:12]:
+            return False
+        if not 0 < (int.from_bytes(data[2:4], "big") - int.from_bytes(last[2:4], "big")) & 0xFFFF <= MAX_GAP:
+            return False
+        self.locked = source
+        return True
 
     def try_lock(self, source: Address) -> bool:
         """Whether to take a packet from a source that is not `locked`. Call it with a valid packet only.

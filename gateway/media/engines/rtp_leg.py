@@ -41,6 +41,8 @@ class RtpLeg(Leg):
         self._rtcp: UdpSocket | None = None
         self._rtp_lock = SourceLock(None, any_address=False)
         self._rtcp_lock = SourceLock(None, any_address=False)
+        self._last = b""
+        """The last packet from the locked source."""
         self._is_mux = False
         self._silent_since = 0.0
         self._has_failed = False
@@ -168,6 +170,7 @@ class RtpLeg(Leg):
             self._take_rtcp(data, source, self._rtp_lock)
         elif source == self._rtp_lock.locked:
             if self.may_receive:
+                self._last = data
                 self._observer.rtp_received(self, data)
         else:
             self._receive_unlocked(data, source)
@@ -176,9 +179,11 @@ class RtpLeg(Leg):
         """From a source that is not the locked one: taken if it may be, and shows a packet of this call."""
         is_rtp = len(data) >= HEADER_SIZE and data[0] >> 6 == 2
         is_of_call = is_rtp and self.may_receive and data[1] & 0x7F in self.payload_types
-        if not is_of_call or not self._rtp_lock.try_lock(source):
+        lock = self._rtp_lock
+        if not is_of_call or not (lock.try_lock(source) or lock.follow(source, last=self._last, data=data)):
             self.reject("source")
             return
+        self._last = data
         self._rtcp_follows(source)
         self._observer.rtp_received(self, data)
 

@@ -114,12 +114,13 @@ class InviteServer:
             self._invite, self._responder, sdp, now, is_first=True, session_expires=session_expires, headers=headers
         )
 
-    def reject(self, status: int, reason: str, q850: int | None) -> list[Action]:
+    def reject(self, status: int, reason: str, q850: int | None, retry_after: int | None = None) -> list[Action]:
         """A final 3xx to 6xx."""
         if self.state is not State.PROCEEDING:
             return []
         self.state = State.ENDED
-        headers = (("Server", self._context.user_agent), *reason_headers(q850))
+        later = () if retry_after is None else (("Retry-After", str(retry_after)),)
+        headers = (("Server", self._context.user_agent), *reason_headers(q850), *later)
         return [Respond(self._responder, self._response(status, reason, headers))]
 
     def hangup(self, q850: int | None, _now: float, headers: tuple[tuple[str, str], ...] = ()) -> list[Action]:

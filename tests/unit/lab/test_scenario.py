@@ -3,22 +3,30 @@
 import pytest
 
 from gateway.lab.scenario import (
+    DIGIT_TONES,
     ECHO,
     MAX_RINGING_S,
     MAX_TALK_S,
     MILLIWATT,
+    MUSIC,
     RINGBACK,
     SCENARIOS,
     Action,
     Answer,
+    ChangeCodec,
     Hangup,
+    Hold,
+    MoveRtp,
     PlaySound,
     Progress,
+    Refer,
     Reject,
+    Resume,
     Ring,
     ScenarioRun,
     Silence,
     State,
+    StopRtp,
     rejecting,
 )
 
@@ -43,6 +51,15 @@ EXPECTED: list[tuple[str, list[tuple[float, Action]]]] = [
     ("early_media", [(0.0, Progress(RINGBACK)), (3.0, Answer(ECHO))]),
     ("early_busy", [(0.0, Progress(RINGBACK)), (3.0, Reject(486, "Busy Here", 17))]),
     ("hangup", [(0.0, Ring()), (0.0, Answer(ECHO))]),
+    ("dtmf", [(0.0, Ring()), (0.0, Answer(DIGIT_TONES))]),
+    ("hold", [(0.0, Ring()), (0.0, Answer(ECHO))]),
+    ("refer", [(0.0, Ring()), (0.0, Answer(ECHO))]),
+    ("reinvite", [(0.0, Ring()), (0.0, Answer(MILLIWATT))]),
+    ("retry_after", [(0.0, Reject(503, "Service Unavailable", 41, retry_after=5))]),
+    ("not_acceptable", [(0.0, Reject(488, "Media Encryption Required B3"))]),
+    ("session_timer", [(0.0, Ring()), (0.0, Answer(ECHO, session_expires=90.0))]),
+    ("rtp_stops", [(0.0, Ring()), (0.0, Answer(MILLIWATT))]),
+    ("rtp_moves", [(0.0, Ring()), (0.0, Answer(ECHO))]),
     ("unavailable", [(0.0, Reject(480, "Temporarily Unavailable"))]),
     ("late_answer", [(10.0, Answer(ECHO))]),
     ("silence", [(0.0, Ring()), (0.0, Answer(Silence()))]),
@@ -60,6 +77,40 @@ def test_far_end_acts_at_the_times_of_its_scenario(name: str, expected: list[tup
 
 def test_every_scenario_is_in_the_table_above() -> None:
     assert {name for name, _ in EXPECTED} == set(SCENARIOS)
+
+
+TALKS: list[tuple[str, list[tuple[float, Action]]]] = [
+    ("refer", [(3.0, Refer("+12025550100"))]),
+    ("reinvite", [(3.0, ChangeCodec())]),
+    ("rtp_stops", [(3.0, StopRtp())]),
+    ("rtp_moves", [(3.0, MoveRtp())]),
+    ("hold", [(at, action) for n in (0, 6, 12) for at, action in ((3.0 + n, Hold(MUSIC)), (6.0 + n, Resume(ECHO)))]),
+    ("dtmf", []),
+    ("session_timer", []),
+]
+
+
+@pytest.mark.parametrize("is_outgoing", [False, True])
+@pytest.mark.parametrize(("name", "expected"), TALKS)
+def test_far_end_acts_at_the_times_of_its_talk(
+    name: str, expected: list[tuple[float, Action]], is_outgoing: bool
+) -> None:
+    run = ScenarioRun(SCENARIOS[name], now=START, is_outgoing=is_outgoing)
+    run.handle_timeout(START)
+    run.confirmed(START)
+
+    assert play(run, until=START + 18.5) == expected
+
+
+def test_repeated_steps_scale_and_end_with_the_call() -> None:
+    run = ScenarioRun(SCENARIOS["hold"], now=START, time_scale=0.1, is_outgoing=True, duration=1.5)
+    run.confirmed(START)
+
+    talk = play(run, until=START + 60)
+
+    assert [at for at, _ in talk] == [0.3, 0.6, 0.9, 1.2, 1.5]
+    assert talk[-1][1] in (Hangup(), Hold(MUSIC))
+    assert run.state is State.ENDED
 
 
 def test_far_end_hangs_up_three_seconds_after_the_ack() -> None:
@@ -139,20 +190,14 @@ def test_duration_never_exceeds_the_limit() -> None:
 
 def test_only_scenarios_that_answer_can_call_somebody() -> None:
     assert {name for name, scenario in SCENARIOS.items() if scenario.may_call} == {
-        "echo",
-        "tone",
-        "early_media",
-        "hangup",
-        "late_answer",
-        "silence",
+        *("echo", "tone", "early_media", "hangup", "late_answer", "silence"),
+        *("dtmf", "hold", "refer", "reinvite", "session_timer", "rtp_stops", "rtp_moves"),
     }
 
 
 def test_only_a_pure_echo_takes_codecs_that_the_lab_cannot_encode() -> None:
     assert {name for name, scenario in SCENARIOS.items() if scenario.has_media and not scenario.needs_g711} == {
-        "echo",
-        "hangup",
-        "late_answer",
+        *("echo", "hangup", "late_answer", "refer", "session_timer", "rtp_moves"),
     }
 
 

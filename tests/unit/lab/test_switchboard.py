@@ -50,7 +50,8 @@ async def test_call_to_the_echo_rings_then_answers(desk: Desk) -> None:
         ("+12025550103", (603, "Decline", 21)),
         ("+12025550105", (404, "Not Found", 1)),
         ("+12025550114", (480, "Temporarily Unavailable", None)),
-        ("+12025550109", (501, "Lab Number Not Built Yet", None)),
+        ("+12025550113", (503, "Service Unavailable", 41)),
+        ("+12025550115", (488, "Media Encryption Required B3", None)),
         ("alice", (404, "No Such Lab Number", None)),
     ],
 )
@@ -254,7 +255,7 @@ async def test_hold_by_the_called_side_is_answered(desk: Desk) -> None:
     assert [entry[0] for entry in leg.asked] == ["answer_reoffer", "answer_reoffer"]
 
 
-@pytest.mark.parametrize("scenario", ["busy", "no_answer", "dtmf", "nonsense"])
+@pytest.mark.parametrize("scenario", ["busy", "no_answer", "retry_after", "nonsense"])
 async def test_scenario_of_somebody_who_is_called_cannot_call(desk: Desk, scenario: str) -> None:
     with pytest.raises(NotACallingScenario):
         desk.switchboard.call(to="alice", caller="bob", scenario=scenario)

@@ -1,6 +1,7 @@
 """The lab trunk on loopback, and a user agent that plays the gateway."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
@@ -16,6 +17,7 @@ from gateway.sip.call import (
     OutgoingCall,
     Provisional,
     Rejected,
+    Replaces,
     SipCallEvent,
     Target,
 )
@@ -34,8 +36,8 @@ class ListeningPeer(RtpPeer):
         super().__init__(HOST, is_g711_only=False)
         self._arrived = asyncio.Event()
 
-    def _on_readable(self) -> None:
-        super()._on_readable()
+    def _on_readable(self, sock: socket.socket) -> None:
+        super()._on_readable(sock)
         self._arrived.set()
 
     @property
@@ -68,8 +70,8 @@ class ListeningPeer(RtpPeer):
 class Caller:
     """A call of the gateway's side to the lab: its events with their times, its audio."""
 
-    def __init__(self) -> None:
-        self.media = ListeningPeer()
+    def __init__(self, media: ListeningPeer | None = None) -> None:
+        self.media = media or ListeningPeer()
         self.leg: OutgoingCall | None = None
         self._begin = asyncio.get_running_loop().time()
         self._events: asyncio.Queue[tuple[float, SipCallEvent]] = asyncio.Queue(maxsize=100)
@@ -123,14 +125,15 @@ class Site:
         await self.lab.stop()
         await self.gateway.stop(grace=2.0)
 
-    def call(self, number: str) -> Caller:
+    def call(self, number: str, *, replaces: Replaces | None = None, media: ListeningPeer | None = None) -> Caller:
         """Call a number of the lab."""
-        caller = Caller()
+        caller = Caller(media)
         self.callers.append(caller)
         address = self.lab.address
         target = Target(
             uri=f"sip:{number}@{address.host}:{address.port};transport={self._transport}",
             from_uri=f"sip:+12025550190@{HOST}",
+            replaces=replaces,
         )
         caller.leg = self.gateway.invite(target, caller.media.offer(), caller.on_event)
         return caller

@@ -75,6 +75,23 @@ async def test_held_peer_sends_nothing_until_it_is_resumed(pair: tuple[Listening
     assert [version(held), version(resumed)] == [2, 3]
 
 
+@pytest.mark.parametrize(
+    ("offered", "answered"),
+    [(sdp.Way.SENDRECV, sdp.Way.SENDONLY), (sdp.Way.SENDONLY, sdp.Way.INACTIVE), (sdp.Way.RECVONLY, sdp.Way.SENDONLY)],
+)
+async def test_peer_that_holds_goes_on_holding_in_its_answers(
+    pair: tuple[ListeningPeer, ListeningPeer], offered: sdp.Way, answered: sdp.Way
+) -> None:
+    caller, callee = pair
+    callee.reoffer(is_holding=True)
+
+    offer = Sdp(caller.offer().replace("a=sendrecv", f"a={offered.value}"))
+
+    assert sdp.parse(callee.answer(offer)).way is answered
+    callee.reoffer(is_holding=False)
+    assert sdp.parse(callee.answer(caller.offer())).way is sdp.Way.SENDRECV
+
+
 def version(text: Sdp) -> int:
     return int(text.split("\r\n")[1].split()[2])
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from gateway.media.core.source_lock import SourceLock, is_behind_nat
+from gateway.media.core.rtp import RtpPacket, serialize
+from gateway.media.core.source_lock import MAX_GAP, Address, SourceLock, is_behind_nat
 
 SIGNALLED = ("203.0.113.5", 4000)
 OTHER_PORT = ("203.0.113.5", 61000)
@@ -30,6 +31,41 @@ def test_other_port_of_the_signalled_host_is_learned_once() -> None:
     assert lock.destination == OTHER_PORT
     assert not lock.try_lock(("203.0.113.5", 61001))
     assert lock.locked == OTHER_PORT
+
+
+def packet(sequence: int, *, ssrc: int = 7) -> bytes:
+    return serialize(RtpPacket(0, sequence & 0xFFFF, 160, ssrc, False, b"x" * 160))
+
+
+@pytest.mark.parametrize("sequence", [1, 65535])
+def test_stream_that_goes_on_from_another_port_is_followed_and_answered_there(sequence: int) -> None:
+    lock = SourceLock(SIGNALLED, any_address=False)
+    lock.try_lock(SIGNALLED)
+
+    assert lock.follow(OTHER_PORT, last=packet(sequence), data=packet(sequence + 1))
+    assert lock.destination == OTHER_PORT
+
+
+@pytest.mark.parametrize(
+    ("source", "data"),
+    [
+        (OTHER_PORT, packet(101, ssrc=8)),
+        (OTHER_PORT, packet(100)),
+        (OTHER_PORT, packet(99)),
+        (OTHER_PORT, packet(101 + MAX_GAP)),
+        (STRANGER, packet(101)),
+    ],
+)
+def test_another_stream_or_a_repeat_or_another_host_is_not_followed(source: Address, data: bytes) -> None:
+    lock = SourceLock(SIGNALLED, any_address=False)
+    lock.try_lock(SIGNALLED)
+
+    assert not lock.follow(source, last=packet(100), data=data)
+    assert lock.destination == SIGNALLED
+
+
+def test_nothing_is_followed_before_the_first_packet() -> None:
+    assert not SourceLock(SIGNALLED, any_address=False).follow(OTHER_PORT, last=b"", data=packet(1))
 
 
 def test_stranger_is_refused_before_and_after_the_lock() -> None:
