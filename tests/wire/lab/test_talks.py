@@ -9,11 +9,10 @@ from gateway.lab import sdp
 from gateway.lab.calls import CallState, LabCall
 from gateway.lab.rtp_stream import NOTES
 from gateway.lab.scenario import Silence, Tone
-from gateway.media.core import g711
 from gateway.media.core.rtp import RtpPacket
-from gateway.media.core.tones import detect_dtmf
 from gateway.sip.call import Answered, Ended, Referred, Rejected, Reoffered, SipCallEvent
 from tests.wire.lab.site import Caller, ListeningPeer, Site, site
+from tests.wire.media import sound
 
 KindT = TypeVar("KindT", bound=SipCallEvent)
 
@@ -172,13 +171,6 @@ class Dialler(ListeningPeer):
                 self._sequence += 1
                 self._send(RtpPacket(101, self._sequence, 1000 + 2000 * number, 7, False, payload))
 
-    def digits(self) -> str:
-        """The digits whose tones are in what was heard, each once as long as it lasts."""
-        found = [detect_dtmf(bytes(g711.ulaw_decode(payload))) for payload in self.payloads]
-        return "".join(
-            now for before, now in zip([None, *found], found, strict=False) if now is not None and now != before
-        )
-
 
 @pytest.mark.parametrize("has_end", [True, False])
 async def test_digits_come_back_as_their_tones_and_are_kept(has_end: bool) -> None:
@@ -193,7 +185,7 @@ async def test_digits_come_back_as_their_tones_and_are_kept(has_end: bool) -> No
         if not has_end:
             dialler.play(Silence())  # audio behind the last digit tells that it is over
         async with asyncio.timeout(20):
-            while dialler.digits() != "1590*#D":
+            while sound.digits("PCMU", dialler.payloads) != "1590*#D":
                 await dialler.hears_more(1)
 
         assert "".join(digit.digit for digit in (await call.heard()).digits) == "1590*#D"

@@ -13,6 +13,8 @@ from gateway.media.core.rtp import RtpPacket
 FRAME: Final = 0.02
 TICKS: Final = {"opus": 960, "PCMU": 160, "PCMA": 160, "G722": 160}
 RATES: Final = {"opus": 48000, "PCMU": 8000, "PCMA": 8000}
+_PAUSE: Final = 3
+"""Frames without a digit between two equal ones."""
 _PHRASE: Final = 50
 """Frames that a speaker repeats."""
 
@@ -56,6 +58,21 @@ def is_tone(pcm: bytes, frequency: float, *, rate: int) -> bool:
 def _is_pure(frame: bytes, frequency: float, rate: int) -> bool:
     level = tones.power(frame, frequency, rate=rate)
     return math.isfinite(level) and level > -20.0 and level > tones.loudness(frame) - 3.0
+
+
+def digits(codec: str, payloads: Sequence[bytes]) -> str:
+    """The digits whose tones are in these frames. A busy machine may cost frames inside one; 60 ms part two."""
+    decode = g711.ulaw_decode if codec == "PCMU" else g711.alaw_decode
+    found, before, quiet = "", None, 0
+    for payload in payloads:
+        digit = tones.detect_dtmf(bytes(decode(payload)))
+        if digit is None:
+            quiet += 1
+            continue
+        if digit != before or quiet >= _PAUSE:
+            found += digit
+        before, quiet = digit, 0
+    return found
 
 
 def packets(codec: str, frames: Sequence[bytes], *, payload_type: int, ssrc: int, first: int = 1000) -> list[RtpPacket]:
