@@ -52,6 +52,7 @@ def session_json(session: SessionSnapshot) -> dict[str, object]:
         "peer": session.peer,
         "user_agent": session.user_agent,
         "calls": session.calls,
+        "user_variables": dict(session.user_variables),
     }
 
 

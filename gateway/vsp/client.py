@@ -25,18 +25,20 @@ class VertoClient:
         user_agent: str,
         logged_in_at: datetime,
         presented_id: SessionId | None = None,
+        user_variables: tuple[tuple[str, str], ...] = (),
         flush: Callable[[], None],
         close: Callable[[int, str], None],
     ) -> None:
         """
         Args:
             presented_id: the session id that the client logged in with; some mobile SDKs never take ours.
+            user_variables: what the application wants to be known of it (V-37); a device's token stands in it too.
             flush: puts what the core has queued on its way.
             close: closes the socket with a code and a reason, once what is queued has been sent.
         """
         self.session_id, self.identity = session_id, identity
         self.peer, self.user_agent, self.logged_in_at = peer, user_agent, logged_in_at
-        self.presented_id = presented_id
+        self.presented_id, self.user_variables = presented_id, user_variables
         self.is_ended = False
         self._core, self._flush, self._close = core, flush, close
 

@@ -1,7 +1,8 @@
 """Sessions by id and by user name. A session outlives its socket for the reattach window."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from gateway.domain.identity import Identity
 from gateway.domain.ids import SessionId
@@ -9,6 +10,10 @@ from gateway.domain.registration import RegistrationState
 from gateway.observability.metrics import VERTO_SESSIONS
 from gateway.vsp.client import VertoClient
 from gateway.vsp.core.messages import Login, LoginRequest
+
+_OF_DEVICES: Final = frozenset(
+    {"push_device_token", "push_notification_token", "push_notification_provider", "push_notification_environment"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +31,8 @@ class SessionSnapshot:
     is_connected: bool
     """False while its socket is lost and the reattach window runs."""
     calls: int
+    user_variables: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Those of the login, without what belongs to push notifications: a device's token is a secret."""
 
 
 @dataclass(slots=True)
@@ -161,4 +168,5 @@ def _snapshot(entry: _Entry) -> SessionSnapshot:
         logged_in_at=client.logged_in_at,
         is_connected=entry.is_connected,
         calls=len(client.live_calls),
+        user_variables=tuple(pair for pair in client.user_variables if pair[0] not in _OF_DEVICES),
     )

@@ -307,6 +307,7 @@ class VertoServer:
             user_agent=login.user_agent,
             logged_in_at=self._clock(),
             presented_id=login.session_id,
+            user_variables=login.user_variables,
             flush=socket.flush,
             close=socket.close,
         )
