@@ -55,6 +55,11 @@ def states(one: Client) -> list[str]:
     return [state for state in found if state is not None]
 
 
+async def set_state(gateway: Running, one: Client, state: str) -> None:
+    """Take the registration of a client down or up, as the lab can."""
+    await gateway.post(f"/_lab/sessions/{one.session_id}/gateway_state", {"state": state})
+
+
 async def test_v031_user_name_and_password_give_a_session(gateway: Running) -> None:
     async with client(gateway) as one:
         answer = await one.ask("login", params(**GOOD))
@@ -272,17 +277,19 @@ async def test_v049_a_socket_is_never_told_register(gateway: Running) -> None:
             assert states(one) == ["REGED"] * 3
 
 
-async def test_v050_a_state_asked_for_while_the_login_is_checked_is_withheld_or_noreg(gateway: Running) -> None:
-    async with client(gateway) as one:
+async def test_v050_a_state_asked_for_while_registration_is_pending_is_withheld(gateway: Running) -> None:
+    async with logged_in(gateway) as alice:
+        told = len(states(alice))
+        await set_state(gateway, alice, "PENDING")
         async with asyncio.TaskGroup() as group:
-            login = group.create_task(one.ask("login", params(**GOOD)))
-            early = group.create_task(one.ask("telnyx_rtc.gatewayState", {}))
-        assert login.result()["result"]["sessid"]
-        state = early.result().get("result", {}).get("params", {}).get("state")
+            early = group.create_task(alice.ask("telnyx_rtc.gatewayState", {}))
+            await alice.barrier()
+            await alice.barrier()
+            assert states(alice)[told:] == []
+            await set_state(gateway, alice, "REGED")
 
-        assert state in (None, "NOREG", "REGED")
-        assert set(states(one)) <= {"NOREG", "REGED"}
-        assert (await one.ask("telnyx_rtc.gatewayState", {}))["result"]["params"]["state"] == "REGED"
+        assert early.result()["result"]["params"]["state"] == "REGED"
+        assert set(states(alice)[told:]) == {"REGED"}
 
 
 async def test_v051_every_question_for_the_state_gets_a_known_one(gateway: Running) -> None:
@@ -294,19 +301,23 @@ async def test_v051_every_question_for_the_state_gets_a_known_one(gateway: Runni
         assert states(alice)[told:] == ["REGED"] * 5
 
 
-async def test_v052_a_lost_registration_closes_the_socket_and_the_next_one_is_reged(tmp_path: Path) -> None:
-    async with running(tmp_path, QUICK) as gateway:
-        sockets = client(gateway)
-        alice = await sockets.__aenter__()
-        await alice.login("alice", PASSWORD)
-    await alice.is_closed.wait()
-    await sockets.__aexit__(None, None, None)
-    async with running(tmp_path, QUICK, users=()) as gateway, client(gateway) as again:
-        await again.ask("login", {**params(**GOOD, sessid=alice.session_id), "reconnection": True})
-        state = await again.ask("telnyx_rtc.gatewayState", {})
+async def test_v052_a_lost_registration_is_pushed_and_so_is_its_return(gateway: Running) -> None:
+    async with logged_in(gateway) as alice:
+        await set_state(gateway, alice, "UNREGED")
+        asked = await alice.ask("telnyx_rtc.gatewayState", {})
+        await set_state(gateway, alice, "REGED")
+        await alice.until(lambda message: message.get("method") == "telnyx_rtc.gatewayState", count=2)
 
-        assert state["result"]["params"]["state"] == "REGED"
-        assert again.requests("telnyx_rtc.clientReady") == [{"reattached_sessions": []}]
+        assert asked["result"]["params"]["state"] == "UNREGED"
+        assert alice.requests("telnyx_rtc.gatewayState") == [{"state": "UNREGED"}, {"state": "REGED"}]
+
+
+async def test_v052_the_registrations_of_a_user_that_is_removed_are_pushed_away_and_closed(tmp_path: Path) -> None:
+    async with running(tmp_path, QUICK) as gateway, logged_in(gateway) as alice:
+        assert gateway.gateway.verto.end_registrations(connection_id=gateway.connections["alice"]) == 1
+        await alice.is_closed.wait()
+
+        assert alice.requests("telnyx_rtc.gatewayState") == [{"state": "UNREGED"}]
 
 
 async def test_v053_what_passes_by_itself_is_never_told_as_failed(
