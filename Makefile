@@ -7,8 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := .setup
 
-# What the suite needs from Debian: a browser, what its driver links to, a SIP generator, a SIP phone.
-TEST_PACKAGES := chromium libatomic1 sip-tester baresip-core
+# What the suite needs from Debian: a browser, what its driver links to, a SIP generator, a SIP phone; and for clients
+# that trust our authority, NSS, Java, curl, and a network of their own.
+TEST_PACKAGES := chromium libatomic1 sip-tester baresip-core libnss3-tools openjdk-17-jdk-headless iproute2 curl
 
 .PHONY: help run test check bench fuzz setup setup-dev setup-test format lock docs clean
 

@@ -1,0 +1,58 @@
+"""Each step of docs/how-to/answer-under-the-real-name.md that can be tried here, tried: port 443, the real names."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.http.names import TELNYX_NAMES
+from tests.interop.real_name.namespace import run_inside
+
+pytestmark = pytest.mark.interop
+
+GOOD = {"preflight": 204, "upgrade": 101}
+NOT_TRUSTED = 60
+"""curl: the peer's certificate cannot be authenticated."""
+
+
+async def test_curl_gets_an_answer_under_every_name_and_only_with_the_authority(tmp_path: Path) -> None:
+    found = await run_inside("curl", tmp_path)
+
+    assert found["trusting"] == dict.fromkeys(TELNYX_NAMES, 0)
+    assert (found["not trusting"], found["another name"]) == (NOT_TRUSTED, NOT_TRUSTED)
+
+
+async def test_a_thief_of_the_authority_gets_nothing_from_openssl(tmp_path: Path) -> None:
+    assert (await run_inside("curl", tmp_path))["stolen"] == NOT_TRUSTED
+
+
+async def test_node_connects_to_the_name_with_its_extra_authority(tmp_path: Path) -> None:
+    found = await run_inside("node", tmp_path)
+
+    assert (found["trusting"], found["region"]) == (GOOD, GOOD)
+    assert found["not trusting"]["refused"] in ("SELF_SIGNED_CERT_IN_CHAIN", "UNABLE_TO_VERIFY_LEAF_SIGNATURE")
+    assert found["another name"]["refused"] == "ERR_TLS_CERT_ALTNAME_INVALID"
+    assert found["stolen"]["refused"] not in ("ECONNREFUSED", "ENOTFOUND", "ERR_TLS_CERT_ALTNAME_INVALID")
+
+
+async def test_java_connects_to_the_name_with_a_keystore(tmp_path: Path) -> None:
+    found = await run_inside("java", tmp_path)
+
+    assert found["trusting"] == GOOD
+    assert found["not trusting"] == {"preflight": 0, "refused": "SSLHandshakeException"}
+    assert found["stolen"]["preflight"] == 200  # Java does not look at the limits: the page about trust says so
+
+
+async def test_m77_a_client_that_dropped_its_port_registers_and_reports_on_443(tmp_path: Path) -> None:
+    found = await run_inside("python", tmp_path)
+
+    assert found == {"state": "REGED", "report": 200, "stored": ["call_report/final.json"]}
+
+
+@pytest.mark.xdist_group("browser")
+async def test_the_sdk_without_a_host_option_calls_through_the_gateway(tmp_path: Path) -> None:
+    found = await run_inside("browser", tmp_path)
+
+    assert found["socket"].partition("?")[0] == "wss://rtc.telnyx.com/"
+    assert found["not trusting"] == "socket.error"
+    assert found["reports"] == ["call_report/final.json"]
+    assert found["stolen"] == "ERR_CERT_INVALID"
