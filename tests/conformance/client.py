@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -96,6 +97,19 @@ class Client(VertoClient):
         if len(found()) < count:
             raise ConnectionError("socket closed before that frame")
         return found()[count - 1]
+
+    async def until_text(self, pattern: re.Pattern[str]) -> str:
+        """The first frame that is no JSON and matches."""
+
+        def found() -> str | None:
+            return next((text for text in self.texts if pattern.fullmatch(text)), None)
+
+        async with asyncio.timeout(DEADLINE), self._arrived:
+            await self._arrived.wait_for(lambda: found() is not None or self.is_closed.is_set())
+        text = found()
+        if text is None:
+            raise ConnectionError("socket closed before that frame")
+        return text
 
     async def barrier(self) -> None:
         """Return when everything sent so far has been taken: a ping went round behind it."""
