@@ -115,6 +115,39 @@ class LegStats:
     round_trip: float | None = None
 
 
+class DetachedLeg(Protocol):
+    """A live leg on its way from one session into another of the same engine. Nothing is known of it outside."""
+
+    async def close(self) -> None:
+        """Release it: nobody wants it any more; idempotent, and harmless once a session has adopted it."""
+
+
+class Replacement(Protocol):
+    """A leg that is set up beside the two of a session, to take the place of one of them; see `MediaSession.replace`.
+
+    The methods of the same names describe it. Once it has joined, the session's own methods do.
+    """
+
+    async def take_offer(self, offer: Sdp) -> None: ...
+
+    async def answer(self) -> Sdp: ...
+
+    async def offer(self) -> Sdp: ...
+
+    async def accept(self, answer: Sdp) -> None: ...
+
+    async def add_candidate(self, candidate: str | None) -> None: ...
+
+    async def join(self) -> None:
+        """Take the place, once codecs are agreed: the other leg hears the new far end, the old leg is closed.
+
+        The stream towards the other leg goes on without a jump. Totals of the place begin anew.
+        """
+
+    async def discard(self) -> None:
+        """Release it; after `join` nothing happens."""
+
+
 class MediaSession(Protocol):
     """The media of one call: two legs and what joins them.
 
@@ -162,6 +195,35 @@ class MediaSession(Protocol):
         """What our descriptions for that leg say from now on (RFC 3264 section 8.4), as far as its own allow.
 
         Both at first. Says nothing about packets: `set_hold` and `play` do.
+        """
+
+    async def replace(
+        self, leg: LegName, *, profile: Profile, codecs: Sequence[str], on_failed: Callable[[str], None]
+    ) -> Replacement:
+        """A new leg that can take the place of this one, which goes on until then.
+
+        There is one at a time: a former one that has not joined is discarded.
+
+        Args:
+            codecs: as in `MediaEngine.open`.
+            on_failed: told the reason (see `MediaFailed`) if it loses its media before it has joined.
+        """
+
+    async def drop(self, leg: LegName) -> None:
+        """That leg's far end has left: release its transport, report nothing of it; `replace` or `adopt` follows."""
+
+    def detach(self, leg: LegName) -> DetachedLeg:
+        """Give a live leg away, with the stream that its far end hears; this session is of no use afterwards.
+
+        Raises:
+            MediaError: its codecs are not agreed yet.
+        """
+
+    async def adopt(self, leg: LegName, detached: DetachedLeg) -> None:
+        """Put a leg of another session in the place of this one, which is closed.
+
+        Its far end notices nothing but the voice: no offer is made, its stream goes on without a jump; where the
+        codecs of the two legs differ they are transcoded.
         """
 
     async def send_dtmf(self, leg: LegName, digits: str, *, duration: float, gap: float) -> None:

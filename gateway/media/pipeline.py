@@ -75,7 +75,7 @@ class Pipeline:
         """Of the source's packets, all payload types."""
         self.source, self.sink = source, sink
         """As negotiated; changed by `set_codecs`."""
-        self._on_digit = on_digit
+        self.on_digit = on_digit
         self._needs_continuity, self._longest_pause = needs_continuity, longest_pause
         self._stream = SinkStream(
             ssrc=ssrc, first_sequence=first_sequence, first_timestamp=first_timestamp, codec=sink.codec, now=now
@@ -159,7 +159,7 @@ class Pipeline:
 
     def _report(self, digits: list[Digit]) -> None:
         for digit in digits:
-            self._on_digit(digit.digit, digit.duration)
+            self.on_digit(digit.digit, digit.duration)
 
     def handle_timeout(self, now: float) -> list[RtpPacket]:
         """What goes to the sink because time has passed. Calling it early is harmless."""
@@ -236,6 +236,18 @@ class Pipeline:
         self._events = self._make_events(source, sink)
         self._outgoing.clear()
         self.source, self.sink = source, sink
+
+    def change_source(self, source: LegCodec, now: float, *, longest_pause: float | None) -> None:
+        """Somebody else speaks from now on: what is counted of the source begins anew, the stream goes on.
+
+        Raises:
+            UnsupportedCodec, CodecUnavailable: as the constructor does.
+        """
+        self.set_codecs(source, self.sink, now)
+        self._longest_pause = longest_pause
+        self._stage.suspend()
+        self._events = self._make_events(source, self.sink)
+        self.stats = ReceptionStats(source.codec.clock_rate)
 
     def _retire_stage(self) -> None:
         """Close the stage and keep its counts."""

@@ -59,6 +59,7 @@ class AiortcEngine:
         session.add_legs(
             self._leg(LegName.A, a, codecs_a, cname, session), self._leg(LegName.B, b, codecs_b, cname, session)
         )
+        session.make_leg = self._leg
         session.on_closed = lambda: self._sessions.discard(session)
         self._sessions.add(session)
         return session

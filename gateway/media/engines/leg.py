@@ -96,6 +96,10 @@ class Leg(ABC):
         self._our_formats: tuple[Format, ...] | None = None
         self._accepted: Sdp | None = None
 
+    def move(self, name: LegName, observer: LegObserver) -> None:
+        """Belong to another session from now on, in that place."""
+        self.name, self._observer = name, observer
+
     # Offer and answer
 
     async def take_offer(self, offer: Sdp) -> None:

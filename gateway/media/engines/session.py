@@ -15,6 +15,7 @@ from gateway.media.core.rtcp import RtcpParseError, RtcpSession, SenderInfo
 from gateway.media.core.rtp import ReceptionStats, RtpPacket, RtpParseError, parse
 from gateway.media.core.sdp import Direction
 from gateway.media.engine import (
+    DetachedLeg,
     DigitReceived,
     LegStats,
     MediaError,
@@ -22,15 +23,21 @@ from gateway.media.engine import (
     MediaFailed,
     MediaReady,
     NoTelephoneEvent,
+    Profile,
     Sound,
 )
-from gateway.media.engines.leg import Leg
+from gateway.media.engines.leg import Leg, LegObserver
+from gateway.media.engines.replacement import MovingLeg, SpareLeg
 from gateway.media.pipeline import Pipeline
 from gateway.media.sounds import Sounds
 from gateway.observability import metrics
 from gateway.observability.clock import utc_now
 
 _RANDOM: Final = SystemRandom()
+
+
+LegMaker = Callable[[LegName, Profile, Sequence[str], str, LegObserver], Leg]
+"""Makes a leg: its place, what it speaks, its allowed codecs, the CNAME, whom it reports to."""
 
 
 class SessionClosed(MediaError):
@@ -66,7 +73,12 @@ class Session:
         self._waiting: list[tuple[float, asyncio.Future[None]]] = []
         self._listening: dict[asyncio.Future[None], LegName] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._is_closed = False
+        self._spare: Leg | None = None
+        self._spare_failed: Callable[[str], None] = lambda reason: None
+        self._dropped: set[LegName] = set()
+        self._moved: MovingLeg | None = None
+        self._is_closed = self._is_released = False
+        self.make_leg: LegMaker
         self.on_closed: Callable[[], None] = lambda: None
 
     def add_legs(self, a: Leg, b: Leg) -> None:
@@ -81,9 +93,13 @@ class Session:
 
     async def answer(self, leg: LegName) -> Sdp:
         """See `MediaSession`."""
-        ours, other = self._open_leg(leg), self._legs[leg.other]
+        return await self.answer_for(self._open_leg(leg))
+
+    async def answer_for(self, ours: Leg) -> Sdp:
+        """The answer of a leg that belongs here, or will."""
+        other = self._open_leg(ours.name.other)
         if not ours.offered:
-            raise ValueError(f"leg {leg.value} has taken no offer")
+            raise ValueError(f"leg {ours.name.value} has taken no offer")
         codec = choose(
             ours.offered,
             other=None if other.agreement is None else other.agreement.codec,
@@ -96,7 +112,11 @@ class Session:
 
     async def offer(self, leg: LegName) -> Sdp:
         """See `MediaSession`."""
-        ours, other = self._open_leg(leg), self._legs[leg.other]
+        return await self.offer_for(self._open_leg(leg))
+
+    async def offer_for(self, ours: Leg) -> Sdp:
+        """The offer of a leg that belongs here, or will."""
+        other = self._open_leg(ours.name.other)
         names = [] if other.agreement is None else [other.agreement.codec]
         if not names or other.has_offer:
             names = [codec.name for codec in other.offered]
@@ -105,7 +125,10 @@ class Session:
 
     async def accept(self, leg: LegName, answer: Sdp) -> None:
         """See `MediaSession`."""
-        ours = self._open_leg(leg)
+        await self.accept_for(self._open_leg(leg), answer)
+
+    async def accept_for(self, ours: Leg, answer: Sdp) -> None:
+        """Take the answer of a leg that belongs here, or will."""
         if await ours.accept(answer):
             self._follow_agreement(ours)
 
@@ -117,6 +140,101 @@ class Session:
         if self._is_closed:
             raise SessionClosed("the media session is closed")
         return self._legs[leg]
+
+    # Legs that change
+
+    async def replace(
+        self, leg: LegName, *, profile: Profile, codecs: Sequence[str], on_failed: Callable[[str], None]
+    ) -> SpareLeg:
+        """See `MediaSession`."""
+        self._open_leg(leg)
+        await self._discard_spare()
+        self._spare, self._spare_failed = self.make_leg(leg, profile, codecs, self._cname, self), on_failed
+        return SpareLeg(self, self._spare)
+
+    async def join(self, leg: Leg) -> None:
+        """See `Replacement`. Raises SessionClosed also when another has taken its place."""
+        if self._is_closed or self._spare is not leg:
+            raise SessionClosed("the media session is closed, or the leg is discarded")
+        old = self._seat(leg)
+        self._spare = None
+        if leg.is_ready:
+            self._begin_sending(leg)
+            self._emit(leg, MediaReady(leg.name))
+        self._choose_audio()
+        await old.close()
+
+    async def discard(self, leg: Leg) -> None:
+        """See `Replacement`."""
+        if self._spare is leg:
+            await self._discard_spare()
+
+    async def _discard_spare(self) -> None:
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            await spare.close()
+
+    async def drop(self, leg: LegName) -> None:
+        """See `MediaSession`."""
+        self._dropped.add(leg)
+        await self._open_leg(leg).close()
+
+    def detach(self, leg: LegName) -> MovingLeg:
+        """See `MediaSession`."""
+        moving = self._open_leg(leg)
+        if moving.agreement is None:
+            raise MediaError(f"leg {leg.value} has agreed on nothing yet")
+        stats = self._leg_stats(moving)
+        self._is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        del self._legs[leg]
+        self._moved = MovingLeg(leg, moving, self._pipelines.pop(leg, None), self._rtcp.pop(leg, None), stats)
+        return self._moved
+
+    async def adopt(self, leg: LegName, detached: DetachedLeg) -> None:
+        """See `MediaSession`."""
+        if not isinstance(detached, MovingLeg):
+            raise ValueError("a leg of another engine")
+        self._open_leg(leg)
+        moving, pipeline, now = detached.leg, detached.pipeline, self._loop.time()
+        other = self._legs[leg.other].agreement
+        if pipeline is not None and other is not None:
+            pipeline.change_source(other.receive, now, longest_pause=self._longest_pause(moving, self._legs[leg.other]))
+        moving.move(leg, self)
+        old = self._seat(moving)
+        detached.is_adopted = True
+        if detached.rtcp is not None:
+            self._rtcp[leg] = detached.rtcp
+        if pipeline is not None:
+            pipeline.on_digit = partial(self._digit_received, leg.other)
+            self._pipelines[leg] = pipeline
+        if moving.is_ready:
+            self._begin_sending(moving)
+            self._emit(moving, MediaReady(leg))
+        self._choose_audio()
+        await old.close()
+
+    def _seat(self, leg: Leg) -> Leg:
+        """Put a leg into its place; returns the one that was there, which is to be closed."""
+        name, agreement = leg.name, leg.agreement
+        if agreement is None:
+            raise ValueError(f"leg {name.value} has agreed on nothing yet")
+        towards_other = self._pipelines.get(name.other)
+        if towards_other is not None:
+            pause = self._longest_pause(self._legs[name.other], leg)
+            towards_other.change_source(agreement.receive, self._loop.time(), longest_pause=pause)
+        old = self._legs[name]
+        if name not in self._dropped:
+            self._say_bye(name)
+        if (pipeline := self._pipelines.pop(name, None)) is not None:
+            pipeline.close()
+        self._rtcp.pop(name, None)
+        self._reported.pop(name, None)
+        self._dropped.discard(name)
+        self._legs[name] = leg
+        leg.set_held(name in self._held)
+        return old
 
     # What a call does
 
@@ -194,7 +312,8 @@ class Session:
 
     def stats(self) -> Mapping[LegName, LegStats]:
         """See `MediaSession`."""
-        return {name: self._leg_stats(leg) for name, leg in self._legs.items()}
+        moved = {} if self._moved is None else {self._moved.place: self._moved.stats}
+        return {**moved, **{name: self._leg_stats(leg) for name, leg in self._legs.items()}}
 
     def _leg_stats(self, leg: Leg) -> LegStats:
         reception, rtcp = self._reception(leg.name), self._rtcp.get(leg.name)
@@ -212,16 +331,18 @@ class Session:
 
     async def close(self) -> None:
         """See `MediaSession`."""
-        if self._is_closed:
+        if self._is_released:
             return
-        self._is_closed = True
+        self._is_closed = self._is_released = True
         if self._timer is not None:
             self._timer.cancel()
-        self._say_bye()
+        for name in list(self._rtcp):
+            self._say_bye(name)
         for _, done in self._waiting:
             if not done.done():
                 done.set_exception(SessionClosed("closed before the last digit had left"))
         self._waiting.clear()
+        await self._discard_spare()
         for leg in self._legs.values():
             await leg.close()
         for pipeline in self._pipelines.values():
@@ -229,9 +350,9 @@ class Session:
         self._observe()
         self.on_closed()
 
-    def _say_bye(self) -> None:
-        now = self._loop.time()
-        for name, rtcp in self._rtcp.items():
+    def _say_bye(self, name: LegName) -> None:
+        rtcp, now = self._rtcp.get(name), self._loop.time()
+        if rtcp is not None:
             self._legs[name].send_rtcp(rtcp.bye(now, self._reception(name), self._sender_info(name, now)))
 
     def _observe(self) -> None:
@@ -244,6 +365,8 @@ class Session:
 
     def rtp_received(self, leg: Leg, data: bytes) -> None:
         """See `LegObserver`."""
+        if not self._is_seated(leg):
+            return
         try:
             packet = parse(data)
         except RtpParseError:
@@ -263,7 +386,7 @@ class Session:
     def rtcp_received(self, leg: Leg, data: bytes) -> None:
         """See `LegObserver`."""
         rtcp = self._rtcp.get(leg.name)
-        if rtcp is None:
+        if rtcp is None or not self._is_seated(leg):
             return
         try:
             rtcp.receive(data, self._loop.time())
@@ -272,23 +395,31 @@ class Session:
 
     def leg_ready(self, leg: Leg) -> None:
         """See `LegObserver`."""
-        self._begin_sending(leg)
-        self._emit(MediaReady(leg.name))
+        if self._is_seated(leg):
+            self._begin_sending(leg)
+            self._emit(leg, MediaReady(leg.name))
         self._run_timer()
 
     def leg_failed(self, leg: Leg, reason: str) -> None:
         """See `LegObserver`."""
-        self._emit(MediaFailed(leg.name, reason))
+        if leg is self._spare:
+            self._loop.call_soon(self._spare_failed, reason)
+        elif leg.name not in self._dropped:
+            self._emit(leg, MediaFailed(leg.name, reason))
 
     def deadline_changed(self, leg: Leg) -> None:
         """See `LegObserver`."""
         self._arm(leg.next_deadline())
 
-    def _emit(self, event: MediaEvent) -> None:
-        self._loop.call_soon(self._deliver, event)
+    def _is_seated(self, leg: Leg) -> bool:
+        """Whether it is one of the two legs, not one that will be, or was."""
+        return self._legs.get(leg.name) is leg
 
-    def _deliver(self, event: MediaEvent) -> None:
-        if not self._is_closed:
+    def _emit(self, leg: Leg, event: MediaEvent) -> None:
+        self._loop.call_soon(self._deliver, leg, event)
+
+    def _deliver(self, leg: Leg, event: MediaEvent) -> None:
+        if not self._is_closed and self._is_seated(leg):
             self._on_event(event)
 
     # Pipelines
@@ -317,10 +448,14 @@ class Session:
             now=now,
             on_digit=partial(self._digit_received, leg.name.other),
             needs_continuity=leg.needs_continuity,
-            longest_pause=None if leg.needs_continuity else self._legs[leg.name.other].longest_pause,
+            longest_pause=self._longest_pause(leg, self._legs[leg.name.other]),
         )
         if self._held or leg.name in self._played:
             self._choose_audio()
+
+    def _longest_pause(self, sink: Leg, source: Leg) -> float | None:
+        """See `Pipeline`. A sink that needs continuity has it anyway."""
+        return None if sink.needs_continuity else source.longest_pause
 
     def _codecs_towards(self, leg: Leg) -> tuple[LegCodec, LegCodec] | None:
         """Source and sink of the pipeline towards a leg. While the other leg is unknown, as if it were alike."""
@@ -331,6 +466,8 @@ class Session:
 
     def _follow_agreement(self, leg: Leg) -> None:
         """A leg's codecs have been agreed, maybe anew: both directions are concerned."""
+        if not self._is_seated(leg):
+            return
         now = self._loop.time()
         for name in (leg.name, leg.name.other):
             pipeline, codecs = self._pipelines.get(name), self._codecs_towards(self._legs[name])
@@ -344,7 +481,7 @@ class Session:
         self._run_timer()
 
     def _digit_received(self, leg: LegName, digit: str, duration: float) -> None:
-        self._emit(DigitReceived(leg, digit, duration))
+        self._emit(self._legs[leg], DigitReceived(leg, digit, duration))
 
     def _send(self, leg: LegName, packets: Sequence[RtpPacket]) -> None:
         for packet in packets:
@@ -392,7 +529,7 @@ class Session:
                 report = rtcp.handle_timeout(now, self._reception(name), self._sender_info(name, now))
                 if report is not None:
                     self._legs[name].send_rtcp(report)
-        for leg in self._legs.values():
+        for leg in self._all_legs():
             leg.handle_timeout(now)
         self._wake_waiting(now)
         self._arm(min(self._deadlines(), default=None))
@@ -403,11 +540,14 @@ class Session:
                 done.set_result(None)
         self._waiting = [(due, done) for due, done in self._waiting if not done.done()]
 
+    def _all_legs(self) -> list[Leg]:
+        return [*self._legs.values(), *([] if self._spare is None else [self._spare])]
+
     def _deadlines(self) -> list[float]:
         deadlines = [
             *(pipeline.next_deadline() for pipeline in self._pipelines.values()),
             *(rtcp.next_deadline() for rtcp in self._rtcp.values()),
-            *(leg.next_deadline() for leg in self._legs.values()),
+            *(leg.next_deadline() for leg in self._all_legs()),
             *(due for due, _ in self._waiting),
         ]
         return [deadline for deadline in deadlines if deadline is not None]
