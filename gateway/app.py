@@ -203,6 +203,7 @@ class Gateway:
                 is_magic_number=lambda user: find_magic_number(user) is not None,
             ),
             invite=self.agent.invite,
+            find_replaced=self.agent.find_replaced,
             domain=config.sip.domain,
             trunk_codecs={trunk.name: trunk.codecs for trunk in self.trunks}.__getitem__,
             attach_timeout=config.verto.attach_timeout,

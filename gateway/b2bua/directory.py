@@ -11,13 +11,16 @@ from typing import Final, Protocol
 from gateway.b2bua.core.call import ATTACH_TIMEOUT, State
 from gateway.b2bua.core.events import HangupRequested
 from gateway.b2bua.headers import crossing_headers
-from gateway.b2bua.legs.base import Leg
-from gateway.b2bua.legs.sip import CallerLeg, InviteFunction, TrunkLeg
-from gateway.b2bua.legs.verto import Party, TelnyxIds, VertoLeg
-from gateway.b2bua.routing import Route, ToClient, ToTrunks
+from gateway.b2bua.legs.base import Leg, Party
+from gateway.b2bua.legs.sip import CallerLeg, FindReplaced, InviteFunction, TrunkLeg
+from gateway.b2bua.legs.verto import TelnyxIds, VertoLeg
+from gateway.b2bua.routing import Refused, Route, ToClient, ToTrunks
 from gateway.b2bua.runner import CallRunner, Legs
+from gateway.b2bua.seats import Door
 from gateway.b2bua.settings import CallSettings
+from gateway.b2bua.transfer_desk import TransferDesk, TransferRoutes
 from gateway.domain.causes import (
+    CALL_REJECTED,
     NORMAL_CIRCUIT_CONGESTION,
     NORMAL_CLEARING,
     SERVICE_NOT_IMPLEMENTED,
@@ -25,12 +28,11 @@ from gateway.domain.causes import (
     Cause,
 )
 from gateway.domain.facts import CallInitiated, CallRouted, Fact
-from gateway.domain.identity import Identity
 from gateway.domain.ids import CallId, Direction, LegName, SessionId, SipCallId, VertoCallId
 from gateway.media.engine import LegStats, MediaEngine
 from gateway.observability.clock import utc_now
 from gateway.observability.logging import get_logger
-from gateway.sip.call import IncomingCall
+from gateway.sip.call import IncomingCall, Replaces
 from gateway.vsp.control import ClientMessage, ClientSession, ClientText, Invite, SocketLost
 
 NO_ASSISTANT: Final = "No assistant here"
@@ -40,10 +42,8 @@ NO_ASSISTANT: Final = "No assistant here"
 Listener = Callable[[Fact], None]
 
 
-class Routes(Protocol):
+class Routes(TransferRoutes, Protocol):
     """What the directory needs of `routing.Router`."""
-
-    async def from_client(self, caller: Identity, text: str) -> Route: ...
 
     async def from_trunk(self, user: str, host: str) -> Route: ...
 
@@ -98,6 +98,7 @@ class CallDirectory:
         invite: InviteFunction,
         domain: str,
         trunk_codecs: Callable[[str], tuple[str, ...]],
+        find_replaced: FindReplaced = lambda replaces: None,
         attach_timeout: float = ATTACH_TIMEOUT,
         listeners: Iterable[Listener] = (),
     ) -> None:
@@ -106,10 +107,13 @@ class CallDirectory:
             invite: `sip.ua.UserAgent.invite`.
             domain: host of the From URI towards trunks.
             trunk_codecs: the allowed codecs of a trunk by name.
+            find_replaced: `sip.ua.UserAgent.find_replaced`.
             attach_timeout: see `[verto] attach_timeout`.
         """
         self._settings, self._engine, self._router, self._invite = settings, engine, router, invite
         self._domain, self._trunk_codecs, self._attach_timeout = domain, trunk_codecs, attach_timeout
+        self._find_replaced = find_replaced
+        self._desk = TransferDesk(self, router, refer=settings.refer, domain=domain)
         self._listeners: list[Listener] = list(listeners)
         self._calls: dict[CallId, _Entry] = {}
         self._by_verto: dict[tuple[SessionId, VertoCallId], tuple[CallId, VertoLeg]] = {}
@@ -204,7 +208,7 @@ class CallDirectory:
             callee=callee,
             ids=_new_ids(runner.call_id),
             headers=(),
-            post=runner.post,
+            post=runner.door(),
             keeps_media=invite.keeps_media,
         )
         headers = crossing_headers(invite.custom_headers)
@@ -217,6 +221,7 @@ class CallDirectory:
                 leg_a,
                 lambda: self._router.from_client(identity, invite.destination),
                 lambda route: self._leg_b(route, entry, caller=caller, headers=headers),
+                self._desk,
             ),
         )
 
@@ -276,9 +281,12 @@ class CallDirectory:
             call.reject(refusal.sip_status, refusal.sip_reason)
             self._log.warning("call_refused", cause=refusal.name, trunk=call.trunk)
             return
+        if call.replaces is not None:
+            self._replace(call, call.replaces)
+            return
         runner = self._new_runner(Direction.INBOUND)
-        leg_a = CallerLeg(call, codecs=self._trunk_codecs(call.trunk), post=runner.post)
-        caller = Party(name=call.caller_name or call.caller_number, number=call.caller_number)
+        leg_a = self._caller_leg(call, LegName.A, runner.door())
+        caller = leg_a.party
         headers = crossing_headers(call.headers)
         entry = _Entry(runner, call.caller_number, call.request_user, None, None, None, {})
         self._begin(
@@ -287,8 +295,19 @@ class CallDirectory:
                 leg_a,
                 lambda: self._router.from_trunk(call.request_user, call.request_host),
                 lambda route: self._leg_b(route, entry, caller=caller, headers=headers),
+                self._desk,
             ),
         )
+
+    def _replace(self, call: IncomingCall, replaced: SipCallId) -> None:
+        """A trunk calls in order to take the place of a call that it has with us (RFC 3891)."""
+        if not self._desk.replace(call, replaced, lambda name, door: self._caller_leg(call, name, door)):
+            call.reject(CALL_REJECTED.sip_status, CALL_REJECTED.sip_reason)
+            self._log.warning("call_refused", cause=CALL_REJECTED.name, trunk=call.trunk)
+
+    def _caller_leg(self, call: IncomingCall, name: LegName, door: Door) -> CallerLeg:
+        codecs = self._trunk_codecs(call.trunk)
+        return CallerLeg(name, call, codecs=codecs, post=door, find_replaced=self._find_replaced)
 
     # ---- inside
 
@@ -310,6 +329,7 @@ class CallDirectory:
             ring_timeout=self._settings.ring_timeout,
             hold=self._settings.hold,
             attach_timeout=self._attach_timeout,
+            max_transfers=self._settings.max_transfers,
             engine=self._engine,
             emit=self._tell,
         )
@@ -346,41 +366,110 @@ class CallDirectory:
                 self._empty.set()
 
     def _leg_b(self, route: Route, entry: _Entry, *, caller: Party, headers: tuple[tuple[str, str], ...]) -> Leg:
+        assert not isinstance(route, Refused)
         runner = entry.runner
+        if isinstance(route, ToClient) and runner.direction is Direction.OUTBOUND:
+            runner.direction = Direction.INTERNAL
+            self._tell(CallRouted(call_id=runner.call_id, at=utc_now()))
+        leg = self.make_leg(
+            LegName.B, route, call_id=runner.call_id, caller=caller, headers=headers, post=runner.door()
+        )
+        if isinstance(leg, VertoLeg) and entry.session_id is None:
+            entry.session_id, entry.verto_call_id = leg.session.session_id, leg.verto_call_id
+            entry.connection_id = leg.session.identity.connection_id
+        return leg
+
+    # ---- for transfers (`transfer_desk.Calls`)
+
+    def make_leg(
+        self,
+        name: LegName,
+        route: ToClient | ToTrunks,
+        *,
+        call_id: CallId,
+        caller: Party,
+        headers: tuple[tuple[str, str], ...],
+        post: Door,
+        replaces: Replaces | None = None,
+    ) -> Leg:
+        """A leg that calls along that route, and shows `caller`."""
         if isinstance(route, ToTrunks):
             return TrunkLeg(
+                name,
                 route,
                 invite=self._invite,
                 from_uri=f"sip:{_uri_user(caller.number)}@{self._domain}",
                 from_name=caller.name,
                 headers=headers,
-                post=runner.post,
+                post=post,
+                find_replaced=self._find_replaced,
+                replaces=replaces,
             )
-        assert isinstance(route, ToClient)
-        if runner.direction is Direction.OUTBOUND:
-            runner.direction = Direction.INTERNAL
-            self._tell(CallRouted(call_id=runner.call_id, at=utc_now()))
         session = route.session
-        key = (session.session_id, VertoCallId(str(uuid.uuid4())))
         callee = session.identity.username
         leg = VertoLeg(
-            LegName.B,
+            name,
             session,
-            key[1],
+            VertoCallId(str(uuid.uuid4())),
             offer=None,
             codecs=self._settings.browser_codecs,
             caller=caller,
             callee=Party(name=callee, number=callee),
-            ids=_new_ids(runner.call_id),
+            ids=_new_ids(call_id),
             headers=headers,
-            post=runner.post,
+            post=post,
         )
-        entry.verto_legs[key] = leg
-        self._by_verto[key] = (runner.call_id, leg)
-        if entry.session_id is None:
-            entry.session_id, entry.verto_call_id = key
-            entry.connection_id = session.identity.connection_id
+        self._index(call_id, leg)
         return leg
+
+    def _index(self, call_id: CallId, leg: VertoLeg) -> None:
+        key = (leg.session.session_id, leg.verto_call_id)
+        self._calls[call_id].verto_legs[key] = leg
+        self._by_verto[key] = (call_id, leg)
+
+    def runner_of(self, call_id: CallId) -> CallRunner | None:
+        """A live call."""
+        entry = self._calls.get(call_id)
+        return None if entry is None else entry.runner
+
+    def runner_of_verto(self, session_id: SessionId, verto_call_id: VertoCallId) -> tuple[CallRunner, LegName] | None:
+        """The call of a client, and where it is in it."""
+        found = self._by_verto.get((session_id, verto_call_id))
+        if found is None or (runner := self.runner_of(found[0])) is None:
+            return None
+        name = runner.find_leg(lambda leg: leg is found[1])
+        return None if name is None else (runner, name)
+
+    def runner_of_sip(self, sip_call_id: SipCallId) -> tuple[CallRunner, LegName] | None:
+        """The call with that dialog, and where it is in it."""
+        for entry in self._calls.values():
+            name = entry.runner.find_leg(lambda leg: leg.sip_call_id == sip_call_id)
+            if name is not None:
+                return entry.runner, name
+        return None
+
+    def take_over(self, runner: CallRunner, leg: Leg) -> None:
+        """A leg of another call belongs to that one from now on."""
+        if isinstance(leg, VertoLeg):
+            for entry in self._calls.values():
+                entry.verto_legs.pop((leg.session.session_id, leg.verto_call_id), None)
+            self._index(runner.call_id, leg)
+
+    def let_go(self, runner: CallRunner, leg: Leg) -> None:
+        """A leg belongs to that call no longer."""
+        entry = self._calls.get(runner.call_id)
+        if isinstance(leg, VertoLeg) and entry is not None:
+            key = (leg.session.session_id, leg.verto_call_id)
+            entry.verto_legs.pop(key, None)
+            self._by_verto.pop(key, None)
+
+    def seat(self, runner: CallRunner, name: LegName, leg: Leg) -> None:
+        """Somebody else is on that side of the call."""
+        entry = self._calls[runner.call_id]
+        if name is LegName.A:
+            entry.caller = leg.party.number
+        else:
+            entry.callee = leg.party.number
 
     def _tell(self, fact: Fact) -> None:
         for listener in list(self._listeners):

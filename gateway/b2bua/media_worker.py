@@ -17,11 +17,16 @@ from gateway.b2bua.core.events import (
     ReinviteRefused,
     ReofferAnswered,
     ReofferRefused,
+    TargetAnswerReady,
+    TargetOfferReady,
+    TargetReady,
+    TargetRefused,
 )
 from gateway.b2bua.legs.base import Leg, Post
-from gateway.domain.causes import INCOMPATIBLE_DESTINATION, NORMAL_TEMPORARY_FAILURE
+from gateway.domain.causes import INCOMPATIBLE_DESTINATION, MEDIA_TIMEOUT, NORMAL_TEMPORARY_FAILURE, Cause
 from gateway.domain.ids import CallId, LegName, Sdp
 from gateway.media.engine import (
+    DetachedLeg,
     LegStats,
     MediaEngine,
     MediaError,
@@ -30,6 +35,7 @@ from gateway.media.engine import (
     MediaReady,
     MediaSession,
     NoFreePort,
+    Replacement,
     Sound,
 )
 from gateway.observability.logging import get_logger
@@ -69,6 +75,8 @@ class MediaWorker:
         self._session: MediaSession | None = None
         self._jobs: asyncio.Queue[Job] = asyncio.Queue(JOBS_SIZE)
         self._digits: asyncio.Queue[tuple[LegName, str]] = asyncio.Queue(DIGITS_SIZE)
+        self._target: Replacement | None = None
+        self._is_working = False
         self._held: set[LegName] = set()
         self._played: dict[LegName, Sound] = {}
         self._final_stats: Mapping[LegName, LegStats] = {}
@@ -241,6 +249,124 @@ class MediaWorker:
         for leg, sound in self._played.items():
             session.play(leg, sound)
 
+    # ---- transfer
+
+    def prepare_target(self, leg: LegName, target: Leg) -> None:
+        """Make the offer for one who is to take a leg's place: `TargetOfferReady` or `TargetRefused`."""
+
+        async def job(session: MediaSession) -> None:
+            try:
+                replacement = await self._replace(session, leg, target)
+                self._post(TargetOfferReady(await replacement.offer()))
+            except MediaError as error:
+                self._refuse_target(error)
+
+        self._jobs.put_nowait(job)
+
+    def connect_target(self, answer: Sdp) -> None:
+        """Accept the target's answer and seat it: `TargetReady` or `TargetRefused`."""
+
+        async def job(_session: MediaSession) -> None:
+            if self._target is None:
+                return  # dropped meanwhile
+            try:
+                await self._target.accept(answer)
+                await self._target.join()
+            except MediaError as error:
+                self._refuse_target(error)
+            else:
+                self._target = None
+                self._post(TargetReady())
+
+        self._jobs.put_nowait(job)
+
+    def describe_to_target(self, leg: LegName, target: Leg) -> None:
+        """Answer one who called to replace a leg, and seat it, or offer to it: `TargetAnswerReady`, `TargetRefused`."""
+
+        async def job(session: MediaSession) -> None:
+            try:
+                replacement = await self._replace(session, leg, target)
+                if target.offer is None:
+                    self._post(TargetAnswerReady(await replacement.offer(), is_offer=True))
+                    return
+                await replacement.take_offer(target.offer)
+                answer = await replacement.answer()
+                await replacement.join()
+            except MediaError as error:
+                self._refuse_target(error)
+            else:
+                self._target = None
+                self._post(TargetAnswerReady(answer, is_offer=False))
+
+        self._jobs.put_nowait(job)
+
+    async def _replace(self, session: MediaSession, leg: LegName, target: Leg) -> Replacement:
+        self._target = await session.replace(
+            leg, profile=target.profile, codecs=target.codecs, on_failed=self._target_failed
+        )
+        return self._target
+
+    def _target_failed(self, reason: str) -> None:
+        self._log.info("media_failed", leg="target", reason=reason)
+        self._post(TargetRefused(MEDIA_TIMEOUT))
+
+    def _refuse_target(self, error: MediaError) -> None:
+        self._log.info("media_refused", leg="target", error_code=error.code, error=str(error))
+        self._post(TargetRefused(_cause_of(error)))
+
+    def add_target_candidate(self, candidate: str | None) -> None:
+        """Hand over a candidate that the target trickled."""
+
+        async def job(_session: MediaSession) -> None:
+            try:
+                if self._target is not None:
+                    await self._target.add_candidate(candidate)
+            except MediaError as error:
+                self._log.warning("candidate_refused", leg="target", error_code=error.code)
+
+        self._jobs.put_nowait(job)
+
+    def drop_target(self) -> None:
+        """Nobody takes a place."""
+
+        async def job(_session: MediaSession) -> None:
+            target, self._target = self._target, None
+            if target is not None:
+                await target.discard()
+
+        self._jobs.put_nowait(job)
+
+    def drop(self, leg: LegName) -> None:
+        """A leg's far end has left."""
+
+        async def job(session: MediaSession) -> None:
+            await session.drop(leg)
+
+        self._jobs.put_nowait(job)
+
+    def may_detach(self, leg: LegName) -> bool:
+        """Whether that leg could be given away at this moment: nothing that concerns it is under way."""
+        session = self._session
+        is_busy = self._is_working or not self._jobs.empty()
+        return session is not None and not is_busy and bool(session.stats()[leg].codec)
+
+    def detach(self, leg: LegName) -> DetachedLeg:
+        """Give a leg's media away; the rest is of no use then but to be closed."""
+        assert self._session is not None
+        return self._session.detach(leg)
+
+    def adopt(self, leg: LegName, detached: DetachedLeg) -> None:
+        """Seat the media of another call's leg; only a failure comes back."""
+
+        async def job(session: MediaSession) -> None:
+            try:
+                await session.adopt(leg, detached)
+            except MediaError as error:
+                await detached.close()
+                self._refuse(leg, error)
+
+        self._jobs.put_nowait(job)
+
     async def close(self) -> None:
         """Release everything; the totals stay."""
         session = self._session
@@ -258,7 +384,9 @@ class MediaWorker:
         while True:
             job = await self._jobs.get()
             if self._session is not None:
+                self._is_working = True
                 await job(self._session)
+                self._is_working = False
 
     async def _play_digits(self) -> None:
         while True:
@@ -282,5 +410,8 @@ class MediaWorker:
 
     def _refuse(self, leg: LegName, error: MediaError) -> None:
         self._log.info("media_refused", leg=leg.value, error_code=error.code, error=str(error))
-        cause = NORMAL_TEMPORARY_FAILURE if isinstance(error, NoFreePort) else INCOMPATIBLE_DESTINATION
-        self._post(MediaRefused(leg, cause, error.code))
+        self._post(MediaRefused(leg, _cause_of(error), error.code))
+
+
+def _cause_of(error: MediaError) -> Cause:
+    return NORMAL_TEMPORARY_FAILURE if isinstance(error, NoFreePort) else INCOMPATIBLE_DESTINATION

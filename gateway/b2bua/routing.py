@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from gateway.domain.causes import (
     INVALID_NUMBER_FORMAT,
     NO_ROUTE_DESTINATION,
+    OUTGOING_CALL_BARRED,
     SUBSCRIBER_ABSENT,
     Cause,
 )
@@ -158,6 +159,25 @@ class Router:
         if (client := await self._client_of_number(destination)) is not None:
             return ToClient(client)
         return Refused(NO_ROUTE_DESTINATION)
+
+    async def from_refer(self, uri: str, *, may_dial_out: bool) -> Route:
+        """Where a transfer leads that a trunk's far end asked for.
+
+        To a client or the lab; to the trunks only if `may_dial_out`, for it is not the caller who pays for it.
+        """
+        destination = parse_destination(uri)
+        if destination is None:
+            return Refused(INVALID_NUMBER_FORMAT)
+        # As in `from_trunk`: what stands beside the user part is an address of ours, or of the trunk.
+        if (client := self._find_client(destination.user)) is not None:
+            return ToClient(client)
+        if self._lab and self._is_magic_number(destination.user):
+            return ToTrunks(self._lab, destination.user)
+        if (client := await self._client_of_number(destination)) is not None:
+            return ToClient(client)
+        if not may_dial_out:
+            return Refused(OUTGOING_CALL_BARRED, "this gateway transfers to its own clients only")
+        return await self._by_number(destination)
 
     def _client_of(self, destination: Destination) -> ClientSession | None:
         if destination.host is None or destination.host == self._domain:

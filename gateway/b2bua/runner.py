@@ -4,36 +4,55 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import structlog
 
 from gateway.b2bua.core.actions import (
     AcceptAnswer,
+    AcceptTransfer,
     Action,
     AddCandidate,
+    AddTargetCandidate,
+    AdoptMedia,
     Answer,
     AnswerReoffer,
+    AnswerTarget,
     Attach,
     CloseMedia,
     ConnectMedia,
+    ConnectTarget,
+    DeclineLeg,
+    DescribeToTarget,
     Dial,
+    DialTarget,
+    DropMedia,
+    DropTarget,
     FindRoute,
+    FindTarget,
+    GiveLeg,
     Hangup,
+    KeepLeg,
+    LetGo,
     OfferAttach,
     Play,
     PrepareOffer,
     PrepareReinvite,
+    PrepareTarget,
     ProbeMedia,
+    RefuseTransfer,
     Reinvite,
     RejectReoffer,
     Renegotiate,
+    ReportTransfer,
+    RequestLeg,
     Ring,
     SendDigits,
     SendEarlyMedia,
     SetDirection,
     SetHold,
     TakeReinviteAnswer,
+    TakeTarget,
 )
 from gateway.b2bua.core.call import Call, Ending, State
 from gateway.b2bua.core.events import (
@@ -41,18 +60,40 @@ from gateway.b2bua.core.events import (
     HangupRequested,
     LegAttached,
     LegDetached,
+    LegGiven,
+    LegNotGiven,
     LegReturned,
+    LegWanted,
     MediaProbed,
     MediaUp,
+    OfTarget,
+    ReplacementCalled,
     Routed,
+    TargetRouted,
+    TargetUnroutable,
     Unroutable,
 )
 from gateway.b2bua.core.hold import HoldPolicy
 from gateway.b2bua.legs.base import Leg
 from gateway.b2bua.media_worker import MediaWorker, Spawn
 from gateway.b2bua.routing import Refused, Route, ToTrunks
-from gateway.domain.causes import NORMAL_TEMPORARY_FAILURE, Cause
-from gateway.domain.facts import CallAnswered, CallEnded, CallHeld, CallRinging, Fact
+from gateway.b2bua.seats import Door, Handover, Seats, hang_up, renamed
+from gateway.domain.causes import (
+    CALL_REJECTED,
+    NORMAL_CLEARING,
+    NORMAL_TEMPORARY_FAILURE,
+    RECOVERY_ON_TIMER_EXPIRE,
+    Cause,
+)
+from gateway.domain.facts import (
+    CallAnswered,
+    CallEnded,
+    CallHeld,
+    CallRinging,
+    CallTransferred,
+    Fact,
+    TransferKind,
+)
 from gateway.domain.ids import CallId, Direction, LegName, SipCallId
 from gateway.media.engine import (
     LegStats,
@@ -64,6 +105,9 @@ from gateway.observability.logging import get_logger
 
 INBOX_SIZE: Final = 256
 """Events that may wait for one call. Full: a peer floods it, and the call is ended."""
+
+FIND_TIMEOUT: Final = 5.0
+"""Seconds for finding the route of a transfer; less than the state machine waits for it."""
 
 _T = TypeVar("_T")
 
@@ -79,11 +123,37 @@ STAGES: Final[Mapping[State, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Legs:
-    """How the runner gets at what it does not know: the route, and the leg that calls along it."""
+    """How the runner gets at what it does not know: the route, the leg that calls along it, and other calls."""
 
     a: Leg
     find_route: Callable[[], Awaitable[Route]]
     make_b: Callable[[Route], Leg]
+    desk: "Desk"
+
+
+class Desk(Protocol):
+    """What a runner needs for transfers (`transfer_desk.TransferDesk`)."""
+
+    async def find_target(self, transferor: Leg, destination: str) -> Route:
+        """Where a transfer by that leg's far end goes: nowhere that it could not call itself."""
+
+    def make_target(self, runner: "CallRunner", route: Route, *, transferor: Leg, remaining: Leg) -> Leg:
+        """The leg that calls along that route, for the one who remains."""
+
+    def find_call(self, asking: "CallRunner", transferor: Leg, other: str) -> "tuple[CallRunner, LegName] | None":
+        """The other call of that leg's far end, by the name that it gave, and which leg it is there."""
+
+    def runner_of(self, call_id: CallId) -> "CallRunner | None":
+        """A live call."""
+
+    def take_over(self, runner: "CallRunner", leg: Leg) -> None:
+        """That leg belongs to that call from now on."""
+
+    def let_go(self, runner: "CallRunner", leg: Leg) -> None:
+        """That leg belongs to that call no longer."""
+
+    def seat(self, runner: "CallRunner", name: LegName, leg: Leg) -> None:
+        """That leg has that place in the call from now on."""
 
 
 class CallRunner:
@@ -97,19 +167,26 @@ class CallRunner:
         ring_timeout: float,
         hold: HoldPolicy,
         attach_timeout: float,
+        max_transfers: int,
         engine: MediaEngine,
         emit: Callable[[Fact], None],
     ) -> None:
         self.call_id, self.direction = call_id, direction
         self.started_at = utc_now()
         self.answered_at: datetime | None = None
-        self.leg_b: Leg | None = None
+        self._seats = Seats()
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.time()
-        self._call = Call(now=self._started, ring_timeout=ring_timeout, attach_timeout=attach_timeout, hold=hold)
+        self._call = Call(
+            now=self._started,
+            ring_timeout=ring_timeout,
+            attach_timeout=attach_timeout,
+            hold=hold,
+            max_transfers=max_transfers,
+        )
         self._emit = emit
         self._media = MediaWorker(call_id, engine, self.post)
-        self._inbox: asyncio.Queue[Event] = asyncio.Queue(INBOX_SIZE)
+        self._inbox: asyncio.Queue[tuple[Door | None, Event]] = asyncio.Queue(INBOX_SIZE)
         self._stages: dict[str, float] = {}
         self._media_up: set[LegName] = set()
         self._legs: Legs | None = None
@@ -136,23 +213,43 @@ class CallRunner:
         """Whether any leg is on hold."""
         return bool(self._call.held())
 
+    def leg_at(self, name: LegName) -> Leg:
+        """The leg that has that place now."""
+        return self._seats[name]
+
+    def find_leg(self, is_it: Callable[[Leg], bool]) -> LegName | None:
+        """The place of the leg that is meant."""
+        for name in LegName:
+            leg = self._seats.get(name)
+            if leg is not None and is_it(leg):
+                return name
+        return None
+
     def stats(self) -> Mapping[LegName, LegStats]:
         """Media totals of the legs so far."""
         return self._media.stats()
 
     def post(self, event: Event) -> None:
         """Put an event into the inbox; never blocks."""
+        self._put(None, event)
+
+    def door(self) -> Door:
+        """The way into the inbox of a leg of this call. Each leg has its own: it may be replaced."""
+        return Door(self._put)
+
+    def _put(self, door: Door | None, event: Event) -> None:
         try:
-            self._inbox.put_nowait(event)
+            self._inbox.put_nowait((door, event))
         except asyncio.QueueFull:
             self._inbox.get_nowait()
-            self._inbox.put_nowait(HangupRequested(NORMAL_TEMPORARY_FAILURE))
+            self._inbox.put_nowait((None, HangupRequested(NORMAL_TEMPORARY_FAILURE)))
             self._log.warning("call_inbox_overflowed", size=INBOX_SIZE)
 
     async def run(self, legs: Legs) -> Ending:
         """Live the call. Returns when both legs are gone and media is closed; never raises but when cancelled."""
         structlog.contextvars.bind_contextvars(call_id=self.call_id)
         self._legs = legs
+        self._seats.put(LegName.A, legs.a)
         try:
             async with asyncio.TaskGroup() as group:
                 self._media.start(self._spawner(group))
@@ -163,6 +260,7 @@ class CallRunner:
             self._crash()
         finally:
             await self._media.close()
+            await self._dispose()
         ending = self._call.ending or Ending(NORMAL_TEMPORARY_FAILURE, None)
         self._emit(self._ended_fact(ending))
         return ending
@@ -181,10 +279,13 @@ class CallRunner:
         while self._call.state is not State.ENDED:
             try:
                 async with asyncio.timeout_at(self._call.deadline):
-                    event = await self._inbox.get()
+                    door, news = await self._inbox.get()
             except TimeoutError:
                 actions = self._call.handle_timeout(self._loop.time())
             else:
+                event = self._seats.placed(door, news)
+                if event is None or self._is_unwanted(event):
+                    continue
                 self._note(event)
                 actions = self._call.handle(event, self._loop.time())
             self._perform_all(actions, spawn)
@@ -214,6 +315,8 @@ class CallRunner:
                 self._redirect_media(action)
             case ConnectMedia() | AcceptAnswer() | Renegotiate() | OfferAttach() | AddCandidate() | SendDigits():
                 self._ask_media(action, legs)
+            case FindTarget(leg, destination):
+                spawn(self._find_target(legs.desk, leg, destination), "target")
             case _:
                 self._tell_leg(action, legs)
 
@@ -249,8 +352,8 @@ class CallRunner:
 
     def _tell_leg(self, action: Action, legs: Legs) -> None:
         match action:
-            case Dial(target, offer) if self.leg_b is not None:
-                self.leg_b.dial(target, offer)
+            case Dial(target, offer):
+                self._leg(LegName.B).dial(target, offer)
             case Ring() | SendEarlyMedia() | Answer():
                 self._tell_caller(action, legs.a)
             case Attach(leg, sdp):
@@ -264,9 +367,9 @@ class CallRunner:
             case RejectReoffer(leg, sip_status):
                 self._leg(leg).reject_reoffer(sip_status)
             case Hangup(leg, cause, sip_status, sip_reason):
-                self._leg(leg).hangup(cause, sip_status, sip_reason, self._call.bye_headers)
+                self._hang_up(legs, leg, cause, sip_status, sip_reason)
             case _:
-                raise ValueError(f"unknown action {type(action).__name__}")
+                self._transfer(action, legs.desk)
 
     def _tell_caller(self, action: Ring | SendEarlyMedia | Answer, caller: Leg) -> None:
         match action:
@@ -277,22 +380,217 @@ class CallRunner:
             case Answer(sdp):
                 caller.answer(sdp, self._call.answer_headers)
 
+    def _hang_up(self, legs: Legs, name: LegName, cause: Cause, sip_status: int | None, sip_reason: str | None) -> None:
+        leg = self._leg(name)
+        is_over = self._call.state is State.ENDED
+        leg.hangup(cause, sip_status, sip_reason, self._call.bye_headers if is_over else ())
+        if not is_over:
+            legs.desk.let_go(self, leg)
+
+    # ---- transfer
+
+    def _transfer(self, action: Action, desk: Desk) -> None:
+        """Tell the legs; what concerns media and other calls is below."""
+        seats = self._seats
+        match action:
+            case AcceptTransfer(leg):
+                seats[leg].accept_transfer()
+            case RefuseTransfer(leg, cause, reason):
+                seats[leg].refuse_transfer(cause, reason)
+                self._log.info("transfer_refused", leg=leg.value, cause=cause.name, reason=reason)
+            case ReportTransfer(leg, sip_status, sip_reason):
+                seats[leg].report_transfer(sip_status, sip_reason)
+            case DialTarget(number, offer) if seats.target is not None:
+                seats.target.dial(number, offer)
+            case AnswerTarget(sdp) if seats.target is not None:
+                seats.target.answer(sdp, ())
+            case LetGo(cause):
+                for leaving in seats.take_leaving():
+                    hang_up(leaving, cause)
+            case TakeTarget(leg, kind, keeps_former):
+                self._take_target(desk, leg, kind, keeps_former=keeps_former)
+            case DropTarget() | DeclineLeg() | RequestLeg() | GiveLeg() | KeepLeg():
+                self._change_calls(action, desk)
+            case _:
+                self._transfer_media(action)
+
+    def _transfer_media(self, action: Action) -> None:
+        media, target = self._media, self._seats.target
+        match action:
+            case PrepareTarget(leg) if target is not None:
+                media.prepare_target(leg, target)
+            case DescribeToTarget(leg) if target is not None:
+                media.describe_to_target(leg, target)
+            case ConnectTarget(answer):
+                media.connect_target(answer)
+            case AddTargetCandidate(candidate):
+                media.add_target_candidate(candidate)
+            case DropMedia(leg):
+                media.drop(leg)
+            case AdoptMedia(leg) if self._seats.given is not None:
+                media.adopt(leg, self._seats.given.media)
+            case _:
+                raise ValueError(f"unknown action {type(action).__name__}")
+
+    def _change_calls(self, action: DropTarget | DeclineLeg | RequestLeg | GiveLeg | KeepLeg, desk: Desk) -> None:
+        match action:
+            case DropTarget(cause):
+                self._drop_target(desk, cause)
+                self._media.drop_target()
+            case DeclineLeg():
+                self._decline(desk)
+            case RequestLeg(leg, other):
+                self._request_leg(desk, leg, other)
+            case GiveLeg(leg, to, is_told, is_holding):
+                self._give(desk, leg, to, is_told=is_told, is_holding=is_holding)
+            case KeepLeg(to, reason, is_busy):
+                self._keep(desk, to, reason, is_busy=is_busy)
+
+    async def _find_target(self, desk: Desk, leg: LegName, destination: str) -> None:
+        transferor = self._seats[leg]
+        try:
+            async with asyncio.timeout(FIND_TIMEOUT):
+                route = await desk.find_target(transferor, destination)
+        except TimeoutError:
+            route = Refused(RECOVERY_ON_TIMER_EXPIRE, "the route took too long")
+        if isinstance(route, Refused):
+            self.post(TargetUnroutable(route.cause, route.sip_reason or route.cause.sip_reason))
+            return
+        self._seats.target = desk.make_target(self, route, transferor=transferor, remaining=self._seats[leg.other])
+        is_trunk = isinstance(route, ToTrunks)
+        self.post(TargetRouted(len(route.trunks) if isinstance(route, ToTrunks) else 1, is_trunk=is_trunk))
+
+    def take_replacement(self, make_leg: Callable[[LegName, Door], Leg], name: LegName) -> None:
+        """Somebody has called to take that leg's place (RFC 3891); a call that is busy with another refuses it."""
+        leg = make_leg(name, self.door())
+        if self._seats.target is not None or self._call.state is State.ENDED:
+            hang_up(leg, CALL_REJECTED)
+            return
+        self._seats.target = leg
+        self.post(ReplacementCalled(name, leg.offer))
+
+    def _take_target(self, desk: Desk, name: LegName, kind: TransferKind, *, keeps_former: bool) -> None:
+        given = self._seats.given
+        successor = given.leg if kind is TransferKind.ATTENDED and given is not None else self._seats.target
+        assert successor is not None
+        if kind is not TransferKind.ATTENDED:
+            self._seats.target = None
+        former = self._seats.put(name, successor)
+        assert former is not None
+        if keeps_former:
+            self._seats.keep_leaving(former)
+            desk.let_go(self, former)
+        self._seats[name.other].show(successor.party)
+        if kind is not TransferKind.BLIND:
+            successor.show(self._seats[name.other].party)
+        desk.seat(self, name, successor)
+        self._log.info("call_transferred", kind=kind.value, leg=name.value)
+        self._emit(
+            CallTransferred(
+                call_id=self.call_id,
+                at=utc_now(),
+                kind=kind,
+                leg=name,
+                former=former.party.number,
+                successor=successor.party.number,
+            )
+        )
+
+    def _drop_target(self, desk: Desk, cause: Cause) -> None:
+        target, self._seats.target = self._seats.target, None
+        if target is not None:
+            hang_up(target, cause)
+            desk.let_go(self, target)
+
+    def _request_leg(self, desk: Desk, leg: LegName, other: str) -> None:
+        found = desk.find_call(self, self._seats[leg], other)
+        if found is None:
+            self.post(LegNotGiven("there is no such other call"))
+            return
+        runner, name = found
+        runner.post(LegWanted(name, self.call_id))
+
+    def _is_unwanted(self, event: Event | OfTarget) -> bool:
+        """Whether that is a wish of another call that has changed its mind, or cannot be granted at this moment."""
+        if not isinstance(event, LegWanted) or self._legs is None:
+            return False
+        asking = self._legs.desk.runner_of(event.by)
+        if asking is None or asking.awaited_leg is None:
+            return True
+        if self._call.state is State.ACTIVE and not self._media.may_detach(event.leg.other):
+            asking.post(LegNotGiven("the other call's media is being changed", is_busy=True))
+            return True
+        return False
+
+    @property
+    def awaited_leg(self) -> LegName | None:
+        """The leg whose place the far end of another call would take now."""
+        return self._call.awaited_leg
+
+    def _give(self, desk: Desk, name: LegName, to: CallId, *, is_told: bool, is_holding: bool) -> None:
+        """Nothing has happened since `_is_unwanted` looked: it is still awaited there."""
+        leg, asking = self._seats[name], desk.runner_of(to)
+        assert asking is not None
+        unheard = tuple(event for door, event in self._drained() if door is leg.post)
+        media = self._media.detach(name)
+        asking.receive(Handover(leg=leg, media=media, is_told=is_told, is_holding=is_holding, unheard=unheard))
+
+    def _drained(self) -> list[tuple[Door | None, Event]]:
+        """What nobody will read here any more."""
+        return [self._inbox.get_nowait() for _ in range(self._inbox.qsize())]
+
+    def _keep(self, desk: Desk, to: CallId, reason: str, *, is_busy: bool) -> None:
+        asking = desk.runner_of(to)
+        if asking is not None:
+            asking.post(LegNotGiven(reason, is_busy))
+
+    def receive(self, given: Handover) -> None:
+        """Another call gives its far end to this one."""
+        name, door = self.awaited_leg, self.door()
+        assert name is not None and self._legs is not None
+        given.leg.move(name, door)
+        self._seats.given = given
+        self._legs.desk.take_over(self, given.leg)
+        is_trunk = given.leg.trunk_name is not None
+        self.post(LegGiven(is_trunk, is_told=given.is_told, is_holding=given.is_holding))
+        for event in given.unheard:
+            door(renamed(event, name))
+
+    def _decline(self, desk: Desk) -> None:
+        given = self._seats.given
+        if given is not None and not self._is_seated(given.leg):
+            hang_up(given.leg, NORMAL_CLEARING)
+            desk.let_go(self, given.leg)
+
+    def _is_seated(self, leg: Leg) -> bool:
+        return any(self._seats.get(name) is leg for name in LegName)
+
+    async def _dispose(self) -> None:
+        """Whoever came too late for this call must not stay behind."""
+        if self._legs is None:
+            return
+        self._drop_target(self._legs.desk, NORMAL_CLEARING)
+        self._decline(self._legs.desk)
+        for leaving in self._seats.take_leaving():
+            hang_up(leaving, NORMAL_CLEARING)
+        if self._seats.given is not None:
+            await self._seats.given.media.close()
+
+    # ---- the rest
+
     def _one_of(self, read: Callable[[Leg], _T | None]) -> _T | None:
-        legs = (None if self._legs is None else self._legs.a, self.leg_b)
+        legs = (self._seats.get(name) for name in LegName)
         return next((value for leg in legs if leg is not None and (value := read(leg)) is not None), None)
 
     def _leg(self, name: LegName) -> Leg:
-        assert self._legs is not None
-        leg = self._legs.a if name is LegName.A else self.leg_b
-        assert leg is not None
-        return leg
+        return self._seats[name]
 
     async def _find_route(self, legs: Legs) -> None:
         route = await legs.find_route()
         if isinstance(route, Refused):
             self.post(Unroutable(route.cause, route.sip_reason))
             return
-        self.leg_b = legs.make_b(route)
+        self._seats.put(LegName.B, legs.make_b(route))
         self.post(Routed(len(route.trunks), is_trunk=True) if isinstance(route, ToTrunks) else Routed(1))
 
     def _set_hold(self, leg: LegName, is_held: bool) -> None:
@@ -300,7 +598,7 @@ class CallRunner:
         self._leg(leg).set_hold(is_held)
         self._emit(CallHeld(call_id=self.call_id, at=utc_now(), leg=leg, is_held=is_held))
 
-    def _note(self, event: Event) -> None:
+    def _note(self, event: Event | OfTarget) -> None:
         """What is no state of the call: when media is up, and how clients come and go."""
         match event:
             case MediaUp(leg):

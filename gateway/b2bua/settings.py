@@ -33,6 +33,14 @@ class CallSettings:
     hold_audio: Literal["music", "silence"] = "music"
     """What a held far end hears: a melody of the gateway's own, or silence. A sound file cannot be named."""
 
+    refer: Literal["refuse", "follow", "anywhere"] = "follow"
+    """What becomes of a REFER from a trunk. `follow`: the far end is connected with a registered client, with a number
+    of one, or with a number of the lab. `anywhere`: with the trunks as well, at your cost: whoever is on the phone may
+    choose the number. `refuse`: 603."""
+
+    max_transfers: int = 10
+    """Transfers of one call; further ones are refused, so that far ends which forward to each other come to an end."""
+
     @property
     def hold(self) -> HoldPolicy:
         """The two above, as the core knows them."""

@@ -50,8 +50,10 @@ MANDATORY_IE_MISSING: Final = Cause("MANDATORY_IE_MISSING", 96, 400, "Bad Reques
 INTERWORKING: Final = Cause("INTERWORKING", 127, 500, "Server Internal Error")
 ORIGINATOR_CANCEL: Final = Cause("ORIGINATOR_CANCEL", 487, 487, "Request Terminated")
 LOSE_RACE: Final = Cause("LOSE_RACE", 502, 487, "Request Terminated")
+BLIND_TRANSFER: Final = Cause("BLIND_TRANSFER", 600, 480, "Temporarily Unavailable")
+ATTENDED_TRANSFER: Final = Cause("ATTENDED_TRANSFER", 601, 480, "Temporarily Unavailable")
 MEDIA_TIMEOUT: Final = Cause("MEDIA_TIMEOUT", 604, 500, "Media Timeout")
-SYSTEM_SHUTDOWN: Final = Cause("SYSTEM_SHUTDOWN", 506, 503, "Service Unavailable")
+SYSTEM_SHUTDOWN: Final = Cause("SYSTEM_SHUTDOWN", 501, 503, "Service Unavailable")
 
 ALL: Final[tuple[Cause, ...]] = (
     UNALLOCATED_NUMBER,
@@ -78,6 +80,8 @@ ALL: Final[tuple[Cause, ...]] = (
     INTERWORKING,
     ORIGINATOR_CANCEL,
     LOSE_RACE,
+    BLIND_TRANSFER,
+    ATTENDED_TRANSFER,
     MEDIA_TIMEOUT,
     SYSTEM_SHUTDOWN,
 )

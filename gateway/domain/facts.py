@@ -5,6 +5,7 @@ Wall-clock times are aware `datetime`s in UTC; durations are seconds.
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 
 from gateway.domain.causes import Cause
 from gateway.domain.ids import CallId, Direction, LegName, SessionId, SipCallId, VertoCallId
@@ -60,6 +61,35 @@ class CallHeld:
     is_held: bool
 
 
+class TransferKind(Enum):
+    """How a far end of a call gave its place to another."""
+
+    BLIND = "blind"
+    """To a destination that was called for it."""
+    ATTENDED = "attended"
+    """To the far end of another call of its own; that call has ended by it."""
+    REPLACED = "replaced"
+    """To whoever called with a Replaces (RFC 3891)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallTransferred:
+    """Somebody else sits on one side of the call from now on.
+
+    Attributes:
+        leg: the side whose far end changed.
+        former: who sat there.
+        successor: who sits there now.
+    """
+
+    call_id: CallId
+    at: datetime
+    kind: TransferKind
+    leg: LegName
+    former: str
+    successor: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallEnded:
     """The last fact of every call.
@@ -86,4 +116,4 @@ class CallEnded:
     media: dict[str, float] = field(default_factory=dict)
 
 
-Fact = CallInitiated | CallRouted | CallRinging | CallAnswered | CallHeld | CallEnded
+Fact = CallInitiated | CallRouted | CallRinging | CallAnswered | CallHeld | CallTransferred | CallEnded

@@ -9,6 +9,7 @@ from gateway.domain.ids import Sdp, SessionId, VertoCallId
 from gateway.domain.registration import RegistrationState
 from gateway.vsp.control import ClientText, Headers
 from gateway.vsp.core.calls import CallTable
+from gateway.vsp.core.platforms import is_mobile
 from gateway.vsp.core.session import VertoSession
 
 
@@ -162,9 +163,10 @@ class VertoClient:
         self._flush()
 
     def send_display(self, verto_call_id: VertoCallId, *, name: str, number: str) -> None:
-        """See `ClientSession`."""
-        self._core.calls.send_display(verto_call_id, name=name, number=number)
-        self._flush()
+        """See `ClientSession`; verto-mobile 3.7."""
+        if not is_mobile(self.user_agent):
+            self._core.calls.send_display(verto_call_id, name=name, number=number)
+            self._flush()
 
     def send_event(self, channel: str, data: object, *, sender: str) -> None:
         """`telnyx_rtc.event`: somebody's broadcast to a channel that this client subscribed to."""
@@ -195,6 +197,13 @@ class VertoClient:
     def reply_update_media(self, request_id: str, verto_call_id: VertoCallId, *, sdp: Sdp) -> None:
         """See `ClientSession`; the request knows its call."""
         self._core.calls.reply_update_media(request_id, sdp=sdp)
+        self._flush()
+
+    def reply_transfer(
+        self, request_id: str, verto_call_id: VertoCallId, *, action: str, details: Mapping[str, str]
+    ) -> None:
+        """See `ClientSession`; the request knows its call."""
+        self._core.calls.reply_transfer(request_id, action=action, details=details)
         self._flush()
 
     def reply_error(self, request_id: str, *, code: int, message: str, data: Mapping[str, str] | None = None) -> None:

@@ -95,6 +95,23 @@ class ClientUpdateMedia:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientTransfer:
+    """`telnyx_rtc.modify` transfer: connect my far end with `destination`. Answer: `reply_transfer`, `reply_error`."""
+
+    request_id: str
+    destination: str
+    """As the client sent it, not normalised."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientReplace:
+    """`telnyx_rtc.modify` replace: connect the far ends of this call and of the client's call `other`."""
+
+    request_id: str
+    other: VertoCallId
+
+
+@dataclass(frozen=True, slots=True)
 class ClientCandidate:
     """`telnyx_rtc.candidate`, or None for `endOfCandidates`."""
 
@@ -123,6 +140,8 @@ ClientMessage = (
     | ClientDtmf
     | ClientHold
     | ClientUpdateMedia
+    | ClientTransfer
+    | ClientReplace
     | ClientCandidate
     | ClientText
     | SocketLost
@@ -203,11 +222,19 @@ class ClientSession(Protocol):
         """`telnyx_rtc.info` with `msg`; the JavaScript SDK makes a session notification of it (verto-js 6.4)."""
 
     def send_display(self, verto_call_id: VertoCallId, *, name: str, number: str) -> None:
-        """`telnyx_rtc.display`: the other side of the call is somebody else by now (verto-js 6.6)."""
+        """`telnyx_rtc.display`: the other side of the call is somebody else by now (verto-js 6.6).
+
+        Not to the mobile SDKs, which do not read it.
+        """
 
     def reply_hold(self, request_id: str, verto_call_id: VertoCallId, *, action: str, is_held: bool) -> None: ...
 
     def reply_update_media(self, request_id: str, verto_call_id: VertoCallId, *, sdp: Sdp) -> None: ...
+
+    def reply_transfer(
+        self, request_id: str, verto_call_id: VertoCallId, *, action: str, details: Mapping[str, str]
+    ) -> None:
+        """The result of transfer or replace; `details` repeats what was asked for. A bye follows."""
 
     def reply_error(
         self, request_id: str, *, code: int, message: str, data: Mapping[str, str] | None = None

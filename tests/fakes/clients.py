@@ -107,6 +107,11 @@ class RecordingSession:
     def reply_update_media(self, request_id: str, verto_call_id: VertoCallId, *, sdp: Sdp) -> None:
         self._send("updated", request_id, sdp)
 
+    def reply_transfer(
+        self, request_id: str, verto_call_id: VertoCallId, *, action: str, details: Mapping[str, str]
+    ) -> None:
+        self._send("transferred", request_id, action, dict(details))
+
     def reply_error(self, request_id: str, *, code: int, message: str, data: Mapping[str, str] | None = None) -> None:
         self._send("error", request_id, code)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from gateway.domain.ids import CallId, LegName, Sdp
 from gateway.media.engine import (
     BadSdp,
+    DetachedLeg,
     LegStats,
     MediaEvent,
     MediaFailed,
@@ -64,6 +65,26 @@ class FakeMediaSession:
     def set_direction(self, leg: LegName, *, is_sending: bool, is_receiving: bool) -> None:
         self.directions[leg] = (is_sending, is_receiving)
 
+    async def replace(
+        self, leg: LegName, *, profile: Profile, codecs: Sequence[str], on_failed: Callable[[str], None]
+    ) -> "FakeReplacement":
+        self.log.append(("replace", leg.value, profile.value))
+        self.replacement = FakeReplacement(self, leg, on_failed)
+        return self.replacement
+
+    async def drop(self, leg: LegName) -> None:
+        self.log.append(("drop", leg.value))
+
+    def detach(self, leg: LegName) -> "FakeDetached":
+        self.log.append(("detach", leg.value))
+        self.detached = FakeDetached(leg)
+        return self.detached
+
+    async def adopt(self, leg: LegName, detached: DetachedLeg) -> None:
+        assert isinstance(detached, FakeDetached)
+        self.log.append(("adopt", leg.value))
+        detached.is_adopted = True
+
     async def send_dtmf(self, leg: LegName, digits: str, *, duration: float, gap: float) -> None:
         if not self.has_telephone_event:
             raise NoTelephoneEvent("not negotiated")
@@ -87,6 +108,54 @@ class FakeMediaSession:
     def fail(self, leg: LegName, reason: str) -> None:
         """That leg lost its media."""
         self._on_event(MediaFailed(leg, reason))
+
+
+class FakeDetached:
+    """A `DetachedLeg`."""
+
+    def __init__(self, leg: LegName) -> None:
+        self.leg = leg
+        self.is_adopted = self.is_closed = False
+
+    async def close(self) -> None:
+        self.is_closed = not self.is_adopted
+
+
+class FakeReplacement:
+    """A `Replacement`; what is asked of it is in the session's log, its descriptions are for `target`."""
+
+    def __init__(self, session: FakeMediaSession, leg: LegName, on_failed: Callable[[str], None]) -> None:
+        self._session, self.leg, self.fail = session, leg, on_failed
+        self._offer: Sdp | None = None
+        self.is_joined = self.is_discarded = False
+
+    def _note(self, verb: str, sdp: Sdp) -> None:
+        self._session.log.append((verb, "target", sdp))
+        if sdp == "bad":
+            raise BadSdp("not a session description")
+
+    async def take_offer(self, offer: Sdp) -> None:
+        self._note("take_offer", offer)
+        self._offer = offer
+
+    async def answer(self) -> Sdp:
+        return Sdp(f"answer to {self._offer}")
+
+    async def offer(self) -> Sdp:
+        return Sdp("offer to target")
+
+    async def accept(self, answer: Sdp) -> None:
+        self._note("accept", answer)
+
+    async def add_candidate(self, candidate: str | None) -> None:
+        self._session.log.append(("candidate", "target", str(candidate)))
+
+    async def join(self) -> None:
+        self.is_joined = True
+        self._session.log.append(("join", self.leg.value))
+
+    async def discard(self) -> None:
+        self.is_discarded = not self.is_joined
 
 
 class FakeMediaEngine:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from gateway.domain.causes import Cause
-from gateway.domain.ids import LegName, Sdp
+from gateway.domain.facts import TransferKind
+from gateway.domain.ids import CallId, LegName, Sdp
 from gateway.media.engine import Sound
 
 
@@ -182,6 +183,150 @@ class CloseMedia:
     """Release the call's media."""
 
 
+@dataclass(frozen=True, slots=True)
+class FindTarget:
+    """Where a transfer by that leg goes. Comes back as `TargetRouted` or `TargetUnroutable`."""
+
+    leg: LegName
+    destination: str
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptTransfer:
+    """Tell a leg that its transfer is under way."""
+
+    leg: LegName
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseTransfer:
+    """Tell a leg that its transfer will not be; it goes on talking."""
+
+    leg: LegName
+    cause: Cause
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportTransfer:
+    """Tell a leg that stayed how its transfer fares."""
+
+    leg: LegName
+    sip_status: int
+    sip_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareTarget:
+    """Make the offer for one who is to take a leg's place. Comes back as `TargetOfferReady` or `TargetRefused`."""
+
+    leg: LegName
+
+
+@dataclass(frozen=True, slots=True)
+class DialTarget:
+    """Call target number `target` (from 0) of the transfer's route."""
+
+    target: int
+    offer: Sdp
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectTarget:
+    """Accept the target's answer and give it the place in media. Comes back as `TargetReady` or `TargetRefused`."""
+
+    answer: Sdp
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeToTarget:
+    """Take the offer of one who called to replace a leg, or make ours: `TargetAnswerReady` or `TargetRefused`."""
+
+    leg: LegName
+    offer: Sdp | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerTarget:
+    """Answer the call of one who replaces a leg."""
+
+    sdp: Sdp
+
+
+@dataclass(frozen=True, slots=True)
+class AddTargetCandidate:
+    candidate: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DropTarget:
+    """Hang up the target, release its media."""
+
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class TakeTarget:
+    """The target is that leg from now on. `keeps_former`: who was it is hung up later, by `LetGo`."""
+
+    leg: LegName
+    kind: TransferKind
+    keeps_former: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptMedia:
+    """Seat the media of a leg that another call gave. Only a failure comes back, as `MediaRefused`."""
+
+    leg: LegName
+
+
+@dataclass(frozen=True, slots=True)
+class DropMedia:
+    """A leg's far end has left: release its transport."""
+
+    leg: LegName
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """Hang up whoever left a place and has not hung up since."""
+
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLeg:
+    """Ask another call for its far end. Comes back as `LegGiven` or `LegNotGiven`."""
+
+    leg: LegName
+    other: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeclineLeg:
+    """Hang up the leg that another call gave too late."""
+
+
+@dataclass(frozen=True, slots=True)
+class GiveLeg:
+    """Give a leg away, as it is, to a call that wants it."""
+
+    leg: LegName
+    to: CallId
+    is_told: bool
+    is_holding: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeepLeg:
+    """Tell a call that it does not get the leg that it wants."""
+
+    to: CallId
+    reason: str
+    is_busy: bool
+
+
 Action = (
     FindRoute
     | PrepareOffer
@@ -207,4 +352,23 @@ Action = (
     | Attach
     | Hangup
     | CloseMedia
+    | FindTarget
+    | AcceptTransfer
+    | RefuseTransfer
+    | ReportTransfer
+    | PrepareTarget
+    | DialTarget
+    | ConnectTarget
+    | DescribeToTarget
+    | AnswerTarget
+    | AddTargetCandidate
+    | DropTarget
+    | TakeTarget
+    | AdoptMedia
+    | DropMedia
+    | LetGo
+    | RequestLeg
+    | DeclineLeg
+    | GiveLeg
+    | KeepLeg
 )

@@ -13,7 +13,9 @@ from gateway.b2bua.core.actions import (
     ConnectMedia,
     Dial,
     FindRoute,
+    GiveLeg,
     Hangup,
+    KeepLeg,
     PrepareOffer,
     RejectReoffer,
     Renegotiate,
@@ -29,31 +31,46 @@ from gateway.b2bua.core.events import (
     Event,
     HangupRequested,
     HoldRequested,
+    JoinRequested,
     LegAnswered,
     LegAttached,
     LegConfirmed,
     LegDetached,
     LegEnded,
+    LegGiven,
+    LegNotGiven,
     LegProgressed,
     LegReoffered,
     LegReturned,
     LegRinging,
+    LegWanted,
     MediaDown,
     MediaProbed,
     MediaRefused,
     MediaUp,
     OfferReady,
+    OfTarget,
     ReinviteAnswered,
     ReinviteReady,
     ReinviteRefused,
     ReofferAnswered,
     ReofferRefused,
+    ReplacementCalled,
     Routed,
+    TargetAnswerReady,
+    TargetOfferReady,
+    TargetReady,
+    TargetRefused,
+    TargetRouted,
+    TargetUnroutable,
+    TransferRequested,
     Unroutable,
 )
 from gateway.b2bua.core.hold import Hold, HoldPolicy
 from gateway.b2bua.core.recovery import Recovery
+from gateway.b2bua.core.transfer import MAX_TRANSFERS, Newcomer, Transfers
 from gateway.domain.causes import (
+    ATTENDED_TRANSFER,
     MEDIA_TIMEOUT,
     NO_ANSWER,
     NORMAL_CLEARING,
@@ -63,7 +80,7 @@ from gateway.domain.causes import (
     USER_BUSY,
     Cause,
 )
-from gateway.domain.ids import LegName, Sdp
+from gateway.domain.ids import CallId, LegName, Sdp
 
 SETUP_TIMEOUT: Final = 10.0
 """Seconds for routing and for making B's offer: both are our own work."""
@@ -120,6 +137,7 @@ class Call:
         ring_timeout: float,
         attach_timeout: float = ATTACH_TIMEOUT,
         hold: HoldPolicy = HoldPolicy(),  # noqa: B008 - a value
+        max_transfers: int = MAX_TRANSFERS,
     ) -> None:
         self.state = State.NEW
         self.ending: Ending | None = None
@@ -136,6 +154,7 @@ class Call:
         self._state_deadline: float | None = now + SETUP_TIMEOUT
         self._hold = Hold(hold)
         self._recovery = Recovery(attach_timeout=attach_timeout)
+        self._transfers = Transfers(self, ring_timeout=ring_timeout, most=max_transfers)
         self._live = {LegName.A}
         self._renegotiating: set[LegName] = set()
 
@@ -144,7 +163,8 @@ class Call:
         """When `handle_timeout` is due, absolute, or None."""
         if self.state is State.ENDED:
             return None
-        deadlines = (self._state_deadline, self._recovery.deadline, self._hold.deadline)
+        machines = (self._recovery, self._hold, self._transfers)
+        deadlines = (self._state_deadline, *(machine.deadline for machine in machines))
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def start(self, *, is_from_trunk: bool = False) -> list[Action]:
@@ -166,9 +186,11 @@ class Call:
         cause = self._recovery.overdue(now)
         if cause is None and self._state_deadline is not None and now >= self._state_deadline:
             cause = NO_ANSWER if self.state in PROCEEDING else RECOVERY_ON_TIMER_EXPIRE
-        return self._tell_holds() if cause is None else self._end(Ending(cause, None))
+        if cause is not None:
+            return self._end(Ending(cause, None))
+        return [*self._transfers.handle_timeout(now), *self._tell_holds()]
 
-    def handle(self, event: Event, now: float) -> list[Action]:
+    def handle(self, event: Event | OfTarget, now: float) -> list[Action]:
         """Take one event; return what is to be done, in order."""
         self._now = now
         if self.state is State.ENDED:
@@ -184,13 +206,15 @@ class Call:
                 return self._media_down(leg, reason)
             case MediaUp() | LegDetached() | LegReturned() | MediaProbed() | AttachOfferReady() | LegAttached():
                 return self._recover(event)
+            case TransferRequested() | JoinRequested() | ReplacementCalled() | LegWanted():
+                return self._change_legs(event)
         if self.state in (State.NEW, State.ROUTING, State.PREPARING):
             return self._handle_before_dialing(event)
         if self.state is State.ACTIVE:
             return self._handle_active(event)
         return self._handle_setup(event)
 
-    def _handle_before_dialing(self, event: Event) -> list[Action]:
+    def _handle_before_dialing(self, event: Event | OfTarget) -> list[Action]:
         match self.state, event:
             case State.ROUTING, Routed(targets, is_trunk):
                 self._targets = targets
@@ -206,7 +230,7 @@ class Call:
             case _:
                 return self._handle_always(event)
 
-    def _handle_setup(self, event: Event) -> list[Action]:
+    def _handle_setup(self, event: Event | OfTarget) -> list[Action]:
         """B was called: DIALING, RINGING, EARLY, CONNECTING."""
         match self.state, event:
             case State.DIALING, LegRinging():
@@ -224,14 +248,26 @@ class Call:
             case _:
                 return self._handle_always(event)
 
-    def _handle_active(self, event: Event) -> list[Action]:
+    def _handle_active(self, event: Event | OfTarget) -> list[Action]:
         match event:
             case LegConfirmed(sdp) if sdp is not None:
                 return [AcceptAnswer(LegName.A, sdp)]
+            case (
+                OfTarget()
+                | TargetRouted()
+                | TargetUnroutable()
+                | TargetOfferReady()
+                | TargetAnswerReady()
+                | TargetReady()
+                | TargetRefused()
+                | LegGiven()
+                | LegNotGiven()
+            ):
+                return self._transfers.handle(event, self._now)
             case _:
                 return self._handle_always(event)
 
-    def _handle_always(self, event: Event) -> list[Action]:
+    def _handle_always(self, event: Event | OfTarget) -> list[Action]:
         """What may come in any state. The rest is late or repeated (a 180 after the 200, MediaUp): absorbed."""
         match event:
             case HoldRequested(leg, is_held):
@@ -248,7 +284,7 @@ class Call:
                 return [RejectReoffer(leg, sip_status), *self._tell_holds()]
             case CandidateTrickled(leg, candidate):
                 return [AddCandidate(leg, candidate)]
-            case DigitsDialed(leg, digits) if self._has_described:
+            case DigitsDialed(leg, digits) if self._has_described and leg.other in self._live:
                 return [SendDigits(leg.other, digits)]
             case _:
                 return []
@@ -302,6 +338,8 @@ class Call:
         return [Renegotiate(leg, sdp)]
 
     def _media_down(self, leg: LegName, reason: str) -> list[Action]:
+        if leg not in self._live:
+            return []  # of a far end that has left
         is_active = self.state is State.ACTIVE
         is_absorbed = self._recovery.absorbs_media_down(leg, reason, self._now, is_active=is_active)
         return [] if is_absorbed else self._end(Ending(MEDIA_TIMEOUT, None))
@@ -332,8 +370,63 @@ class Call:
             return [SendEarlyMedia(self._early_description)]  # which may have been lost with the socket
         return [Ring()] if self.state is State.RINGING else []
 
+    # ---- for `transfer`
+
+    def _change_legs(self, event: TransferRequested | JoinRequested | ReplacementCalled | LegWanted) -> list[Action]:
+        if isinstance(event, LegWanted):
+            return self._give(event.leg, event.by)
+        return self._transfers.begin(event, self._now, is_active=self.state is State.ACTIVE)
+
+    def is_live(self, leg: LegName) -> bool:
+        """See `Conversation`."""
+        return leg in self._live
+
+    def part(self, leg: LegName, cause: Cause) -> list[Action]:
+        """See `Conversation`."""
+        hangup = [Hangup(leg, cause)] if leg in self._live else []
+        self._live.discard(leg)
+        self._recovery.renew(leg)
+        return [*hangup, *self._hold.leave(leg), *self._tell_holds()]
+
+    def ring(self, leg: LegName | None) -> list[Action]:
+        """See `Conversation`."""
+        return self._hold.ring(leg)
+
+    def seat(self, leg: LegName, newcomer: Newcomer) -> list[Action]:
+        """See `Conversation`."""
+        self._live.add(leg)
+        self._renegotiating.discard(leg)
+        self._recovery.renew(leg)
+        held = self._hold.seat(
+            leg, is_trunk=newcomer.is_trunk, is_told=newcomer.is_told, is_holding=newcomer.is_holding
+        )
+        return [*held, *self._tell_holds()]
+
+    def fail(self, cause: Cause, sip_status: int | None, sip_reason: str | None) -> list[Action]:
+        """See `Conversation`."""
+        return self._end(Ending(cause, None, sip_status, sip_reason))
+
+    @property
+    def awaited_leg(self) -> LegName | None:
+        """The leg whose place another call's far end would take, if one is awaited."""
+        return self._transfers.leg if self._transfers.awaits_leg else None
+
+    def _give(self, leg: LegName, by: CallId) -> list[Action]:
+        """Another call of that leg's far end wants the other one: this call ends by it."""
+        wanted = leg.other
+        if self.state is not State.ACTIVE or self._transfers.leg is not None or wanted not in self._live:
+            return [KeepLeg(by, "the other call is not answered, or is being transferred itself", is_busy=False)]
+        is_offering = wanted in self._renegotiating or self._hold.is_busy(wanted)
+        if is_offering or not self._recovery.is_here(wanted):
+            return [KeepLeg(by, "the other call is being renegotiated", is_busy=True)]
+        given = GiveLeg(wanted, by, self._hold.is_told(wanted), wanted in self._hold.held)
+        self._live.discard(wanted)
+        return [given, *self._end(Ending(ATTENDED_TRANSFER, leg))]
+
     def _leg_ended(self, event: LegEnded) -> list[Action]:
         self._live.discard(event.leg)
+        if event.leg is self._transfers.leg:
+            return self._transfers.transferor_left()
         is_untried = event.leg is LegName.B and self.state is State.DIALING and self._target + 1 < self._targets
         if is_untried and event.is_retryable:
             self._target += 1
@@ -351,7 +444,7 @@ class Call:
         self.state, self.ending = State.ENDED, ending
         hangups: list[Action] = [self._hangup(leg, ending) for leg in LegName if leg in self._live]
         self._live.clear()
-        return [*hangups, CloseMedia()]
+        return [*self._transfers.end(ending.cause), *hangups, CloseMedia()]
 
     def _hangup(self, leg: LegName, ending: Ending) -> Hangup:
         if leg is LegName.B and not self.is_answered and ending.by is LegName.A:

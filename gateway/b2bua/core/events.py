@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.domain.causes import Cause
-from gateway.domain.ids import LegName, Sdp
+from gateway.domain.ids import CallId, LegName, Sdp
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +228,106 @@ class HangupRequested:
     cause: Cause
 
 
+@dataclass(frozen=True, slots=True)
+class TransferRequested:
+    """That leg's far end wants the other one connected with that destination, in its own place.
+
+    `stays`: it keeps its place until somebody there has answered (a REFER); else it leaves once there is a route.
+    """
+
+    leg: LegName
+    destination: str
+    stays: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JoinRequested:
+    """That leg's far end wants the far ends of its two calls connected; `other` names its other call to the runner."""
+
+    leg: LegName
+    other: str
+    stays: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReplacementCalled:
+    """Somebody called us to take that leg's place (RFC 3891). `offer` None: it wants our offer."""
+
+    leg: LegName
+    offer: Sdp | None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRouted:
+    """Routing found where a transfer goes; see `Routed`."""
+
+    targets: int
+    is_trunk: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TargetUnroutable:
+    """Routing refused a transfer."""
+
+    cause: Cause
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TargetOfferReady:
+    """Media has made the offer for the target of a transfer."""
+
+    sdp: Sdp
+
+
+@dataclass(frozen=True, slots=True)
+class TargetAnswerReady:
+    """Media has described us to one who called to replace a leg, and has seated it unless this is our offer."""
+
+    sdp: Sdp
+    is_offer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TargetReady:
+    """The target of a transfer has the place in media."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRefused:
+    """Media could not do what was asked of it for the target of a transfer, or has lost it."""
+
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class LegWanted:
+    """Another call, with that leg's far end in it as well, wants the far end on the other side of this one."""
+
+    leg: LegName
+    by: CallId
+
+
+@dataclass(frozen=True, slots=True)
+class LegGiven:
+    """The other call gave its far end away; it waits to be taken.
+
+    `is_told`: it believes that it is on hold. `is_holding`: it holds the conversation itself.
+    """
+
+    is_trunk: bool
+    is_told: bool
+    is_holding: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LegNotGiven:
+    """There is nothing to be had from the other call; `is_busy`: at this moment."""
+
+    reason: str
+    is_busy: bool = False
+
+
 Event = (
     Routed
     | Unroutable
@@ -256,4 +356,23 @@ Event = (
     | AttachOfferReady
     | LegAttached
     | HangupRequested
+    | TransferRequested
+    | JoinRequested
+    | ReplacementCalled
+    | TargetRouted
+    | TargetUnroutable
+    | TargetOfferReady
+    | TargetAnswerReady
+    | TargetReady
+    | TargetRefused
+    | LegWanted
+    | LegGiven
+    | LegNotGiven
 )
+
+
+@dataclass(frozen=True, slots=True)
+class OfTarget:
+    """What the leg has to say that is to take another's place; it carries that one's name already."""
+
+    event: Event

@@ -46,8 +46,8 @@ class HoldPolicy:
 class HoldSignal:
     """One far end: what it shall believe, what it believes, and what is on its way to it."""
 
-    def __init__(self) -> None:
-        self._is_wanted = self._is_told = False
+    def __init__(self, *, is_told: bool = False) -> None:
+        self._is_wanted = self._is_told = is_told
         self._sent: bool | None = None
         self._tries = 0
         self.deadline: float | None = None
@@ -95,6 +95,7 @@ class Hold:
         self._held: set[LegName] = set()
         self._signals: dict[LegName, HoldSignal] = {}
         self._playing: dict[LegName, Sound] = {}
+        self._waiting: LegName | None = None
 
     @property
     def held(self) -> frozenset[LegName]:
@@ -123,12 +124,42 @@ class Hold:
         (self._held.add if wanted else self._held.discard)(leg)
         return [SetHold(leg, wanted), *self._choose_sounds()]
 
-    def _choose_sounds(self) -> list[Action]:
+    def ring(self, leg: LegName | None) -> list[Action]:
+        """That leg waits until somebody answers who will take the other's place; None: no longer."""
+        self._waiting = leg
+        return self._choose_sounds()
+
+    def leave(self, leg: LegName) -> list[Action]:
+        """That leg's far end is gone, and its hold with it."""
+        self._signals.pop(leg, None)
+        was_held = leg in self._held
+        self._held.discard(leg)
+        return [*([SetHold(leg, False)] if was_held else []), *self._choose_sounds()]
+
+    def seat(self, leg: LegName, *, is_trunk: bool, is_told: bool, is_holding: bool) -> list[Action]:
+        """Another far end is on that leg now; see `LegGiven`."""
+        self._signals.pop(leg, None)
+        if is_trunk and self._policy.tells_trunk:
+            self._signals[leg] = HoldSignal(is_told=is_told)
+        return self.request(leg, True) if is_holding else []
+
+    def is_told(self, leg: LegName) -> bool:
+        """Whether that leg's far end believes that it is on hold."""
+        signal = self._signals.get(leg)
+        return signal is not None and signal.is_told
+
+    def _sound(self, leg: LegName) -> Sound | None:
         """Who holds hears silence, whatever the other does; who is held hears what the policy says."""
+        if leg in self._held:
+            return None
+        if leg is self._waiting:
+            return Sound.RINGBACK
+        return self._policy.sound if leg.other in self._held else None
+
+    def _choose_sounds(self) -> list[Action]:
         actions: list[Action] = []
         for leg in LegName:
-            is_waiting = leg.other in self._held and leg not in self._held
-            sound = self._policy.sound if is_waiting else None
+            sound = self._sound(leg)
             if sound is not self._playing.get(leg):
                 actions.append(Play(leg, sound))
             if sound is None:

@@ -38,6 +38,14 @@ class Recovery:
         self._legs = {leg: LegPresence(leg) for leg in LegName}
         self._is_answer_due = False
 
+    def is_here(self, leg: LegName) -> bool:
+        """Whether that leg's client is on its socket, and not on its way back either."""
+        return self._legs[leg].is_here
+
+    def renew(self, leg: LegName) -> None:
+        """Another far end is on that leg now."""
+        self._legs[leg] = LegPresence(leg)
+
     def is_attaching(self, leg: LegName) -> bool:
         """Whether an offer of ours for that leg is out, or about to be."""
         return self._legs[leg].state in (Presence.OFFERING, Presence.ATTACHING)

@@ -1,6 +1,7 @@
 """What a leg is to call control, whatever it speaks."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.b2bua.core.events import Event
@@ -13,11 +14,27 @@ Post = Callable[[Event], None]
 """Puts an event into the inbox of the leg's call; never blocks."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """How the far ends of a call are shown to each other."""
+
+    name: str
+    number: str
+
+
 class Leg(Protocol):
     """One side of a call. Translates, never decides; every method returns at once and is safe in every state."""
 
     @property
     def name(self) -> LegName: ...
+
+    @property
+    def post(self) -> Post:
+        """Where it posts: the way into the inbox that is its own."""
+
+    @property
+    def party(self) -> Party:
+        """Who is at its far end."""
 
     @property
     def profile(self) -> Profile:
@@ -40,16 +57,19 @@ class Leg(Protocol):
         """Its SIP Call-ID, None for a client and before the INVITE."""
 
     def dial(self, target: int, offer: Sdp) -> None:
-        """Call target number `target` of its route. Only leg B."""
+        """Call target number `target` of its route. Only a leg that calls."""
 
     def ring(self) -> None:
-        """Tell the far end that the other side rings. Only leg A."""
+        """Tell the far end that the other side rings. Only a leg that was called by it."""
 
     def early_media(self, sdp: Sdp) -> None:
-        """Give the far end its description before the answer. Only leg A."""
+        """Give the far end its description before the answer. Only a leg that was called by it."""
 
     def answer(self, sdp: Sdp | None, headers: Crossing) -> None:
-        """Tell the far end that the other side answered, and with which custom header fields. Only leg A."""
+        """Tell the far end that the other side answered, and with which custom header fields.
+
+        Only a leg that was called by it.
+        """
 
     def attach(self, sdp: Sdp) -> None:
         """Have the far end take the call up again, with our offer. Only a leg that can lose its signalling."""
@@ -68,3 +88,18 @@ class Leg(Protocol):
 
     def reinvite(self, sdp: Sdp) -> None:
         """Offer again within the call; `ReinviteAnswered` or `ReinviteRefused` comes. Only a leg behind a trunk."""
+
+    def accept_transfer(self) -> None:
+        """Tell the far end that the transfer it asked for is under way."""
+
+    def refuse_transfer(self, cause: Cause, reason: str) -> None:
+        """Tell the far end that the transfer it asked for will not be."""
+
+    def report_transfer(self, sip_status: int, sip_reason: str) -> None:
+        """Tell a far end that waits for it how its transfer fares; a final status is the last word."""
+
+    def show(self, party: Party) -> None:
+        """Somebody else is on the other side of the call from now on."""
+
+    def move(self, name: LegName, post: Post) -> None:
+        """Belong to another call, or to another place of it, from now on."""

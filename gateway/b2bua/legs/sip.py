@@ -1,10 +1,12 @@
-"""A leg that is a SIP dialog: towards a trunk (B) or from one (A)."""
+"""A leg that is a SIP dialog: one that we made towards a trunk, or one that a trunk made."""
 
+import re
 from collections.abc import Callable
 from typing import Final
 
 from gateway.b2bua.core.events import (
     DigitsDialed,
+    JoinRequested,
     LegAnswered,
     LegConfirmed,
     LegEnded,
@@ -13,9 +15,10 @@ from gateway.b2bua.core.events import (
     LegRinging,
     ReinviteAnswered,
     ReinviteRefused,
+    TransferRequested,
 )
 from gateway.b2bua.headers import Crossing, crossing_headers
-from gateway.b2bua.legs.base import Post
+from gateway.b2bua.legs.base import Party, Post
 from gateway.b2bua.routing import ToTrunks
 from gateway.domain.causes import (
     NORMAL_CLEARING,
@@ -40,6 +43,7 @@ from gateway.sip.call import (
     Referred,
     Rejected,
     Reoffered,
+    Replaces,
     SipCallEvent,
     Target,
 )
@@ -49,21 +53,123 @@ RETRYABLE: Final = frozenset({408, 500, 502, 503, 504})
 
 InviteFunction = Callable[[Target, Sdp, OnSipCallEvent], OutgoingCall]
 
+FindReplaced = Callable[[Replaces], SipCallId | None]
+"""Finds the live call of ours that a Replaces names (`sip.ua.UserAgent.find_replaced`)."""
+
+_URI_THAT_MAY_CROSS: Final = re.compile(r"^sips?:[^\s<>\"\x00-\x1f\x7f]{1,256}$", re.IGNORECASE)
+
 
 def _q850(cause: Cause) -> int | None:
     """What goes into a Reason header field: Q.850 has seven bits, FreeSWITCH's own numbers stay at home."""
     return cause.code if cause.code < 128 else None
 
 
-class TrunkLeg:
-    """Leg B towards a trunk. `sip_call_id` and `trunk` follow the attempt that is under way."""
+class SipLeg:
+    """What both kinds have in common: everything within the dialog."""
 
-    name: Final = LegName.B
     profile: Final = Profile.RTP
+
+    def __init__(self, name: LegName, *, party: Party, post: Post, find_replaced: FindReplaced) -> None:
+        self.name, self.party, self.post = name, party, post
+        self.referred: Referred | None = None
+        """The REFER that was accepted or waits to be."""
+        self._find_replaced = find_replaced
+
+    @property
+    def _dialog(self) -> OutgoingCall | IncomingCall | None:
+        """What speaks SIP; None before the INVITE and after the end."""
+        raise NotImplementedError
+
+    def move(self, name: LegName, post: Post) -> None:
+        """See `Leg`."""
+        self.name, self.post = name, post
+
+    def answer_reoffer(self, sdp: Sdp) -> None:
+        """200 to the re-INVITE."""
+        if (dialog := self._dialog) is not None:
+            dialog.answer_reoffer(sdp)
+
+    def reject_reoffer(self, sip_status: int) -> None:
+        """Refuse the re-INVITE; the session goes on as it was."""
+        if (dialog := self._dialog) is not None:
+            dialog.reject_reoffer(sip_status)
+
+    def set_hold(self, is_held: bool) -> None:
+        """A trunk holds by re-INVITE, which media answers; there is nothing to confirm."""
+
+    def reinvite(self, sdp: Sdp) -> None:
+        """Re-INVITE with that offer."""
+        if (dialog := self._dialog) is not None:
+            dialog.reinvite(sdp, self._report_reinvite)
+
+    def _report_reinvite(self, result: Answered | Rejected) -> None:
+        """A 2xx always has an answer here: the user agent ends a dialog whose far end left it out."""
+        match result:
+            case Answered(sdp=sdp) if sdp is not None:
+                self.post(ReinviteAnswered(self.name, sdp))
+            case Answered():
+                self.post(ReinviteRefused(self.name, 488))
+            case Rejected(status=status):
+                self.post(ReinviteRefused(self.name, status))
+
+    def accept_transfer(self) -> None:
+        """202 to the REFER."""
+        if (dialog := self._dialog) is not None:
+            dialog.accept_refer()
+
+    def refuse_transfer(self, cause: Cause, _reason: str) -> None:
+        """Refuse the REFER."""
+        self.referred = None
+        if (dialog := self._dialog) is not None:
+            dialog.reject_refer(cause.sip_status)
+
+    def report_transfer(self, sip_status: int, sip_reason: str) -> None:
+        """NOTIFY."""
+        if sip_status >= 200:
+            self.referred = None
+        if (dialog := self._dialog) is not None:
+            dialog.notify_refer(sip_status, sip_reason)
+
+    def show(self, party: Party) -> None:
+        """A trunk is not told who is on the other side."""
+
+    def attach(self, sdp: Sdp) -> None:
+        """A dialog outlives its connections: there is nothing to take up again."""
+
+    def _translate_in_dialog(self, event: SipCallEvent) -> None:
+        match event:
+            case Reoffered(sdp=sdp):
+                self.post(LegReoffered(self.name, sdp))
+            case InfoDtmf(digit=digit):
+                self.post(DigitsDialed(self.name, digit))
+            case Referred():
+                self._refer(event)
+            case Ended(q850=q850, reason="bye"):
+                self.post(LegEnded(self.name, NORMAL_CLEARING if q850 is None else from_q850(q850)))
+            case Ended():
+                self.post(LegEnded(self.name, RECOVERY_ON_TIMER_EXPIRE))
+            case _:
+                return
+
+    def _refer(self, referred: Referred) -> None:
+        """A REFER: to a destination, or to the far end of another call that the trunk has with us (RFC 5589)."""
+        self.referred = referred
+        replaces = referred.target.replaces
+        other = None if replaces is None else self._find_replaced(replaces)
+        if other is None:
+            self.post(TransferRequested(self.name, referred.target.uri, stays=True))
+        else:
+            self.post(JoinRequested(self.name, other, stays=True))
+
+
+class TrunkLeg(SipLeg):
+    """A leg that calls a trunk. `sip_call_id` and `trunk` follow the attempt that is under way."""
+
     offer: Final = None
 
     def __init__(
         self,
+        name: LegName,
         route: ToTrunks,
         *,
         invite: InviteFunction,
@@ -71,13 +177,25 @@ class TrunkLeg:
         from_name: str,
         headers: tuple[tuple[str, str], ...],
         post: Post,
+        find_replaced: FindReplaced,
+        replaces: Replaces | None = None,
     ) -> None:
-        self._route, self._invite, self._post = route, invite, post
+        """
+        Args:
+            replaces: the dialog at the called side that the call shall take over.
+        """
+        party = Party(name=route.user, number=route.user)
+        super().__init__(name, party=party, post=post, find_replaced=find_replaced)
+        self._route, self._invite, self._replaces = route, invite, replaces
         self._from_uri, self._from_name, self._headers = from_uri, from_name, headers
         self._call: OutgoingCall | None = None
         self._attempt = -1
         self._trunk = 0
         self._sip_call_id: SipCallId | None = None
+
+    @property
+    def _dialog(self) -> OutgoingCall | None:
+        return self._call
 
     @property
     def codecs(self) -> tuple[str, ...]:
@@ -107,6 +225,7 @@ class TrunkLeg:
                 username=trunk.username,
                 password=trunk.password,
                 headers=self._headers,
+                replaces=self._replaces,
             ),
             offer,
             lambda event: self._translate(target, event),
@@ -118,33 +237,28 @@ class TrunkLeg:
             return  # the last word of a trunk that we left for the next
         match event:
             case Provisional(sdp=sdp) if sdp is not None:
-                self._post(LegProgressed(sdp))
+                self.post(LegProgressed(sdp))
             case Provisional(status=status) if status != 100:
-                self._post(LegRinging())
+                self.post(LegRinging())
             case Answered(sdp=sdp, headers=headers):
-                self._post(LegAnswered(sdp, crossing_headers(headers.items())))
+                self.post(LegAnswered(sdp, crossing_headers(headers.items())))
             case Rejected(status=status, reason=reason, q850=q850):
                 self._call = None
                 # Our own cause table knows a SIP status better than the trunk's switch does, but for 5xx and 480.
                 has_detail = q850 is not None and (status >= 500 or status == 480)
                 cause = from_q850(q850) if has_detail and q850 is not None else from_sip_status(status)
-                self._post(LegEnded(self.name, cause, status, reason, status in RETRYABLE))
-            case Referred() if self._call is not None:
-                self._call.reject_refer(603)
+                self.post(LegEnded(self.name, cause, status, reason, status in RETRYABLE))
             case _:
-                _translate_in_dialog(self.name, event, self._post)
+                self._translate_in_dialog(event)
 
     def ring(self) -> None:
-        """Leg B is never told to ring."""
+        """It called; it is never told to ring."""
 
     def early_media(self, sdp: Sdp) -> None:
-        """Leg B is never given early media."""
+        """It called; it is never given early media."""
 
     def answer(self, sdp: Sdp | None, headers: Crossing) -> None:
-        """Leg B is never answered."""
-
-    def attach(self, sdp: Sdp) -> None:
-        """A dialog outlives its connections: there is nothing to take up again."""
+        """It called; it is never answered."""
 
     def hangup(self, cause: Cause, _sip_status: int | None, _sip_reason: str | None, headers: Crossing) -> None:
         """CANCEL or BYE with the cause in a Reason header field (RFC 3326)."""
@@ -153,35 +267,22 @@ class TrunkLeg:
         if call is not None:
             call.hangup(q850=_q850(cause), headers=headers)
 
-    def answer_reoffer(self, sdp: Sdp) -> None:
-        """200 to the re-INVITE."""
-        if self._call is not None:
-            self._call.answer_reoffer(sdp)
 
-    def reject_reoffer(self, sip_status: int) -> None:
-        """Refuse the re-INVITE; the session goes on as it was."""
-        if self._call is not None:
-            self._call.reject_reoffer(sip_status)
+class CallerLeg(SipLeg):
+    """A leg that a trunk called."""
 
-    def set_hold(self, is_held: bool) -> None:
-        """A trunk holds by re-INVITE, which media answers; there is nothing to confirm."""
-
-    def reinvite(self, sdp: Sdp) -> None:
-        """Re-INVITE with that offer."""
-        if self._call is not None:
-            self._call.reinvite(sdp, lambda result: _report_reinvite(self.name, result, self._post))
-
-
-class CallerLeg:
-    """Leg A from a trunk."""
-
-    name: Final = LegName.A
-    profile: Final = Profile.RTP
-
-    def __init__(self, call: IncomingCall, *, codecs: tuple[str, ...], post: Post) -> None:
-        self._call, self.codecs, self._post = call, codecs, post
+    def __init__(
+        self, name: LegName, call: IncomingCall, *, codecs: tuple[str, ...], post: Post, find_replaced: FindReplaced
+    ) -> None:
+        party = Party(name=call.caller_name or call.caller_number, number=call.caller_number)
+        super().__init__(name, party=party, post=post, find_replaced=find_replaced)
+        self._call, self.codecs = call, codecs
         self._is_answered = self._is_over = False
         call.listen(self._translate)
+
+    @property
+    def _dialog(self) -> IncomingCall:
+        return self._call
 
     @property
     def offer(self) -> Sdp | None:
@@ -203,17 +304,15 @@ class CallerLeg:
             case Cancelled(q850=q850):
                 self._is_over = True
                 cause = ORIGINATOR_CANCEL if q850 is None else from_q850(q850)
-                self._post(LegEnded(self.name, cause, 487, "Request Terminated"))
+                self.post(LegEnded(self.name, cause, 487, "Request Terminated"))
             case Confirmed(sdp=sdp):
-                self._post(LegConfirmed(sdp))
-            case Referred():
-                self._call.reject_refer(603)
+                self.post(LegConfirmed(sdp))
             case _:
                 self._is_over = self._is_over or isinstance(event, Ended)
-                _translate_in_dialog(self.name, event, self._post)
+                self._translate_in_dialog(event)
 
     def dial(self, target: int, offer: Sdp) -> None:
-        """Leg A is never dialled."""
+        """It was called; it is never dialled."""
 
     def ring(self) -> None:
         """180."""
@@ -224,13 +323,10 @@ class CallerLeg:
         self._call.progress(sdp)
 
     def answer(self, sdp: Sdp | None, headers: Crossing) -> None:
-        """200 with SDP. B is a client and sends no early media, so there always is one."""
+        """200 with SDP. The other side is a client and sends no early media, so there always is one."""
         assert sdp is not None
         self._is_answered = True
         self._call.answer(sdp, headers=headers)
-
-    def attach(self, sdp: Sdp) -> None:
-        """A dialog outlives its connections: there is nothing to take up again."""
 
     def hangup(self, cause: Cause, sip_status: int | None, sip_reason: str | None, headers: Crossing) -> None:
         """A final response before the answer, BYE after it."""
@@ -243,43 +339,8 @@ class CallerLeg:
             status, reason = sip_status or cause.sip_status, sip_reason or cause.sip_reason
             self._call.reject(status, reason, q850=_q850(cause))
 
-    def answer_reoffer(self, sdp: Sdp) -> None:
-        """200 to the re-INVITE."""
-        self._call.answer_reoffer(sdp)
 
-    def reject_reoffer(self, sip_status: int) -> None:
-        """Refuse the re-INVITE; the session goes on as it was."""
-        self._call.reject_reoffer(sip_status)
-
-    def set_hold(self, is_held: bool) -> None:
-        """A trunk holds by re-INVITE, which media answers; there is nothing to confirm."""
-
-    def reinvite(self, sdp: Sdp) -> None:
-        """Re-INVITE with that offer."""
-        self._call.reinvite(sdp, lambda result: _report_reinvite(self.name, result, self._post))
-
-
-def _report_reinvite(leg: LegName, result: Answered | Rejected, post: Post) -> None:
-    """A 2xx always has an answer here: the user agent ends a dialog whose far end left it out."""
-    match result:
-        case Answered(sdp=sdp) if sdp is not None:
-            post(ReinviteAnswered(leg, sdp))
-        case Answered():
-            post(ReinviteRefused(leg, 488))
-        case Rejected(status=status):
-            post(ReinviteRefused(leg, status))
-
-
-def _translate_in_dialog(leg: LegName, event: SipCallEvent, post: Post) -> None:
-    match event:
-        case Reoffered(sdp=sdp):
-            post(LegReoffered(leg, sdp))
-        case InfoDtmf(digit=digit):
-            post(DigitsDialed(leg, digit))
-        case Ended(q850=q850, reason="bye", headers=headers):
-            cause = NORMAL_CLEARING if q850 is None else from_q850(q850)
-            post(LegEnded(leg, cause, headers=crossing_headers(headers)))
-        case Ended():
-            post(LegEnded(leg, RECOVERY_ON_TIMER_EXPIRE))
-        case _:
-            return
+def referred_by(text: str | None) -> tuple[tuple[str, str], ...]:
+    """The Referred-By header field (RFC 3892) of the call that a transfer makes; nothing for what is no plain URI."""
+    is_uri = text is not None and _URI_THAT_MAY_CROSS.match(text)
+    return (("Referred-By", f"<{text}>"),) if is_uri else ()

@@ -8,6 +8,7 @@ from gateway.b2bua.core.events import (
     CandidateTrickled,
     DigitsDialed,
     HoldRequested,
+    JoinRequested,
     LegAnswered,
     LegAttached,
     LegDetached,
@@ -15,9 +16,10 @@ from gateway.b2bua.core.events import (
     LegReoffered,
     LegReturned,
     LegRinging,
+    TransferRequested,
 )
 from gateway.b2bua.headers import Crossing, crossing_headers
-from gateway.b2bua.legs.base import Post
+from gateway.b2bua.legs.base import Party, Post
 from gateway.domain.causes import NETWORK_OUT_OF_ORDER, RECOVERY_ON_TIMER_EXPIRE, Cause
 from gateway.domain.ids import LegName, Sdp, VertoCallId
 from gateway.media.engine import Profile
@@ -29,8 +31,10 @@ from gateway.vsp.control import (
     ClientDtmf,
     ClientHold,
     ClientMessage,
+    ClientReplace,
     ClientRinging,
     ClientSession,
+    ClientTransfer,
     ClientUpdateMedia,
     SocketLost,
 )
@@ -43,14 +47,6 @@ _HOLD_ACTIONS: Final[Mapping[bool | None, str]] = {True: "hold", False: "unhold"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Party:
-    """How the far ends of a call are shown to each other."""
-
-    name: str
-    number: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TelnyxIds:
     """`telnyx_session_id` is the call's, `telnyx_leg_id` the leg's (verto-js 4.4)."""
 
@@ -59,7 +55,7 @@ class TelnyxIds:
 
 
 class VertoLeg:
-    """One browser of a call. The same class for both letters: only the first message differs."""
+    """One browser of a call, that called (then it has an `offer`) or is called: only the first message differs."""
 
     profile: Final = Profile.WEBRTC
     trunk_name: Final = None
@@ -85,14 +81,24 @@ class VertoLeg:
             keeps_media: whether the client says that it keeps its peer connection without a socket.
         """
         self.name, self.session, self.verto_call_id, self.codecs = name, session, verto_call_id, codecs
-        self.offer = offer
-        self._caller, self._callee, self._ids, self._headers, self._post = caller, callee, ids, headers, post
-        self._is_invited = name is LegName.A
+        self.offer, self.post = offer, post
+        self._caller, self._callee, self._ids, self._headers = caller, callee, ids, headers
+        self._has_called = self._is_invited = offer is not None
         self._is_over = self._is_away = False
         self._keeps_media = keeps_media
-        self._has_answered = name is LegName.A
+        self._has_answered = self._has_called
         self._hold_requests: list[ClientHold] = []
         self._update_request: str | None = None
+        self._transfer: ClientTransfer | ClientReplace | None = None
+
+    @property
+    def party(self) -> Party:
+        """See `Leg`."""
+        return self._caller if self._has_called else self._callee
+
+    def move(self, name: LegName, post: Post) -> None:
+        """See `Leg`."""
+        self.name, self.post = name, post
 
     def receive(self, message: ClientMessage) -> None:
         """Translate what the client sent about this call."""
@@ -100,12 +106,12 @@ class VertoLeg:
             return
         match message:
             case ClientRinging():
-                self._post(LegRinging())
+                self.post(LegRinging())
             case ClientAnswer() as answer:
                 self._receive_answer(answer)
             case ClientAttach(sdp=sdp, keeps_media=keeps_media):
                 self._keeps_media = keeps_media
-                self._post(LegAttached(self.name, sdp))
+                self.post(LegAttached(self.name, sdp))
             case ClientBye(cause=cause, custom_headers=headers):
                 self._end(cause, crossing_headers(headers))
             case SocketLost():
@@ -115,27 +121,40 @@ class VertoLeg:
 
     def _end(self, cause: Cause, headers: Crossing = ()) -> None:
         self._is_over = True
-        self._post(LegEnded(self.name, cause, headers=headers))
+        self.post(LegEnded(self.name, cause, headers=headers))
 
     def _receive_in_dialog(self, message: ClientMessage) -> None:
         match message:
             case ClientHold(is_held=is_held):
                 self._hold_requests.append(message)
-                self._post(HoldRequested(self.name, is_held))
+                self.post(HoldRequested(self.name, is_held))
             case ClientUpdateMedia(request_id, sdp):
                 self._receive_update(request_id, sdp)
             case ClientDtmf(digits):
-                self._post(DigitsDialed(self.name, digits))
+                self.post(DigitsDialed(self.name, digits))
             case ClientCandidate(candidate):
-                self._post(CandidateTrickled(self.name, candidate))
+                self.post(CandidateTrickled(self.name, candidate))
+            case ClientTransfer() | ClientReplace():
+                self._receive_transfer(message)
             case _:
                 raise ValueError(f"unknown message {type(message).__name__}")
+
+    def _receive_transfer(self, message: ClientTransfer | ClientReplace) -> None:
+        if self._transfer is not None:
+            reason = "another transfer of this call is under way"
+            self.session.reply_error(message.request_id, code=CALL_ERROR, message=reason)
+            return
+        self._transfer = message
+        if isinstance(message, ClientTransfer):
+            self.post(TransferRequested(self.name, message.destination))
+        else:
+            self.post(JoinRequested(self.name, message.other))
 
     def detach(self) -> None:
         """The client's socket is gone; it may come back."""
         if not self._is_over:
             self._is_away = True
-            self._post(LegDetached(self.name))
+            self.post(LegDetached(self.name))
 
     def come_back(self, session: ClientSession, spare: VertoCallId) -> bool:
         """The client is on another socket: whether it keeps this call.
@@ -148,20 +167,20 @@ class VertoLeg:
         self._is_away = False
         if not self._has_answered:
             self.verto_call_id = spare
-        self._post(LegReturned(self.name, self._keeps_media))
+        self.post(LegReturned(self.name, self._keeps_media))
         return self._has_answered
 
     def _receive_answer(self, answer: ClientAnswer) -> None:
         if not self._has_answered:  # a second answer changes nothing (verto-js V-83)
             self._has_answered, self._keeps_media = True, answer.keeps_media
-            self._post(LegAnswered(answer.sdp, crossing_headers(answer.custom_headers)))
+            self.post(LegAnswered(answer.sdp, crossing_headers(answer.custom_headers)))
 
     def _receive_update(self, request_id: str, sdp: Sdp) -> None:
         if self._update_request is not None:
             self.session.reply_error(request_id, code=CALL_ERROR, message="another updateMedia is under way")
             return
         self._update_request = request_id
-        self._post(LegReoffered(self.name, sdp))
+        self.post(LegReoffered(self.name, sdp))
 
     def dial(self, _target: int, offer: Sdp) -> None:
         """`telnyx_rtc.invite`: the client rings."""
@@ -200,7 +219,7 @@ class VertoLeg:
 
     def attach(self, sdp: Sdp) -> None:
         """`telnyx_rtc.attach`: to the client every call that it takes up again comes from the far end."""
-        far, near = (self._callee, self._caller) if self.name is LegName.A else (self._caller, self._callee)
+        far, near = (self._callee, self._caller) if self._has_called else (self._caller, self._callee)
         self.session.send_attach(
             self.verto_call_id,
             sdp=sdp,
@@ -220,6 +239,7 @@ class VertoLeg:
         self._is_over = True
         holds = [request.request_id for request in self._hold_requests]
         waiting = [*holds, *([] if self._update_request is None else [self._update_request])]
+        waiting += [] if self._transfer is None else [self._transfer.request_id]
         for request_id in waiting:
             self.session.reply_error(request_id, code=CALL_ERROR, message="the call has ended")
         if self._is_invited:
@@ -254,3 +274,34 @@ class VertoLeg:
     def reinvite(self, sdp: Sdp) -> None:
         """A client cannot be offered anything within a call (verto-js 6.3)."""
         raise ValueError("a client takes no re-INVITE")
+
+    def accept_transfer(self) -> None:
+        """The result of transfer or replace."""
+        request, self._transfer = self._transfer, None
+        match request:
+            case ClientTransfer(request_id, destination):
+                details = {"destination": destination}
+                self.session.reply_transfer(request_id, self.verto_call_id, action="transfer", details=details)
+            case ClientReplace(request_id, other):
+                details = {"replaceCallID": other}
+                self.session.reply_transfer(request_id, self.verto_call_id, action="replace", details=details)
+            case None:
+                return
+
+    def refuse_transfer(self, cause: Cause, reason: str) -> None:
+        """The error of transfer or replace."""
+        request, self._transfer = self._transfer, None
+        if request is not None:
+            data = {"cause": cause.name}
+            self.session.reply_error(request.request_id, code=CALL_ERROR, message=reason, data=data)
+
+    def report_transfer(self, sip_status: int, sip_reason: str) -> None:
+        """A client that transfers has left; there is nobody to tell."""
+
+    def show(self, party: Party) -> None:
+        """`telnyx_rtc.display`; an attach names the new far end as well."""
+        if self._has_called:
+            self._callee = party
+        else:
+            self._caller = party
+        self.session.send_display(self.verto_call_id, name=party.name, number=party.number)

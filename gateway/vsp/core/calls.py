@@ -17,15 +17,17 @@ from gateway.vsp.control import (
     ClientCandidate,
     ClientHold,
     ClientMessage,
+    ClientReplace,
     ClientRinging,
     ClientText,
+    ClientTransfer,
     ClientUpdateMedia,
     Headers,
     Invite,
 )
 from gateway.vsp.core.errors import CALL_ERROR
 from gateway.vsp.core.jsonrpc import Json, Outgoing, RequestId, RequestRef
-from gateway.vsp.core.messages import CallContent, CallRequest, HoldAction, RingingAck, UpdateMedia
+from gateway.vsp.core.messages import CallContent, CallRequest, HoldAction, Replace, RingingAck, Transfer, UpdateMedia
 
 MAX_WAITING: Final = 32
 """Requests of one session that may wait for call control at once."""
@@ -183,7 +185,7 @@ class CallTable:
                 self._outgoing.result(ref, self._bye_result(request.verto_call_id, bye.cause))
                 self._end(call)
                 return [CallMessaged(call.verto_call_id, _without_echo(bye, call))]
-            case HoldAction() | UpdateMedia() as change:
+            case HoldAction() | UpdateMedia() | Transfer() | Replace() as change:
                 return self._defer(ref, request, call, change, now)
             case RingingAck():
                 self._outgoing.result(ref, self._call_result(request.verto_call_id))
@@ -220,21 +222,37 @@ class CallTable:
                 self._outgoing.error(ref, CALL_ERROR, "no such call", {"callID": request.verto_call_id})
 
     def _defer(
-        self, ref: RequestRef, request: CallRequest, call: _LiveCall, change: HoldAction | UpdateMedia, now: float
+        self,
+        ref: RequestRef,
+        request: CallRequest,
+        call: _LiveCall,
+        change: HoldAction | UpdateMedia | Transfer | Replace,
+        now: float,
     ) -> list[CallEvent]:
         if len(self._waiting) >= MAX_WAITING:
             self._outgoing.error(ref, CALL_ERROR, "too many requests wait")
             return []
         self._last_token += 1
         token = f"{self._outgoing.voice_sdk_id}/{self._last_token}"  # of this socket alone
+        message = self._change(token, change)
+        if message is None:
+            self._outgoing.error(ref, CALL_ERROR, "replaceCallID names no call of this session")
+            return []
         deadline = now + self._limits.request_timeout
         self._waiting[token] = _Waiting(ref, call.verto_call_id, request.verto_call_id, deadline)
-        message: ClientMessage = (
-            ClientHold(token, change.is_held)
-            if isinstance(change, HoldAction)
-            else ClientUpdateMedia(token, change.sdp, change.is_trickle)
-        )
         return [CallMessaged(call.verto_call_id, message)]
+
+    def _change(self, token: str, change: HoldAction | UpdateMedia | Transfer | Replace) -> ClientMessage | None:
+        match change:
+            case HoldAction():
+                return ClientHold(token, change.is_held)
+            case UpdateMedia(sdp, is_trickle):
+                return ClientUpdateMedia(token, sdp, is_trickle)
+            case Transfer(destination):
+                return ClientTransfer(token, destination)
+            case Replace(other):
+                found = self._live.get(other.lower())
+                return None if found is None else ClientReplace(token, found.verto_call_id)
 
     # ---- from call control
 
@@ -367,6 +385,12 @@ class CallTable:
         state = "held" if self._live[waiting.verto_call_id.lower()].is_held else "active"
         result = self._call_result(waiting.spelled, action="updateMedia", sdp=sdp, holdState=state)
         self._outgoing.result(waiting.ref, result)
+
+    def reply_transfer(self, token: str, *, action: str, details: Mapping[str, str]) -> None:
+        """The result of a transfer or replace."""
+        waiting = self._waiting.pop(token, None)
+        if waiting is not None:
+            self._outgoing.result(waiting.ref, self._call_result(waiting.spelled, action=action, **details))
 
     def reply_error(self, token: str, *, code: int, message: str, data: Mapping[str, str] | None = None) -> None:
         """The error of a request that waits."""

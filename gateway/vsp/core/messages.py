@@ -106,6 +106,20 @@ class UpdateMedia:
 
 
 @dataclass(frozen=True, slots=True)
+class Transfer:
+    """`telnyx_rtc.modify` with `transfer`: connect my far end with `destination` and let me go."""
+
+    destination: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """`telnyx_rtc.modify` with `replace`: connect the far ends of my two calls and let me go."""
+
+    other: VertoCallId
+
+
+@dataclass(frozen=True, slots=True)
 class RingingAck:
     """`telnyx_rtc.ringing_ack`, which iOS applications may send."""
 
@@ -119,6 +133,8 @@ CallContent = (
     | ClientText
     | HoldAction
     | UpdateMedia
+    | Transfer
+    | Replace
     | RingingAck
 )
 
@@ -312,12 +328,25 @@ def _modify(params: Fields) -> Body:
     action = params.text("action") or ""
     if action == "updateMedia":
         return CallRequest(call_id, UpdateMedia(params.sdp(), _is_trickle(params)))
+    if action == "transfer":
+        return CallRequest(call_id, Transfer(_wanted(params, "destination")))
+    if action == "replace":
+        return CallRequest(call_id, Replace(VertoCallId(_wanted(params, "replaceCallID", "replaceCallId"))))
     try:
         return CallRequest(call_id, HoldAction(action))
     except ValueError:
-        raise params.refuse(
-            f'action "{action}" is not supported; use hold, unhold, toggleHold or updateMedia'
-        ) from None
+        raise params.refuse(f'action "{action}" is not one of {", ".join(_ACTIONS)}') from None
+
+
+_ACTIONS: Final = (*(action.value for action in HoldAction), "updateMedia", "transfer", "replace")
+
+
+def _wanted(params: Fields, *names: str) -> str:
+    """A text that must be there, at the top level or in `dialogParams`."""
+    value = (params.text(*names) or params.section("dialogParams").text(*names) or "").strip()
+    if not value:
+        raise params.refuse(f"{names[0]} is missing")
+    return value
 
 
 def _info(params: Fields) -> Body:
@@ -396,8 +425,10 @@ __all__ = [
     "NotSupported",
     "Ping",
     "ReadyBody",
+    "Replace",
     "RingingAck",
     "Subscribe",
+    "Transfer",
     "Unknown",
     "UpdateMedia",
     "parse",

@@ -101,7 +101,7 @@ async def test_calls_left_open_by_a_crash_are_closed_once_and_ended_ones_are_not
 
     orphan, complete = await calls.get(initiated(1).call_id), await calls.get(initiated(2).call_id)
     assert closed == 1
-    assert (orphan.ended_at, orphan.cause, orphan.cause_code) == (later, "SYSTEM_SHUTDOWN", 506)
+    assert (orphan.ended_at, orphan.cause, orphan.cause_code) == (later, "SYSTEM_SHUTDOWN", 501)
     assert orphan.duration_s is None
     assert (complete.ended_at, complete.cause) == (NOON, "NORMAL_CLEARING")
     assert await calls.close_orphans(later) == 0

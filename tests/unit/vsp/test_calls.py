@@ -12,8 +12,10 @@ from gateway.vsp.control import (
     ClientCandidate,
     ClientDtmf,
     ClientHold,
+    ClientReplace,
     ClientRinging,
     ClientText,
+    ClientTransfer,
     ClientUpdateMedia,
 )
 from gateway.vsp.core.calls import CallMessaged, CallRequested
@@ -530,7 +532,7 @@ def test_v99_modify_of_an_unknown_call_is_refused_at_once() -> None:
     assert talk.ask("telnyx_rtc.modify", about("nobody", action="hold"))["error"]["code"] == -32002
 
 
-@pytest.mark.parametrize("action", ["transfer", "replace", "videoRefresh", "", None, 5])
+@pytest.mark.parametrize("action", ["videoRefresh", "", None, 5])
 def test_another_action_of_modify_is_refused_with_those_that_work(action: object) -> None:
     talk = Conversation().log_in().call()
 
@@ -538,6 +540,51 @@ def test_another_action_of_modify_is_refused_with_those_that_work(action: object
 
     assert answer["error"]["code"] == -32002
     assert "toggleHold" in answer["error"]["message"]
+
+
+def test_transfer_is_answered_with_its_destination_and_then_the_call_ends() -> None:
+    talk = Conversation().log_in().call()
+    request_id = talk.say("telnyx_rtc.modify", about("call-1", action="transfer", destination=" +12025550100 "))
+    (event,) = talk.take_events()
+    assert isinstance(event, CallMessaged)
+    message = event.message
+    assert isinstance(message, ClientTransfer)
+    assert message.destination == "+12025550100"
+
+    talk.session.calls.reply_transfer(message.request_id, action="transfer", details={"destination": "+12025550100"})
+    talk.session.calls.reply_transfer(message.request_id, action="transfer", details={})
+
+    (answer,) = talk.heard()
+    assert answer["id"] == request_id
+    assert answer["result"] == {
+        "callID": "call-1", "action": "transfer", "destination": "+12025550100", "sessid": "sess-1"
+    }  # fmt: skip
+
+
+def test_replace_names_the_other_call_as_it_is_known() -> None:
+    talk = Conversation().log_in().call("call-1").call("Call-2")
+    talk.say("telnyx_rtc.modify", about("call-1", action="replace", replaceCallID="CALL-2"))
+
+    (event,) = talk.take_events()
+    assert isinstance(event, CallMessaged)
+    assert isinstance(event.message, ClientReplace)
+    assert event.message.other == "Call-2"
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"action": "transfer"},
+        {"action": "transfer", "destination": "  "},
+        {"action": "transfer", "destination": {"number": 1}},
+        {"action": "replace"},
+        {"action": "replace", "replaceCallID": "nobody"},
+    ],
+)
+def test_transfer_to_nowhere_is_refused_at_once(params: dict[str, object]) -> None:
+    talk = Conversation().log_in().call()
+
+    assert talk.ask("telnyx_rtc.modify", about("call-1", **params))["error"]["code"] == -32002
 
 
 def test_a_modify_that_call_control_leaves_waiting_gets_an_error_before_the_sdk_gives_up() -> None:
