@@ -45,7 +45,7 @@ class HttpSettings:
     one in `X-Forwarded-For`. Never switch it on without one: anybody could choose their address."""
 
     max_body_size: int = 4 * 1024 * 1024
-    """Largest request body in bytes. The SDKs' call reports have up to 2 MB."""
+    """Largest request body in bytes. The uploads of the SDKs have limits of their own, in `[reports]`."""
 
     max_connections: int = 8192
     """Open TCP connections over all listeners; further ones are closed at once."""

@@ -74,6 +74,11 @@ class Uploads:
         self._places = asyncio.Semaphore(settings.max_uploads)
         self._by_session: dict[str, int] = {}
 
+    @property
+    def under_way(self) -> int:
+        """Uploads that are taken or wait for a place."""
+        return sum(self._by_session.values())
+
     def routes(self) -> list[web.RouteDef]:
         """For `app.add_routes`."""
         report = _Kind("report", self._settings.max_report_size, documents.call_report)

@@ -285,6 +285,55 @@ async def test_a_body_that_breaks_off_leaves_nothing_behind(gateway: Running, tm
     assert not any("request_failed" in line for line in log.lines)
 
 
+@asynccontextmanager
+async def half_an_upload(gateway: Running, report_id: str) -> AsyncIterator[asyncio.StreamReader]:
+    """A report whose body does not come."""
+    host, _, port = gateway.http.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers(report_id).items())
+    writer.write(f"POST /call_report HTTP/1.1\r\nHost: x\r\n{head}Content-Length: 100\r\n\r\n{{".encode())
+    await writer.drain()
+    try:
+        yield reader
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_body_that_does_not_come_gives_its_place_back(tmp_path: Path) -> None:
+    settings = {"reports": {"upload_timeout": 0.1, "max_uploads": 1}}
+    async with running(tmp_path, settings) as gateway, logged_in(gateway) as (_, report_id):
+        async with half_an_upload(gateway, report_id) as reader, asyncio.timeout(10):
+            line = await reader.readline()
+        status, _, _ = await post(gateway, {}, headers(report_id))
+
+    assert line.startswith(b"HTTP/1.1 408")
+    assert status == 200
+
+
+async def test_uploads_at_the_same_time_are_bounded_in_all_and_for_each_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.reports.uploads.WAIT_FOR_A_PLACE", 0.05)
+    monkeypatch.setattr("gateway.reports.uploads.MAX_UPLOADS_OF_A_SESSION", 2)
+    async with (
+        running(tmp_path, {"reports": {"max_uploads": 3}}) as gateway,
+        logged_in(gateway) as (_, one),
+        logged_in(gateway) as (_, other),
+        AsyncExitStack() as halves,
+    ):
+        uploads = gateway.gateway.reports._uploads
+        for count, report_id in enumerate((one, one, other), 1):
+            await halves.enter_async_context(half_an_upload(gateway, report_id))
+            while uploads.under_way < count:
+                await post(gateway, {}, {})  # a round trip, so that the gateway has read what came before it
+        same_session = await post(gateway, {}, headers(one))
+        other_session = await post(gateway, {}, headers(other))
+
+    assert (same_session[0], same_session[1]) == (503, "too many uploads of this session at once")
+    assert (other_session[0], other_session[1]) == (503, "too many uploads at once")
+
+
 async def test_who_has_no_id_is_answered_before_the_body_is_read(gateway: Running) -> None:
     host, _, port = gateway.http.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
