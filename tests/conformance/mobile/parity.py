@@ -63,6 +63,7 @@ FIELDS: Final[Mapping[str, Word]] = {
     "info:dialogParams.caller_id_number": _SAME_PARTY,
     "attach:dialogParams.custom_headers": Word("ignored", "the call has its headers"),
     "info:dialogParams.custom_headers": Word("ignored", "digits have no headers"),
+    "answered_device_token": YES,
     "action": YES,
     "cause": YES,
     "causeCode": YES,
@@ -158,7 +159,7 @@ def _bodies(dialect: Dialect) -> Iterator[tuple[str, Message]]:
         "s", "c", "n", "v=0", is_trickle=True, headers=_HEADERS, preferred_codecs=[_CODEC]
     )  # fmt: skip
     yield "invite", offer
-    yield "answer", dialect.answer_params("s", "c", "v=0", headers=_HEADERS)
+    yield "answer", dialect.answer_params("s", "c", "v=0", headers=_HEADERS, device_token="t")
     yield "attach", dialect.attach_params("s", "c", "v=0")
     yield "bye", dialect.bye_params("s", "c", ("NORMAL_CLEARING", 16))
     yield "modify", dialect.modify_params("s", "c", "hold")

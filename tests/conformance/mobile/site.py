@@ -10,7 +10,7 @@ from typing import Final
 from gateway.domain.ids import Sdp
 from tests.harness.gateway import PASSWORD, Running
 from tests.harness.mobile.client import DEADLINE, MobileClient, dialed
-from tests.harness.mobile.dialect import Login
+from tests.harness.mobile.dialect import Login, Message
 from tests.harness.mobile.sdk import Sdk
 from tests.wire.media import sound
 from tests.wire.media.browser import CODEC_LINES, Browser
@@ -84,9 +84,7 @@ class Site:
 
     async def token(self, user: str) -> str:
         """A token of a credential of that user's connection."""
-        provisioning = self.gateway.gateway.provisioning
-        made = await provisioning.add_credential(self.connections[user], name="phone")
-        return await provisioning.create_token(made.credential.credential_id, ttl=600)
+        return (await self.token_and_name(user))[0]
 
     @asynccontextmanager
     async def dialed(self, sdk: Sdk, query: str = "", *, session_id: str | None = None) -> AsyncIterator[MobileClient]:
@@ -119,9 +117,38 @@ class Site:
 
     async def lab_call(self, client: MobileClient, scenario: str = "silence") -> str:
         """Have the lab call that client; returns the lab's id of the call."""
-        body = {"to": client.username, "from": CALLER, "scenario": scenario}
+        return await self.call_user(client.username, scenario)
+
+    async def call_user(self, user: str, scenario: str = "silence") -> str:
+        """Have the lab call whoever is there of that user; returns the lab's id of the call."""
+        body = {"to": user, "from": CALLER, "scenario": scenario}
         lab_call: str = (await self.gateway.post("/_lab/calls", body))["data"]["id"]
         return lab_call
+
+    async def hang_up(self, lab_call: str) -> None:
+        """Have the lab end that call; returns when it is over on both sides."""
+        await self.gateway.delete(f"/_lab/calls/{lab_call}")
+        await self.lab_end(lab_call)
+
+    async def lab_end(self, lab_call: str) -> Message:
+        """The lab's record of that call once it has ended."""
+        async with asyncio.timeout(DEADLINE):
+            while (record := (await self.gateway.get(f"/_lab/calls/{lab_call}"))["data"])["state"] != "ended":
+                pass
+        found: Message = record
+        return found
+
+    async def sessions(self) -> list[Message]:
+        """The sessions as the gateway shows them."""
+        found: list[Message] = (await self.gateway.get("/v2/gateway/sessions"))["data"]
+        return found
+
+    async def token_and_name(self, user: str) -> tuple[str, str]:
+        """A token of a credential of that user's connection, and the credential's own user name."""
+        provisioning = self.gateway.gateway.provisioning
+        made = await provisioning.add_credential(self.connections[user], name="phone")
+        token = await provisioning.create_token(made.credential.credential_id, ttl=600)
+        return token, made.credential.sip_username
 
     async def lab_hears(self, lab_call: str, *, digits: str) -> None:
         """Return when the lab has heard those digits on that call of its."""

@@ -241,9 +241,11 @@ class MobileClient:
         await self.request("telnyx_rtc.invite", params)
         return call_id
 
-    async def answer(self, call_id: str, sdp: str, *, headers: Headers = ()) -> Message:
+    async def answer(
+        self, call_id: str, sdp: str, *, headers: Headers = (), device_token: str | None = None
+    ) -> Message:
         """Answer an inbound call."""
-        params = self.dialect.answer_params(self.session_id, call_id, sdp, headers=headers)
+        params = self.dialect.answer_params(self.session_id, call_id, sdp, headers=headers, device_token=device_token)
         return await self.request("telnyx_rtc.answer", params)
 
     async def attach(self, call_id: str, sdp: str) -> Message:

@@ -129,10 +129,20 @@ class Dialect:
             **({"trickle": True} if is_trickle else {}),
         }
 
-    def answer_params(self, session_id: str | None, call_id: str, sdp: str, *, headers: Headers = ()) -> Message:
-        """`telnyx_rtc.answer`."""
+    def answer_params(
+        self,
+        session_id: str | None,
+        call_id: str,
+        sdp: str,
+        *,
+        headers: Headers = (),
+        device_token: str | None = None,
+    ) -> Message:
+        """`telnyx_rtc.answer`; `device_token` is the one that needs no push about it (4.6)."""
         dialog = self.dialog(call_id, headers)
-        return {self.session_key: session_id, "sdp": sdp, "dialogParams": dialog, "User-Agent": self.agent()}
+        device = {} if device_token is None else {"answered_device_token": device_token}
+        agent = {"User-Agent": self.agent()}
+        return {self.session_key: session_id, "sdp": sdp, "dialogParams": dialog, **agent, **device}
 
     def attach_params(self, session_id: str | None, call_id: str, sdp: str) -> Message:
         """`telnyx_rtc.attach`, the answer to an attach of the server's."""

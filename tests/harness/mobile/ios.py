@@ -53,8 +53,16 @@ class IosDialect(Dialect):
             "push_notification_environment": login.environment,
         }
 
-    def answer_params(self, session_id: str | None, call_id: str, sdp: str, *, headers: Headers = ()) -> Message:
-        params = super().answer_params(session_id, call_id, sdp, headers=headers)
+    def answer_params(
+        self,
+        session_id: str | None,
+        call_id: str,
+        sdp: str,
+        *,
+        headers: Headers = (),
+        device_token: str | None = None,
+    ) -> Message:
+        params = super().answer_params(session_id, call_id, sdp, headers=headers, device_token=device_token)
         params["dialogParams"]["remote_caller_id_name"] = "Outbound Call"
         return params
 
