@@ -24,6 +24,9 @@ LATER: Final[Mapping[str, str]] = {
     "V-54": "no push is delivered yet, so that none can be suppressed; the flag is read and kept",
     "V-120": "only an assistant calls functions",
     "V-121": "only an assistant waits for the output of a function that it called",
+    "M-58": "there is no call control, and so no telnyx_call_control_id; the member is absent, never null",
+    "M-74": "only an assistant speaks in deltas; the scripted clients are ready to read them",
+    "M-75": "only an assistant has widget settings",
 }
 """Behaviour and why no test shows it yet."""
 
