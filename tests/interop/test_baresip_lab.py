@@ -82,7 +82,7 @@ async def test_phone_hears_its_own_tone_at_the_echo_number(lab: LabTrunk, tmp_pa
         ("+12025550102", "486 Busy Here"),
         ("+12025550103", "603 Decline"),
         ("+12025550105", "404 Not Found"),
-        ("+12025550109", "501 Lab Number Not Built Yet"),
+        ("+12025550115", "488 Media Encryption Required B3"),
         ("+12025550114", "480 Temporarily Unavailable"),
         ("nobody", "404 No Such Lab Number"),
     ],
