@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.lab.calls import CallState, LabCall
+from gateway.lab.calls import CallState, EndedBy, LabCall
 from gateway.lab.rtp_stream import NOTES
 from gateway.media.core.rtp import RtpPacket
 from tests.harness.gateway import Running, running
@@ -105,6 +105,24 @@ async def test_far_end_that_changes_its_codec_makes_no_jump_towards_the_client(g
         assert_unbroken(heard)
         assert lab_call(gateway).reinvite_status == 200
         await alice.hang_up(call)
+
+
+async def test_far_end_that_refers_hangs_up_once_the_client_talks_to_the_other_number(gateway: Running) -> None:
+    async with phone(gateway, codecs=["PCMU"]) as alice:
+        call = await alice.call("+12025550111")
+        await alice.until_answered(call)
+        referring = lab_call(gateway)
+
+        with speaking(alice, call, 700.0):
+            async with asyncio.timeout(15):
+                await referring.over.wait()
+            heard = await hears_any(alice, call, [700.0])
+
+        assert (referring.refer_status, referring.ended_by) == (200, EndedBy.LAB)
+        assert (lab_call(gateway).facts.scenario, lab_call(gateway).state) == ("echo", CallState.ANSWERED)
+        assert_unbroken(heard, slack_ticks=2 * 8000)  # V-103: no pause of 3 s
+        await alice.hang_up(call)
+        await lab_call(gateway).over.wait()
 
 
 async def test_overloaded_far_end_takes_the_second_call_of_a_minute(tmp_path: Path) -> None:
