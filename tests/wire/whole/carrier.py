@@ -1,0 +1,85 @@
+"""A trunk that does what a test says: a SIP user agent with the media of each of its calls."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+from gateway.domain.ids import Sdp
+from gateway.sip.call import Answered, Confirmed, Replaces, SipCallEvent, Target
+from tests.harness.gateway import Running
+from tests.wire.media import sound
+from tests.wire.media.trunk import Trunk
+from tests.wire.sip.agents import PATIENCE, Agent, Ear, Inbound, Outbound
+
+
+@dataclass
+class Line:
+    """One call of the carrier: its signalling and its sound."""
+
+    leg: Inbound | Outbound
+    media: Trunk
+
+    async def until(self, kind: type[SipCallEvent]) -> SipCallEvent:
+        """The next event of that kind; others are passed over."""
+        async with asyncio.timeout(PATIENCE):
+            while not isinstance(event := await self.leg.ear.events.get(), kind):
+                pass
+        return event
+
+    @contextmanager
+    def speaking(self, frequency: float) -> Iterator[None]:
+        with sound.speaking(self.media.send, "PCMU", frequency, payload_type=0, ssrc=self.media.ssrc):
+            yield
+
+    async def hears(self, frequency: float, *, patience: int = 10) -> bool:
+        """Whether half a second of that tone comes within `patience` half seconds."""
+        for _ in range(patience):
+            async with asyncio.timeout(PATIENCE):
+                packets = [await self.media.packet() for _ in range(25)]
+            if sound.is_tone(sound.heard("PCMU", packets), frequency, rate=8000):
+                return True
+        return False
+
+
+class Carrier:
+    """The far side of the gateway's only trunk."""
+
+    def __init__(self, agent: Agent, gateway: Running, media: AsyncExitStack) -> None:
+        self._agent, self._gateway, self._media = agent, gateway, media
+
+    async def _trunk(self) -> Trunk:
+        trunk = await Trunk(codecs=("PCMU",)).open()
+        self._media.push_async_callback(trunk.close)
+        return trunk
+
+    async def answers(self) -> Line:
+        """Take the next call of the gateway."""
+        media, inbound = await self._trunk(), await self._agent.gets_call()
+        assert inbound.call.offer is not None
+        media.use(inbound.call.offer)
+        inbound.call.answer(media.describe())
+        line = Line(inbound, media)
+        await line.until(Confirmed)
+        return line
+
+    async def calls(self, user: str, *, replaces: Replaces | None = None) -> Line:
+        """Call a user of the gateway; the line is answered once `until_answered` returns."""
+        media, ear = await self._trunk(), Ear()
+        target = Target(
+            uri=f"sip:{user}@{self._gateway.sip('udp')}", from_uri="sip:+12025550177@127.0.0.1", replaces=replaces
+        )
+        return Line(Outbound(self._agent.agent.invite(target, media.describe(), ear), ear), media)
+
+    async def until_answered(self, line: Line) -> None:
+        """The gateway's 200, and its description taken."""
+        answered = await line.until(Answered)
+        assert isinstance(answered, Answered) and answered.sdp is not None
+        line.media.use(Sdp(answered.sdp))
+
+
+@asynccontextmanager
+async def carrier(agent: Agent, gateway: Running) -> AsyncIterator[Carrier]:
+    """The carrier of a gateway whose trunk is that agent."""
+    async with AsyncExitStack() as media:
+        yield Carrier(agent, gateway, media)
