@@ -255,7 +255,7 @@ class Transfers:
         """Take one event; late ones are absorbed, but a leg that comes too late must not stay."""
         current = self._current
         if current is None:
-            return [DeclineLeg()] if isinstance(event, LegGiven) else []
+            return self._turn_away(event)
         match event:
             case OfTarget(news):
                 return self._hear(current, news, now)
@@ -267,6 +267,16 @@ class Transfers:
                 return self._join(current, event, now)
             case _:
                 return self._advance(current, event, now)
+
+    def _turn_away(self, event: TransferEvent) -> list[Action]:
+        """Somebody comes to a transfer that is over."""
+        match event:
+            case LegGiven():
+                return [DeclineLeg()]
+            case TargetRouted():
+                return [DropTarget(NORMAL_CLEARING)]
+            case _:
+                return []
 
     def _advance(
         self,
@@ -292,6 +302,8 @@ class Transfers:
                 return self._complete(current, now)
             case Step.CONNECTING, TargetAnswerReady(sdp, is_offer):
                 return [AnswerTarget(sdp), *([] if is_offer else self._complete(current, now))]
+            case _, TargetRouted() if not current.has_target:
+                return self._turn_away(event)  # it was looked for by a transfer before this one
             case _:
                 return []
 
