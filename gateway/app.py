@@ -31,6 +31,7 @@ from gateway.domain.identity import Identity
 from gateway.http.listeners import HttpServer
 from gateway.lab.api import LabApi
 from gateway.lab.numbers import look_up as find_magic_number
+from gateway.lab.pushes import PushLog
 from gateway.lab.trunk import LabTrunk
 from gateway.media.engines.aiortc_engine import AiortcEngine
 from gateway.observability import logging as logs
@@ -109,7 +110,7 @@ class Gateway:
         self._stack.push_async_callback(self.engine.stop)
         lab = self.lab = await enter(self._lab())
         self._build_sip(lab)
-        self.registry = SessionRegistry()
+        self.registry, self.pushes = SessionRegistry(), PushLog()
         self.reports = await enter(Reports(config.reports))
         await enter(self._call_control())
         await enter(self._http(calls, lab, metrics_url))
@@ -201,12 +202,15 @@ class Gateway:
                 find_connection_of_number=self._connection_of_number,
                 find_client_of_connection=self.registry.find_by_connection,
                 is_magic_number=lambda user: find_magic_number(user) is not None,
+                ring_group=self.registry.ring_group,
+                devices=self.devices if self.config.lab.enabled else None,
             ),
             invite=self.agent.invite,
             find_replaced=self.agent.find_replaced,
             domain=config.sip.domain,
             trunk_codecs={trunk.name: trunk.codecs for trunk in self.trunks}.__getitem__,
             attach_timeout=config.verto.attach_timeout,
+            pushes=self.pushes if config.lab.enabled else None,
             listeners=[CallMeasures().take, self.recorder.record],
         )
         async with self.directory:
@@ -235,7 +239,7 @@ class Gateway:
         guard = Guard(self.keys)
         feed = LiveFeed(self.directory, self.registry)
         views = Views(calls=self.directory, records=calls, sessions=self.registry, info=self._info)
-        lab_routes = [] if lab is None else LabApi(lab.switchboard, guard.allows, self.registry).routes()
+        lab_routes = [] if lab is None else LabApi(lab.switchboard, guard.allows, self.registry, self.pushes).routes()
         own_routes = [
             *api_routes(views, feed),
             *report_routes(views, feed, self.reports.archive),

@@ -53,6 +53,7 @@ def session_json(session: SessionSnapshot) -> dict[str, object]:
         "user_agent": session.user_agent,
         "calls": session.calls,
         "user_variables": dict(session.user_variables),
+        "target_id": session.target_id,
     }
 
 

@@ -28,6 +28,7 @@ RefusalCode = Literal[
     "anonymous_login_off",
     "unknown_target",
     "too_many_visitors",
+    "too_many_sessions",
 ]
 
 _USERNAME: Final = re.compile(r"[A-Za-z0-9_.+-]{1,64}")

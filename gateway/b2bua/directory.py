@@ -6,15 +6,18 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final, Protocol
 
 from gateway.b2bua.core.call import ATTACH_TIMEOUT, State
 from gateway.b2bua.core.events import HangupRequested
 from gateway.b2bua.headers import crossing_headers
-from gateway.b2bua.legs.base import Leg, Party
+from gateway.b2bua.legs.base import Leg, Party, Post
+from gateway.b2bua.legs.fork import Fork
 from gateway.b2bua.legs.sip import CallerLeg, FindReplaced, InviteFunction, TrunkLeg
 from gateway.b2bua.legs.verto import TelnyxIds, VertoLeg
-from gateway.b2bua.routing import Refused, Route, ToClient, ToTrunks
+from gateway.b2bua.lobby import Lobby
+from gateway.b2bua.routing import Refused, Route, ToClient, ToTrunks, ToUser
 from gateway.b2bua.runner import CallRunner, Legs
 from gateway.b2bua.seats import Door
 from gateway.b2bua.settings import CallSettings
@@ -29,6 +32,7 @@ from gateway.domain.causes import (
 )
 from gateway.domain.facts import CallInitiated, CallRouted, Fact
 from gateway.domain.ids import CallId, Direction, LegName, SessionId, SipCallId, VertoCallId
+from gateway.domain.push import PushSender
 from gateway.media.engine import LegStats, MediaEngine
 from gateway.observability.clock import utc_now
 from gateway.observability.logging import get_logger
@@ -100,6 +104,7 @@ class CallDirectory:
         trunk_codecs: Callable[[str], tuple[str, ...]],
         find_replaced: FindReplaced = lambda replaces: None,
         attach_timeout: float = ATTACH_TIMEOUT,
+        pushes: PushSender | None = None,
         listeners: Iterable[Listener] = (),
     ) -> None:
         """
@@ -109,7 +114,9 @@ class CallDirectory:
             trunk_codecs: the allowed codecs of a trunk by name.
             find_replaced: `sip.ua.UserAgent.find_replaced`.
             attach_timeout: see `[verto] attach_timeout`.
+            pushes: delivers pushes; without it no call waits for a device.
         """
+        self._lobby = Lobby(sender=pushes, push_wait=settings.push_wait)
         self._settings, self._engine, self._router, self._invite = settings, engine, router, invite
         self._domain, self._trunk_codecs, self._attach_timeout = domain, trunk_codecs, attach_timeout
         self._find_replaced = find_replaced
@@ -238,6 +245,18 @@ class CallDirectory:
         for leg in self._calls[call_id].verto_legs.values():
             if leg is not sender:
                 leg.session.send_text(leg.verto_call_id, text)
+
+    def client_arrived(self, session: ClientSession, *, is_mobile: bool, is_late: bool) -> None:
+        """Ring it with what waits for its user."""
+        self._lobby.arrived(session, is_mobile=is_mobile, is_late=is_late)
+
+    def push_declined(self, session: ClientSession) -> None:
+        """Its user declined the pushed call."""
+        self._lobby.declined(session.identity.username)
+
+    def has_called(self, session_id: SessionId) -> bool:
+        """Whether a call that we made to that session is alive."""
+        return any(owner == session_id and leg.was_called for (owner, _), (_, leg) in self._by_verto.items())
 
     def session_lost(self, session_id: SessionId) -> None:
         """End what that client has left behind."""
@@ -368,15 +387,14 @@ class CallDirectory:
     def _leg_b(self, route: Route, entry: _Entry, *, caller: Party, headers: tuple[tuple[str, str], ...]) -> Leg:
         assert not isinstance(route, Refused)
         runner = entry.runner
-        if isinstance(route, ToClient) and runner.direction is Direction.OUTBOUND:
+        if isinstance(route, ToClient | ToUser) and runner.direction is Direction.OUTBOUND:
             runner.direction = Direction.INTERNAL
             self._tell(CallRouted(call_id=runner.call_id, at=utc_now()))
         leg = self.make_leg(
             LegName.B, route, call_id=runner.call_id, caller=caller, headers=headers, post=runner.door()
         )
-        if isinstance(leg, VertoLeg) and entry.session_id is None:
-            entry.session_id, entry.verto_call_id = leg.session.session_id, leg.verto_call_id
-            entry.connection_id = leg.session.identity.connection_id
+        if isinstance(leg, VertoLeg):
+            self._name(entry, leg)
         return leg
 
     # ---- for transfers (`transfer_desk.Calls`)
@@ -384,7 +402,7 @@ class CallDirectory:
     def make_leg(
         self,
         name: LegName,
-        route: ToClient | ToTrunks,
+        route: ToClient | ToUser | ToTrunks,
         *,
         call_id: CallId,
         caller: Party,
@@ -405,12 +423,38 @@ class CallDirectory:
                 find_replaced=self._find_replaced,
                 replaces=replaces,
             )
-        session = route.session
+        verto_call_id = VertoCallId(str(uuid.uuid4()))
+        make = partial(self._client_leg, name, verto_call_id, call_id=call_id, caller=caller, headers=headers)
+        if isinstance(route, ToUser):
+            return self._lobby.fork(
+                name,
+                route,
+                verto_call_id,
+                caller=caller,
+                codecs=self._settings.browser_codecs,
+                make_branch=make,
+                post=post,
+                on_over=partial(self._settle, call_id),
+            )
+        return make(route.session, post)
+
+    def _client_leg(
+        self,
+        name: LegName,
+        verto_call_id: VertoCallId,
+        session: ClientSession,
+        post: Post,
+        *,
+        call_id: CallId,
+        caller: Party,
+        headers: tuple[tuple[str, str], ...],
+    ) -> VertoLeg:
+        """A leg that calls one client."""
         callee = session.identity.username
         leg = VertoLeg(
             name,
             session,
-            VertoCallId(str(uuid.uuid4())),
+            verto_call_id,
             offer=None,
             codecs=self._settings.browser_codecs,
             caller=caller,
@@ -421,6 +465,23 @@ class CallDirectory:
         )
         self._index(call_id, leg)
         return leg
+
+    def _settle(self, call_id: CallId, fork: Fork, winner: VertoLeg | None, losers: tuple[VertoLeg, ...]) -> None:
+        """Of several clients that rang one has answered, or none."""
+        entry = self._calls.get(call_id)
+        if entry is None:
+            return
+        for loser in losers:
+            self.let_go(entry.runner, loser)
+        if winner is not None:
+            entry.runner.swap(fork, winner)
+            self._name(entry, winner)
+
+    def _name(self, entry: _Entry, leg: VertoLeg) -> None:
+        """A call that no client made is shown with the client that it came to."""
+        if entry.session_id is None:
+            entry.session_id, entry.verto_call_id = leg.session.session_id, leg.verto_call_id
+            entry.connection_id = leg.session.identity.connection_id
 
     def _index(self, call_id: CallId, leg: VertoLeg) -> None:
         key = (leg.session.session_id, leg.verto_call_id)

@@ -7,7 +7,7 @@ number; a number assigned to a connection whose client is registered; the trunks
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import unquote
 
 from gateway.domain.causes import (
@@ -18,6 +18,7 @@ from gateway.domain.causes import (
     Cause,
 )
 from gateway.domain.identity import Identity
+from gateway.domain.push import Device
 from gateway.vsp.control import ClientSession
 
 MAX_DESTINATION: Final = 256
@@ -68,6 +69,15 @@ class ToClient:
 
 
 @dataclass(frozen=True, slots=True)
+class ToUser:
+    """To several clients of a user at once, and to those of its devices that a push wakes up."""
+
+    username: str
+    sessions: tuple[ClientSession, ...]
+    devices: tuple[Device, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ToTrunks:
     """To these trunks, tried in order, with that user part."""
 
@@ -83,7 +93,7 @@ class Refused:
     sip_reason: str | None = None
 
 
-Route = ToClient | ToTrunks | Refused
+Route = ToClient | ToUser | ToTrunks | Refused
 
 
 def parse_destination(text: str) -> Destination | None:
@@ -108,6 +118,24 @@ def parse_destination(text: str) -> Destination | None:
     return Destination(user, host.lower() if at else None)
 
 
+class Neighbours(Protocol):
+    """`vsp.registry.RingGroup`: who rings beside one client."""
+
+    @property
+    def others(self) -> Sequence[ClientSession]: ...
+
+    @property
+    def is_pushed(self) -> bool: ...
+
+
+class PushDevices(Protocol):
+    """`store.devices.Devices`."""
+
+    async def of_user(self, username: str) -> tuple[Device, ...]: ...
+
+    async def of_connection(self, connection_id: str) -> tuple[Device, ...]: ...
+
+
 class Router:
     """Turns identity and destination into a `Route`; a refusal is a value."""
 
@@ -120,6 +148,8 @@ class Router:
         find_connection_of_number: Callable[[str], Awaitable[str | None]],
         find_client_of_connection: Callable[[str], ClientSession | None],
         is_magic_number: Callable[[str], bool],
+        ring_group: Callable[[ClientSession], Neighbours] | None = None,
+        devices: PushDevices | None = None,
     ) -> None:
         """
         Args:
@@ -128,6 +158,8 @@ class Router:
             find_connection_of_number: the id of the connection to which an E.164 number is assigned.
             find_client_of_connection: the client that registered last with any user name of that connection.
             is_magic_number: whether the lab trunk plays a part for that number.
+            ring_group: who else rings with a client; without it nobody does.
+            devices: what can be pushed; None where nothing delivers a push.
         """
         self._domain = domain.lower()
         self._trunks = tuple(trunk for trunk in trunks if not trunk.is_lab)
@@ -136,14 +168,16 @@ class Router:
         self._find_connection_of_number = find_connection_of_number
         self._find_client_of_connection = find_client_of_connection
         self._is_magic_number = is_magic_number
+        self._ring_group, self._devices = ring_group, devices
 
     async def from_client(self, caller: Identity, text: str) -> Route:
         """Where a call of that client to that destination goes."""
         destination = parse_destination(text)
         if destination is None:
             return Refused(INVALID_NUMBER_FORMAT)
-        if (client := self._client_of(destination)) is not None:
-            return ToClient(client)
+        is_ours = destination.host is None or destination.host == self._domain
+        if is_ours and (route := await self._to_user(destination)) is not None:
+            return route
         if destination.host is not None and destination.host == self._domain and not destination.is_number:
             return Refused(SUBSCRIBER_ABSENT, "User not registered")
         return await self._by_number(destination)
@@ -154,11 +188,9 @@ class Router:
         if destination is None:
             return Refused(INVALID_NUMBER_FORMAT)
         # Trunks put our address, not our domain, into the Request-URI: the user part alone decides.
-        if (client := self._find_client(destination.user)) is not None:
-            return ToClient(client)
-        if (client := await self._client_of_number(destination)) is not None:
-            return ToClient(client)
-        return Refused(NO_ROUTE_DESTINATION)
+        if (route := await self._to_user(destination)) is not None:
+            return route
+        return await self._to_owner_of_number(destination) or Refused(NO_ROUTE_DESTINATION)
 
     async def from_refer(self, uri: str, *, may_dial_out: bool) -> Route:
         """Where a transfer leads that a trunk's far end asked for.
@@ -169,32 +201,48 @@ class Router:
         if destination is None:
             return Refused(INVALID_NUMBER_FORMAT)
         # As in `from_trunk`: what stands beside the user part is an address of ours, or of the trunk.
-        if (client := self._find_client(destination.user)) is not None:
-            return ToClient(client)
+        if (route := await self._to_user(destination)) is not None:
+            return route
         if self._lab and self._is_magic_number(destination.user):
             return ToTrunks(self._lab, destination.user)
-        if (client := await self._client_of_number(destination)) is not None:
-            return ToClient(client)
+        if (route := await self._to_owner_of_number(destination)) is not None:
+            return route
         if not may_dial_out:
             return Refused(OUTGOING_CALL_BARRED, "this gateway transfers to its own clients only")
         return await self._by_number(destination)
 
-    def _client_of(self, destination: Destination) -> ClientSession | None:
-        if destination.host is None or destination.host == self._domain:
-            return self._find_client(destination.user)
-        return None
-
-    async def _client_of_number(self, destination: Destination) -> ClientSession | None:
-        if not destination.is_number:
+    async def _to_user(self, destination: Destination) -> Route | None:
+        """To the clients or, where there are none, the devices of that user name."""
+        if (client := self._find_client(destination.user)) is not None:
+            return await self._to_clients(client)
+        if self._devices is None or destination.is_number:
             return None
-        connection_id = await self._find_connection_of_number(destination.user)
-        return None if connection_id is None else self._find_client_of_connection(connection_id)
+        devices = await self._devices.of_user(destination.user)
+        return ToUser(destination.user, (), devices) if devices else None
+
+    async def _to_clients(self, client: ClientSession) -> Route:
+        group = None if self._ring_group is None else self._ring_group(client)
+        if group is None or not group.is_pushed:
+            return ToClient(client)
+        username = client.identity.username
+        devices = () if self._devices is None else await self._devices.of_user(username)
+        return ToUser(username, (client, *group.others), devices)
+
+    async def _to_owner_of_number(self, destination: Destination) -> Route | None:
+        """To the client of the connection that has that number, or to the devices of its user name."""
+        connection_id = await self._find_connection_of_number(destination.user) if destination.is_number else None
+        if connection_id is None:
+            return None
+        if (client := self._find_client_of_connection(connection_id)) is not None:
+            return await self._to_clients(client)
+        devices = () if self._devices is None else await self._devices.of_connection(connection_id)
+        return ToUser(devices[0].username, (), devices) if devices else None
 
     async def _by_number(self, destination: Destination) -> Route:
         if self._lab and self._is_magic_number(destination.user):
             return ToTrunks(self._lab, destination.user)
-        if (client := await self._client_of_number(destination)) is not None:
-            return ToClient(client)
+        if (route := await self._to_owner_of_number(destination)) is not None:
+            return route
         if not destination.is_number or not self._trunks:
             return Refused(NO_ROUTE_DESTINATION)
         return ToTrunks(self._trunks, destination.user)

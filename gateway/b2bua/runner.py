@@ -217,6 +217,10 @@ class CallRunner:
         """The leg that has that place now."""
         return self._seats[name]
 
+    def swap(self, former: Leg, successor: Leg) -> None:
+        """One of several clients that rang has answered: it alone has their place."""
+        self._seats.swap(former, successor)
+
     def find_leg(self, is_it: Callable[[Leg], bool]) -> LegName | None:
         """The place of the leg that is meant."""
         for name in LegName:

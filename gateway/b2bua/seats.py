@@ -55,6 +55,12 @@ class Seats:
         self._legs[name] = leg
         return former
 
+    def swap(self, former: Leg, successor: Leg) -> None:
+        """Whatever place a leg has belongs to another one, which posts through the same door."""
+        self._legs = {name: successor if leg is former else leg for name, leg in self._legs.items()}
+        if self.target is former:
+            self.target = successor
+
     def keep_leaving(self, leg: Leg) -> None:
         """That leg has left its place, and has some time to hang up by itself."""
         self._leaving.append(leg)

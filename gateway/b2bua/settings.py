@@ -14,6 +14,9 @@ class CallSettings:
     ring_timeout: float = 60.0
     """Seconds that the called side may ring. The SDKs have no ring timeout of their own, so this one ends the call."""
 
+    push_wait: float = 30.0
+    """Seconds that a call waits for a mobile device which a push wakes up; never longer than `ring_timeout`."""
+
     stop_grace: float = 5.0
     """Seconds that calls may go on after the program was told to stop; then they get a BYE."""
 

@@ -6,7 +6,7 @@ from typing import Protocol
 from gateway.b2bua.legs.base import Leg, Party
 from gateway.b2bua.legs.sip import CallerLeg, SipLeg, referred_by
 from gateway.b2bua.legs.verto import VertoLeg
-from gateway.b2bua.routing import Refused, Route, ToClient, ToTrunks
+from gateway.b2bua.routing import Refused, Route, ToClient, ToTrunks, ToUser
 from gateway.b2bua.runner import CallRunner
 from gateway.b2bua.seats import Door
 from gateway.domain.causes import CALL_REJECTED
@@ -32,7 +32,7 @@ class Calls(Protocol):
     def make_leg(
         self,
         name: LegName,
-        route: ToClient | ToTrunks,
+        route: ToClient | ToUser | ToTrunks,
         *,
         call_id: CallId,
         caller: Party,
@@ -72,7 +72,7 @@ class TransferDesk:
         if self._refer == "refuse":
             return Refused(CALL_REJECTED)
         route = await self._router.from_refer(destination, may_dial_out=self._refer == "anywhere")
-        if isinstance(route, ToClient) and _foreign_replaces(transferor) is not None:
+        if isinstance(route, ToClient | ToUser) and _foreign_replaces(transferor) is not None:
             return Refused(CALL_REJECTED, "the call to be replaced is not known here")
         return route
 

@@ -52,6 +52,7 @@ ORIGINATOR_CANCEL: Final = Cause("ORIGINATOR_CANCEL", 487, 487, "Request Termina
 LOSE_RACE: Final = Cause("LOSE_RACE", 502, 487, "Request Terminated")
 BLIND_TRANSFER: Final = Cause("BLIND_TRANSFER", 600, 480, "Temporarily Unavailable")
 ATTENDED_TRANSFER: Final = Cause("ATTENDED_TRANSFER", 601, 480, "Temporarily Unavailable")
+PICKED_OFF: Final = Cause("PICKED_OFF", 805, 487, "Request Terminated")
 MEDIA_TIMEOUT: Final = Cause("MEDIA_TIMEOUT", 604, 500, "Media Timeout")
 SYSTEM_SHUTDOWN: Final = Cause("SYSTEM_SHUTDOWN", 501, 503, "Service Unavailable")
 
@@ -82,6 +83,7 @@ ALL: Final[tuple[Cause, ...]] = (
     LOSE_RACE,
     BLIND_TRANSFER,
     ATTENDED_TRANSFER,
+    PICKED_OFF,
     MEDIA_TIMEOUT,
     SYSTEM_SHUTDOWN,
 )

@@ -1,13 +1,15 @@
 """Devices that a push wakes up, and what a push tells them (verto-mobile 4)."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from gateway.domain.ids import VertoCallId
 
 PushKind = Literal["call", "missed_call", "answered_elsewhere"]
 
-_SHOWN: int = 6
+_SHOWN: Final = 6
 
 
 def masked(token: str) -> str:
@@ -59,6 +61,43 @@ class Push:
     voice_sdk_id: str
     caller_name: str
     caller_number: str
+
+
+_TITLES: Final[Mapping[PushKind, str]] = {
+    "call": "Incoming call!",
+    "missed_call": "Missed call!",
+    "answered_elsewhere": "Answered Elsewhere",
+}
+"""What the SDKs' push handlers compare with, letter by letter (verto-mobile 4.3)."""
+
+
+def fcm_payload(push: Push) -> dict[str, object]:
+    """The body for FCM: texts only, `metadata` as JSON text (M-63)."""
+    metadata = _metadata(push)
+    return {
+        "data": {"type": "voip", "message": _TITLES[push.kind], **metadata, "metadata": json.dumps(metadata)},
+        "android": {"priority": "high"},
+    }
+
+
+def apns_payload(push: Push) -> dict[str, object]:
+    """The body for APNs, topic `<bundle>.voip`: `metadata` as an object (M-63)."""
+    aps: dict[str, object] = {} if push.kind == "call" else {"alert": _TITLES[push.kind]}
+    return {"metadata": _metadata(push), "aps": aps}
+
+
+def payload(push: Push) -> dict[str, object]:
+    """The body for the device's provider."""
+    return apns_payload(push) if push.device.provider == "ios" else fcm_payload(push)
+
+
+def _metadata(push: Push) -> dict[str, str]:
+    return {
+        "call_id": push.call_id,
+        "caller_name": push.caller_name,
+        "caller_number": push.caller_number,
+        "voice_sdk_id": push.voice_sdk_id,
+    }
 
 
 class PushSender(Protocol):

@@ -13,9 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from gateway.domain.errors import GatewayError
 from gateway.domain.ids import SessionId
+from gateway.domain.push import masked, payload
 from gateway.domain.registration import RegistrationState
 from gateway.lab.calls import CallState, Heard, LabCall
 from gateway.lab.numbers import MAGIC_NUMBERS
+from gateway.lab.pushes import KeptPush, PushLog
 from gateway.lab.scenario import MAX_TALK_S
 from gateway.lab.switchboard import NotACallingScenario, Switchboard, TooManyLabCalls
 from gateway.observability.logging import get_logger
@@ -65,8 +67,8 @@ class Sessions(Protocol):
 class LabApi:
     """The handlers. `routes` are for `Application.add_routes`."""
 
-    def __init__(self, switchboard: Switchboard, authorize: Authorize, sessions: Sessions) -> None:
-        self._switchboard, self._authorize, self._sessions = switchboard, authorize, sessions
+    def __init__(self, switchboard: Switchboard, authorize: Authorize, sessions: Sessions, pushes: PushLog) -> None:
+        self._switchboard, self._authorize, self._sessions, self._pushes = switchboard, authorize, sessions, pushes
 
     def routes(self) -> list[web.RouteDef]:
         """The routes, each behind `authorize`."""
@@ -76,6 +78,7 @@ class LabApi:
             web.get("/_lab/calls", self._guarded(self._list_calls), allow_head=False),
             web.get("/_lab/calls/{lab_call_id}", self._guarded(self._show_call), allow_head=False),
             web.delete("/_lab/calls/{lab_call_id}", self._guarded(self._hang_up_call)),
+            web.get("/_lab/pushes", self._guarded(self._list_pushes), allow_head=False),
             web.post("/_lab/sessions/{session_id}/gateway_state", self._guarded(self._set_gateway_state)),
         ]
 
@@ -121,12 +124,9 @@ class LabApi:
 
         Without what was heard, which is measured for one call at a time.
         """
-        text = request.query.get("limit", str(DEFAULT_LIMIT))
-        if not text.isascii() or not text.isdigit():
-            return _error(400, "10015", "Bad Request", "limit is a whole number", parameter="limit")
-        limit = int(text[:9])
-        if not 1 <= limit <= MAX_LIMIT:
-            return _error(422, "10033", "Value outside of range", f"limit is 1 to {MAX_LIMIT}", parameter="limit")
+        limit = _limit(request)
+        if isinstance(limit, web.Response):
+            return limit
         found = self._switchboard.history.newest(limit + 1, before=request.query.get("before"))
         if found is None:
             return _error(400, "10015", "Bad Request", "before is no id of a lab call", parameter="before")
@@ -147,6 +147,14 @@ class LabApi:
         call.hangup()
         return web.json_response({"data": await _view(call)})
 
+    async def _list_pushes(self, request: web.Request) -> web.Response:
+        """What devices would have been sent, newest first."""
+        limit = _limit(request)
+        if isinstance(limit, web.Response):
+            return limit
+        found = self._pushes.newest(limit)
+        return web.json_response({"data": [_push(kept) for kept in found], "meta": {"limit": limit}})
+
     async def _set_gateway_state(self, request: web.Request) -> web.Response:
         """Tell a client that its registration is in this state, and go on saying so until it is told otherwise."""
         try:
@@ -163,6 +171,32 @@ class LabApi:
 
     def _find(self, request: web.Request) -> LabCall | None:
         return self._switchboard.history.get(request.match_info["lab_call_id"])
+
+
+def _limit(request: web.Request) -> int | web.Response:
+    """The query's `limit`, or the reply to a wrong one."""
+    text = request.query.get("limit", str(DEFAULT_LIMIT))
+    if not text.isascii() or not text.isdigit():
+        return _error(400, "10015", "Bad Request", "limit is a whole number", parameter="limit")
+    limit = int(text[:9])
+    if not 1 <= limit <= MAX_LIMIT:
+        return _error(422, "10033", "Value outside of range", f"limit is 1 to {MAX_LIMIT}", parameter="limit")
+    return limit
+
+
+def _push(kept: KeptPush) -> dict[str, object]:
+    push, device = kept.push, kept.push.device
+    return {
+        "record_type": "lab_push",
+        "sent_at": _time(kept.at),
+        "kind": push.kind,
+        "username": device.username,
+        "provider": device.provider,
+        "environment": device.environment,
+        "device": masked(device.token),
+        "call_id": push.call_id,
+        "payload": payload(push),
+    }
 
 
 def _summary(call: LabCall) -> dict[str, object]:

@@ -10,6 +10,7 @@ from gateway.domain.registration import RegistrationState
 from gateway.vsp.control import ClientText, Headers
 from gateway.vsp.core.calls import CallTable
 from gateway.vsp.core.platforms import is_mobile
+from gateway.vsp.core.push import PushOptions
 from gateway.vsp.core.session import VertoSession
 
 
@@ -27,6 +28,7 @@ class VertoClient:
         logged_in_at: datetime,
         presented_id: SessionId | None = None,
         user_variables: tuple[tuple[str, str], ...] = (),
+        push: PushOptions | None = None,
         flush: Callable[[], None],
         close: Callable[[int, str], None],
     ) -> None:
@@ -39,7 +41,8 @@ class VertoClient:
         """
         self.session_id, self.identity = session_id, identity
         self.peer, self.user_agent, self.logged_in_at = peer, user_agent, logged_in_at
-        self.presented_id, self.user_variables = presented_id, user_variables
+        self.presented_id = presented_id
+        self.user_variables, self.push = user_variables, push if push is not None else PushOptions()
         self.is_ended = False
         self._core, self._flush, self._close = core, flush, close
 
@@ -156,6 +159,12 @@ class VertoClient:
             custom_headers=custom_headers,
         )
         self._flush()
+
+    def send_missed(self, verto_call_id: VertoCallId, *, cause: Cause, sip_code: int) -> None:
+        """See `ClientSession`."""
+        if self._core.is_open:
+            self._core.calls.send_missed(verto_call_id, cause=cause, sip_code=sip_code)
+            self._flush()
 
     def send_text(self, verto_call_id: VertoCallId, text: ClientText) -> None:
         """See `ClientSession`."""

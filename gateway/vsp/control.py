@@ -5,7 +5,7 @@ All methods return at once; nothing here blocks or raises for what a client sent
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.domain.causes import Cause
@@ -44,6 +44,8 @@ class ClientAnswer:
     custom_headers: Headers
     keeps_media: bool = False
     """As in `Invite`."""
+    device_token: str | None = field(default=None, repr=False)
+    """`answered_device_token`: the device on which the user answered, which needs no push about that (M-70)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +220,9 @@ class ClientSession(Protocol):
         custom_headers: Headers = (),
     ) -> None: ...
 
+    def send_missed(self, verto_call_id: VertoCallId, *, cause: Cause, sip_code: int) -> None:
+        """`telnyx_rtc.bye` for a call that this client knows from a push alone, and that is over (M-68)."""
+
     def send_text(self, verto_call_id: VertoCallId, text: ClientText) -> None:
         """`telnyx_rtc.info` with `msg`; the JavaScript SDK makes a session notification of it (verto-js 6.4)."""
 
@@ -255,6 +260,19 @@ class CallControl(Protocol):
 
     def session_detached(self, session_id: SessionId) -> None:
         """The session's socket is gone. It may come back (`session_replaced`); else `session_lost` follows."""
+
+    def client_arrived(self, session: ClientSession, *, is_mobile: bool, is_late: bool) -> None:
+        """A client has logged in on a new socket: ring it with what waits for its user (verto-mobile 4.4).
+
+        Args:
+            is_late: it asked to be offered calls that began before it came (`pn_late_fanout`).
+        """
+
+    def push_declined(self, session: ClientSession) -> None:
+        """A client has logged in only to say that its user declined the pushed call (M-69)."""
+
+    def has_called(self, session_id: SessionId) -> bool:
+        """Whether a call that we made to that session is alive (M-65, M-66)."""
 
     def session_lost(self, session_id: SessionId) -> None:
         """The session is gone for good: its socket closed, and the reattach window has passed."""

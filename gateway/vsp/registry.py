@@ -9,6 +9,7 @@ from gateway.domain.ids import SessionId
 from gateway.domain.registration import RegistrationState
 from gateway.observability.metrics import VERTO_SESSIONS
 from gateway.vsp.client import VertoClient
+from gateway.vsp.control import ClientSession
 from gateway.vsp.core.messages import Login, LoginRequest
 
 _OF_DEVICES: Final = frozenset(
@@ -33,12 +34,27 @@ class SessionSnapshot:
     calls: int
     user_variables: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Those of the login, without what belongs to push notifications: a device's token is a secret."""
+    target_id: str | None = None
+    """What a visitor came for."""
 
 
 @dataclass(slots=True)
 class _Entry:
     client: VertoClient
     is_connected: bool = True
+
+    @property
+    def is_rung(self) -> bool:
+        """Whether a call may ring it: not one that came only to decline (M-69)."""
+        return self.is_connected and not self.client.push.is_declined
+
+
+@dataclass(frozen=True, slots=True)
+class RingGroup:
+    """Who rings beside one client: others of its user, and whether the user's devices are pushed as well."""
+
+    others: tuple[VertoClient, ...] = ()
+    is_pushed: bool = False
 
 
 class SessionRegistry:
@@ -63,9 +79,26 @@ class SessionRegistry:
     def find_by_username(self, username: str) -> VertoClient | None:
         """The client to ring for that user: of the connected ones, the last to log in."""
         for entry in reversed(self._entries.values()):
-            if entry.is_connected and username and entry.client.identity.username == username:
+            if entry.is_rung and username and entry.client.identity.username == username:
                 return entry.client
         return None
+
+    def ring_group(self, client: ClientSession) -> RingGroup:
+        """Who rings beside a client that `find_by_username` or `find_by_connection` has found.
+
+        Nobody, unless a client of that user asked for `push_when_active`: then all that did, and the user's devices
+        (V-54, verto-mobile 4.6).
+        """
+        username = client.identity.username
+        same = [entry.client for entry in reversed(self._entries.values()) if entry.is_rung]
+        asked = [one for one in same if one.identity.username == username and one.push.rings_when_active]
+        return RingGroup(tuple(one for one in asked if one is not client), is_pushed=bool(asked))
+
+    def count(self, identity: Identity) -> tuple[int, int]:
+        """Connected sessions of that user name, and of its connection."""
+        owners = [entry.client.identity for entry in self._entries.values() if entry.is_connected]
+        of_connection = [owner for owner in owners if owner.connection_id == identity.connection_id]
+        return sum(owner.username == identity.username for owner in of_connection), len(of_connection)
 
     def find_by_connection(self, connection_id: str) -> VertoClient | None:
         """The client to ring for a number of that connection.
@@ -76,7 +109,7 @@ class SessionRegistry:
         clients = [
             entry.client
             for entry in reversed(self._entries.values())
-            if entry.is_connected and entry.client.identity.connection_id == connection_id
+            if entry.is_rung and entry.client.identity.connection_id == connection_id
         ]
         return min(clients, key=lambda client: client.identity.credential_id is not None, default=None)
 
@@ -169,4 +202,5 @@ def _snapshot(entry: _Entry) -> SessionSnapshot:
         is_connected=entry.is_connected,
         calls=len(client.live_calls),
         user_variables=tuple(pair for pair in client.user_variables if pair[0] not in _OF_DEVICES),
+        target_id=None if client.identity.target is None else client.identity.target.target_id,
     )

@@ -21,7 +21,9 @@ from gateway.vsp.client import VertoClient
 from gateway.vsp.control import CallControl
 from gateway.vsp.core.calls import CallTable
 from gateway.vsp.core.messages import AnonymousLogin, Login, LoginRequest
+from gateway.vsp.core.platforms import is_mobile as is_mobile_sdk
 from gateway.vsp.core.platforms import login_error
+from gateway.vsp.core.push import PushOptions
 from gateway.vsp.core.session import (
     GOING_AWAY,
     MESSAGE_TOO_BIG,
@@ -296,8 +298,11 @@ class VertoServer:
         if identity.token_expires_at is not None:
             lifetime = identity.token_expires_at - self._clock().timestamp()
         if socket.client is not None:
-            return self._renew(socket, socket.client, identity, lifetime)
+            return self._renew(socket, socket.client, login, identity, lifetime)
         old = self._registry.reclaimed(login, identity, socket.last_voice_sdk_id)
+        if old is None and (problem := self._too_many(identity)) is not None:
+            _log.warning("session_refused", username=identity.username, peer=socket.peer, error_code=problem.code)
+            return socket.core.refuse_login(problem.message, now=now)
         session_id = SessionId(self._new_session_id()) if old is None else old.session_id
         socket.client = VertoClient(
             socket.core,
@@ -308,6 +313,7 @@ class VertoServer:
             logged_in_at=self._clock(),
             presented_id=login.session_id,
             user_variables=login.user_variables,
+            push=login.push if isinstance(login, Login) else PushOptions(),
             flush=socket.flush,
             close=socket.close,
         )
@@ -323,7 +329,7 @@ class VertoServer:
             peer=socket.peer,
             user_agent=login.user_agent,
         )
-        return socket.core.accept_login(
+        events = socket.core.accept_login(
             session_id,
             now=now,
             token_lifetime=lifetime,
@@ -331,15 +337,44 @@ class VertoServer:
             lost=lost,
             reattached=reattached,
         )
+        if isinstance(login, Login):
+            self._announce(socket.client, login)
+        return events
+
+    def _too_many(self, identity: Identity) -> Refusal | None:
+        """Why one more session of that user may not be. None of those that are there has to go for it."""
+        if identity.is_visitor:
+            return None  # counted by themselves
+        of_user, of_connection = self._registry.count(identity)
+        if of_user >= self._settings.max_sessions_per_user:
+            return Refusal("too_many_sessions", "too many sessions of this user; end one first")
+        if of_connection >= self._settings.max_sessions_per_connection:
+            return Refusal("too_many_sessions", "too many sessions of this connection; end one first")
+        return None
+
+    def _announce(self, client: VertoClient, login: Login) -> None:
+        """Have a new client rung with what waits for its user; its login has been answered."""
+        if login.push.is_declined:
+            self._control.push_declined(client)
+        else:
+            is_mobile = is_mobile_sdk(login.user_agent)
+            self._control.client_arrived(client, is_mobile=is_mobile, is_late=login.push.is_late)
 
     def _renew(
-        self, socket: VertoSocket, client: VertoClient, identity: Identity, lifetime: float | None
+        self,
+        socket: VertoSocket,
+        client: VertoClient,
+        login: LoginRequest,
+        identity: Identity,
+        lifetime: float | None,
     ) -> list[Event]:
         """A login on a live socket, as after a token refresh: same session, calls untouched (V-44)."""
         now = asyncio.get_running_loop().time()
         if identity.connection_id != client.identity.connection_id:
             return socket.core.refuse_login("this socket is logged in to another connection; disconnect first", now=now)
         self._registry.renew(client, identity)
+        if isinstance(login, Login):
+            client.user_variables, client.push = login.user_variables, login.push
         _log.info("session_renewed", session_id=client.session_id, username=identity.username, peer=socket.peer)
         report_id = self._reports.issue(client.session_id, identity)
         return socket.core.accept_login(client.session_id, now=now, token_lifetime=lifetime, call_report_id=report_id)

@@ -96,6 +96,12 @@ class VspSettings:
     max_sockets_without_login: int = 512
     """Open WebSockets that have not logged in."""
 
+    max_sessions_per_user: int = 100
+    """Connected sessions of one user name. One more is refused; none of those that are there is ended for it."""
+
+    max_sessions_per_connection: int = 1000
+    """Connected sessions of one connection, whatever their user names."""
+
     send_timeout: float = 10.0
     """Seconds that a client may leave its receive window shut before its socket is dropped."""
 

@@ -26,6 +26,7 @@ from gateway.vsp.core.channels import BroadcastRequested, ChannelsSubscribed, Ch
 from gateway.vsp.core.messages import METHODS, LoginRequest
 from gateway.vsp.core.session import (
     INTERNAL_ERROR,
+    CallsWanted,
     CloseRequested,
     DebugReported,
     DownloadRequested,
@@ -193,10 +194,8 @@ class VertoSocket:
                 self._start(self._disable_push(self, self._logged_in(), event), name="verto-push")
             case ChannelsSubscribed() | ChannelsUnsubscribed() | BroadcastRequested():
                 self._channels.take(self._logged_in(), event)
-            case CallRequested(invite):
-                self._control.call_requested(self._logged_in(), invite)
-            case CallMessaged(verto_call_id, message):
-                self._control.client_message(self._logged_in().session_id, verto_call_id, message)
+            case CallRequested() | CallMessaged() | CallsWanted():
+                self._tell_control(self._logged_in(), event)
             case DownloadRequested(size):
                 self._start(self._download(size), name="verto-speed-test")
             case DebugReported(kind, report_id, call_id, text):
@@ -206,6 +205,16 @@ class VertoSocket:
                 self._note_refused(reason, message)
             case CloseRequested(code, reason):
                 self.close(code, reason)
+
+    def _tell_control(self, client: VertoClient, event: CallRequested | CallMessaged | CallsWanted) -> None:
+        match event:
+            case CallRequested(invite):
+                self._control.call_requested(client, invite)
+            case CallMessaged(verto_call_id, message):
+                self._control.client_message(client.session_id, verto_call_id, message)
+            case CallsWanted(ref):
+                self.core.answer_calls_wanted(ref, is_there=self._control.has_called(client.session_id))
+                self.flush()
 
     def _logged_in(self) -> VertoClient:
         assert self.client is not None, "only a session that is logged in has calls"

@@ -95,6 +95,9 @@ class RecordingSession:
     ) -> None:
         self._send("bye", cause.name, sip_code, sip_reason)
 
+    def send_missed(self, verto_call_id: VertoCallId, *, cause: Cause, sip_code: int) -> None:
+        self._send("missed", verto_call_id, cause.name, sip_code)
+
     def send_text(self, verto_call_id: VertoCallId, text: ClientText) -> None:
         self._send("text", text)
 

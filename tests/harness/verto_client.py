@@ -21,7 +21,7 @@ class RequestFailed(Exception):
 
     def __init__(self, error: Message) -> None:
         super().__init__(f"{error.get('code')}: {error.get('message')}")
-        self.code: int = error["code"]
+        self.code: int | None = error.get("code")
         self.error = error
 
 
@@ -164,9 +164,9 @@ class VertoClient:
         )
         return call_id
 
-    async def answer(self, call_id: str, sdp: str) -> None:
+    async def answer(self, call_id: str, sdp: str, **more: str) -> None:
         """Answer an inbound call."""
-        await self._call_request("telnyx_rtc.answer", call_id, {"sdp": sdp})
+        await self._call_request("telnyx_rtc.answer", call_id, {"sdp": sdp, **more})
 
     async def attach(self, call_id: str, sdp: str) -> Message:
         """Answer the server's attach."""

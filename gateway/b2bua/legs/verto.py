@@ -87,9 +87,16 @@ class VertoLeg:
         self._is_over = self._is_away = False
         self._keeps_media = keeps_media
         self._has_answered = self._has_called
+        self.device_token: str | None = None
+        """The device on which the user answered, where the client says so."""
         self._hold_requests: list[ClientHold] = []
         self._update_request: str | None = None
         self._transfer: ClientTransfer | ClientReplace | None = None
+
+    @property
+    def was_called(self) -> bool:
+        """Whether we called the client, not it us."""
+        return not self._has_called
 
     @property
     def party(self) -> Party:
@@ -173,6 +180,7 @@ class VertoLeg:
     def _receive_answer(self, answer: ClientAnswer) -> None:
         if not self._has_answered:  # a second answer changes nothing (verto-js V-83)
             self._has_answered, self._keeps_media = True, answer.keeps_media
+            self.device_token = answer.device_token
             self.post(LegAnswered(answer.sdp, crossing_headers(answer.custom_headers)))
 
     def _receive_update(self, request_id: str, sdp: Sdp) -> None:

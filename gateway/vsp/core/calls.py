@@ -353,6 +353,11 @@ class CallTable:
         else:
             self._outgoing.request("telnyx_rtc.bye", params)
 
+    def send_missed(self, verto_call_id: VertoCallId, *, cause: Cause, sip_code: int) -> None:
+        """`telnyx_rtc.bye` for a call that the client heard of by a push, not by us."""
+        call = _LiveCall(verto_call_id, ("", ""), ("", ""))
+        self._outgoing.request("telnyx_rtc.bye", _bye(call, cause, {"sipCode": sip_code}, ()))
+
     def send_text(self, verto_call_id: VertoCallId, text: ClientText) -> None:
         """`telnyx_rtc.info` with `msg`, in the members that the SDKs send it with."""
         call = self._live.get(verto_call_id.lower())

@@ -27,7 +27,7 @@ from gateway.vsp.core.errors import AUTHENTICATION_FAILED, CALL_ERROR, INVALID_P
 from gateway.vsp.core.fields import Fields
 from gateway.vsp.core.jsonrpc import Json, Request
 from gateway.vsp.core.platforms import is_mobile
-from gateway.vsp.core.push import DisablePush, PushOptions, disable_push, options_of_login
+from gateway.vsp.core.push import MAX_TOKEN, DisablePush, PushOptions, disable_push, options_of_login
 
 MAX_CANDIDATE: Final = 1024
 MAX_BODY: Final = 16 * 1024
@@ -303,6 +303,7 @@ def _answer(params: Fields) -> Body:
         is_trickle=_is_trickle(params),
         custom_headers=params.section("dialogParams").headers(is_strict=False),
         keeps_media=_keeps_media(params),
+        device_token=params.text_if_usable("answered_device_token", limit=MAX_TOKEN) or None,
     )
     return CallRequest(_call_id(params), answer)
 

@@ -100,6 +100,13 @@ class PushDisableRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class CallsWanted:
+    """A client that a push woke up asks for its call: call `answer_calls_wanted`."""
+
+    ref: RequestRef
+
+
+@dataclass(frozen=True, slots=True)
 class DownloadRequested:
     """Send that many bytes as `speed_test.download`, then `#SPD <ms>`, then call `finish_speed_test`."""
 
@@ -135,6 +142,7 @@ class CloseRequested:
 Event = (
     LoginRequested
     | PushDisableRequested
+    | CallsWanted
     | ChannelEvent
     | DownloadRequested
     | DebugReported
@@ -279,6 +287,14 @@ class VertoSession:
         self._unanswered -= 1
         if self.is_open:
             self._outgoing.error(ref, CALL_ERROR, message)
+
+    def answer_calls_wanted(self, ref: RequestRef, *, is_there: bool) -> None:
+        """Say whether the pushed call is there; its invite went out at the login (M-65)."""
+        if is_there:
+            self._outgoing.result(ref, {"params": {"state": "ATTACHED"}, "sessid": self.session_id})
+        else:
+            # Without a code: Android knows by that that the call is gone (M-66).
+            self._outgoing.error(ref, None, "no call waits for this device")
 
     def send_event(self, channel: str, data: object, *, sender: str) -> None:
         """`telnyx_rtc.event`. What was broadcast is inside `data`, where none of its keys means anything to an SDK."""
@@ -425,6 +441,8 @@ class VertoSession:
                 return list(self.calls.receive(ref, request, now))
             case DisablePush() as request:
                 return self._receive_disable_push(ref, request)
+            case AttachCalls():
+                return [CallsWanted(ref)]
             case Subscribe() as request:
                 return self._receive_subscribe(ref, request)
             case Broadcast() as request:
@@ -434,16 +452,11 @@ class VertoSession:
                 self._answer(ref, other)
                 return []
 
-    def _answer(
-        self, ref: RequestRef, body: GatewayState | AttachCalls | AiMessage | NotSupported | Unknown | BadParams
-    ) -> None:
+    def _answer(self, ref: RequestRef, body: GatewayState | AiMessage | NotSupported | Unknown | BadParams) -> None:
         """What is answered at once, and concerns nobody else."""
         match body:
             case GatewayState():
                 self.registration.ask(ref)
-            case AttachCalls():
-                # Without a code: Android knows by that that the call is gone (verto-mobile 4.4).
-                self._outgoing.error(ref, None, "no call waits for this device")
             case AiMessage(item):
                 self._outgoing.result(ref, {"message": NOBODY_ANSWERS})
                 if item is not None:
@@ -514,6 +527,7 @@ class VertoSession:
 
 
 __all__ = [
+    "CallsWanted",
     "CloseRequested",
     "DebugReported",
     "DownloadRequested",

@@ -1,12 +1,25 @@
 """Where a destination goes."""
 
+from dataclasses import dataclass, replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.b2bua.routing import Destination, Refused, Route, Router, ToClient, ToTrunks, Trunk, parse_destination
+from gateway.b2bua.routing import (
+    Destination,
+    Refused,
+    Route,
+    Router,
+    ToClient,
+    ToTrunks,
+    ToUser,
+    Trunk,
+    parse_destination,
+)
 from gateway.domain.causes import INVALID_NUMBER_FORMAT, NO_ROUTE_DESTINATION, SUBSCRIBER_ABSENT
 from gateway.domain.identity import Identity
+from gateway.domain.push import Device
 from tests.fakes.clients import RecordingSession
 
 CARRIER = Trunk(name="carrier", uri="sip:127.0.0.2:5060", codecs=("PCMU",))
@@ -99,3 +112,79 @@ async def test_number_without_any_trunk_has_no_route() -> None:
 )
 async def test_trunk_reaches_clients_and_never_another_trunk(user: str, expected: Route) -> None:
     assert await router(CARRIER, LAB).from_trunk(user, "127.0.0.1") == expected
+
+
+CAROL, CAROL_TOO = RecordingSession("carol", "session-c1"), RecordingSession("carol", "session-c2")
+PHONE = Device(username="dave", provider="android", token="fcm-1")
+
+
+@dataclass(frozen=True)
+class Group:
+    others: tuple[RecordingSession, ...] = ()
+    is_pushed: bool = False
+
+
+class KnownDevices:
+    """Dave has one, and so have carol and the connection of +12025550192."""
+
+    async def of_user(self, username: str) -> tuple[Device, ...]:
+        return (replace(PHONE, username=username),) if username in ("dave", "carol") else ()
+
+    async def of_connection(self, connection_id: str) -> tuple[Device, ...]:
+        return (PHONE,) if connection_id == "connection of dave" else ()
+
+
+def pushing_router(*, has_devices: bool = True) -> Router:
+    async def connection_of(number: str) -> str | None:
+        return {"+12025550192": "connection of dave", "+12025550193": "connection of carol"}.get(number)
+
+    return Router(
+        domain="sip.telnyx.com",
+        trunks=[],
+        find_client=lambda username: {"bob": BOB, "carol": CAROL}.get(username),
+        find_connection_of_number=connection_of,
+        find_client_of_connection=lambda connection: CAROL if connection == "connection of carol" else None,
+        is_magic_number=lambda _user: False,
+        ring_group=lambda client: Group((CAROL_TOO,), is_pushed=True) if client is CAROL else Group(),
+        devices=KnownDevices() if has_devices else None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("dialled", "expected"),
+    [
+        ("bob", ToClient(BOB)),
+        ("carol", ToUser("carol", (CAROL, CAROL_TOO), (replace(PHONE, username="carol"),))),
+        ("+12025550193", ToUser("carol", (CAROL, CAROL_TOO), (replace(PHONE, username="carol"),))),
+        ("dave", ToUser("dave", (), (PHONE,))),
+        ("dave@sip.telnyx.com", ToUser("dave", (), (PHONE,))),
+        ("+12025550192", ToUser("dave", (), (PHONE,))),
+        ("erin@sip.telnyx.com", Refused(SUBSCRIBER_ABSENT, "User not registered")),
+        ("dave@elsewhere.example", Refused(NO_ROUTE_DESTINATION)),
+        ("+4930123456", Refused(NO_ROUTE_DESTINATION)),
+    ],
+)
+async def test_v54_clients_that_ask_ring_together_and_devices_where_there_is_no_client(
+    dialled: str, expected: Route
+) -> None:
+    assert await pushing_router().from_client(ME, dialled) == expected
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [
+        ("dave", ToUser("dave", (), (PHONE,))),
+        ("+12025550192", ToUser("dave", (), (PHONE,))),
+        ("erin", Refused(NO_ROUTE_DESTINATION)),
+    ],
+)
+async def test_a_trunk_reaches_devices_too(user: str, expected: Route) -> None:
+    assert await pushing_router().from_trunk(user, "127.0.0.1") == expected
+
+
+async def test_without_anybody_to_deliver_pushes_only_clients_ring() -> None:
+    lone = pushing_router(has_devices=False)
+
+    assert await lone.from_client(ME, "carol") == ToUser("carol", (CAROL, CAROL_TOO), ())
+    assert await lone.from_client(ME, "dave") == Refused(NO_ROUTE_DESTINATION)
+    assert await lone.from_client(ME, "+12025550192") == Refused(NO_ROUTE_DESTINATION)

@@ -2,16 +2,20 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.domain.ids import SessionId
+from gateway.domain.ids import SessionId, VertoCallId
+from gateway.domain.push import Device, Push
 from gateway.domain.registration import RegistrationState
 from gateway.lab.api import LabApi
 from gateway.lab.numbers import MAGIC_NUMBERS
+from gateway.lab.pushes import MAX_PUSHES, PushLog
 from gateway.sip.call import Answered, Ended
 from tests.unit.lab.conftest import OFFER, Desk
 
@@ -40,12 +44,17 @@ def sessions() -> OneSession:
 
 
 @pytest.fixture
-async def client(desk: Desk, sessions: OneSession) -> AsyncIterator[Client]:
+def pushes() -> PushLog:
+    return PushLog(lambda: datetime(2026, 3, 1, 12, tzinfo=UTC))
+
+
+@pytest.fixture
+async def client(desk: Desk, sessions: OneSession, pushes: PushLog) -> AsyncIterator[Client]:
     async def authorize(request: web.Request) -> bool:
         return request.headers.get("Authorization") == KEY["Authorization"]
 
     app = web.Application()
-    app.add_routes(LabApi(desk.switchboard, authorize, sessions).routes())
+    app.add_routes(LabApi(desk.switchboard, authorize, sessions, pushes).routes())
     async with TestClient(TestServer(app)) as client:
         yield client
 
@@ -65,6 +74,7 @@ async def get(client: Client, path: str) -> Any:  # JSON
         ("GET", "/_lab/calls/x"),
         ("DELETE", "/_lab/calls/x"),
         ("POST", "/_lab/sessions/session-1/gateway_state"),
+        ("GET", "/_lab/pushes"),
     ],
 )
 async def test_nothing_is_told_or_done_without_a_key(client: Client, desk: Desk, method: str, path: str) -> None:
@@ -242,3 +252,64 @@ async def test_a_gateway_state_that_cannot_be_set_says_why(
 
     assert (response.status, errors[0]["code"]) == (status, code)
     assert sessions.state is RegistrationState.REGED
+
+
+PUSH = Push(
+    kind="call",
+    device=Device(username="alice", provider="android", token="fcm-token-0123456789", user_agent="Android-3.7.0"),
+    call_id=VertoCallId("6f1d7d1e-0000-4000-8000-000000000001"),
+    voice_sdk_id="VSDK1x",
+    caller_name="Bob",
+    caller_number="+12025550190",
+)
+METADATA = {
+    "call_id": "6f1d7d1e-0000-4000-8000-000000000001",
+    "caller_name": "Bob",
+    "caller_number": "+12025550190",
+    "voice_sdk_id": "VSDK1x",
+}
+
+
+async def test_m63_m64_a_push_is_shown_as_fcm_would_get_it(client: Client, pushes: PushLog) -> None:
+    pushes.send(PUSH)
+
+    (shown,) = (await get(client, "/_lab/pushes"))["data"]
+
+    data = shown["payload"]["data"]
+    assert json.loads(data.pop("metadata")) == METADATA
+    assert data == {"type": "voip", "message": "Incoming call!", **METADATA}
+    assert all(isinstance(value, str) for value in data.values())
+    assert shown["payload"]["android"] == {"priority": "high"}
+    assert (shown["kind"], shown["username"], shown["device"]) == ("call", "alice", "…456789")
+    assert shown["sent_at"] == "2026-03-01T12:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("kind", "aps"),
+    [
+        ("call", {}),
+        ("missed_call", {"alert": "Missed call!"}),
+        ("answered_elsewhere", {"alert": "Answered Elsewhere"}),
+    ],
+)
+async def test_m63_a_push_is_shown_as_apns_would_get_it(
+    client: Client, pushes: PushLog, kind: Any, aps: dict[str, str]
+) -> None:
+    pushes.send(replace(PUSH, kind=kind, device=replace(PUSH.device, provider="ios", environment="debug")))
+
+    (shown,) = (await get(client, "/_lab/pushes"))["data"]
+
+    assert shown["payload"] == {"metadata": METADATA, "aps": aps}
+    assert (shown["provider"], shown["environment"]) == ("ios", "debug")
+
+
+async def test_pushes_are_listed_newest_first_and_bounded(client: Client, pushes: PushLog) -> None:
+    for number in range(MAX_PUSHES + 10):
+        pushes.send(replace(PUSH, caller_name=str(number)))
+
+    body = await get(client, "/_lab/pushes?limit=2")
+
+    assert [entry["payload"]["data"]["caller_name"] for entry in body["data"]] == ["1009", "1008"]
+    assert len(pushes.newest(10_000)) == MAX_PUSHES
+    async with client.get("/_lab/pushes?limit=x", headers=KEY) as response:
+        assert response.status == 400

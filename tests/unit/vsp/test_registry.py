@@ -9,6 +9,7 @@ from gateway.domain.identity import Identity
 from gateway.domain.ids import SessionId
 from gateway.vsp.client import VertoClient
 from gateway.vsp.core.messages import Login
+from gateway.vsp.core.push import PushOptions
 from gateway.vsp.registry import SessionRegistry
 from tests.unit.vsp.conversation import Conversation
 
@@ -17,7 +18,14 @@ def identity(username: str = "alice", connection_id: str = "1", credential_id: s
     return Identity(connection_id=connection_id, credential_id=credential_id, username=username)
 
 
-def client(session_id: str, username: str = "alice", *, credential_id: str | None = None) -> VertoClient:
+def client(
+    session_id: str,
+    username: str = "alice",
+    *,
+    credential_id: str | None = None,
+    push: PushOptions | None = None,
+    user_variables: tuple[tuple[str, str], ...] = (),
+) -> VertoClient:
     return VertoClient(
         Conversation().log_in(session_id).call().session,
         session_id=SessionId(session_id),
@@ -25,6 +33,8 @@ def client(session_id: str, username: str = "alice", *, credential_id: str | Non
         peer="192.0.2.1",
         user_agent="Web-2.27.10",
         logged_in_at=datetime(2026, 5, 1, tzinfo=UTC),
+        push=push,
+        user_variables=user_variables,
         flush=lambda: None,
         close=lambda _code, _reason: None,
     )
@@ -144,3 +154,63 @@ def test_a_snapshot_says_what_the_console_shows() -> None:
         True,
         1,
     )
+
+
+ASKS = PushOptions(rings_when_active=True)
+
+
+def test_v54_clients_of_a_user_that_ask_for_it_ring_together() -> None:
+    registry = SessionRegistry()
+    first, quiet, last = client("s1", push=ASKS), client("s2"), client("s3", push=ASKS)
+    for one in (first, quiet, last, client("s4", "bob", push=ASKS)):
+        registry.add(one)
+
+    assert registry.ring_group(last).others == (first,)
+    assert registry.ring_group(last).is_pushed
+    registry.disconnect(first)
+    assert registry.ring_group(last).others == ()
+    assert registry.ring_group(quiet).others == (last,)
+
+
+def test_v54_without_anybody_who_asks_the_last_client_rings_alone() -> None:
+    registry = SessionRegistry()
+    for one in (client("s1"), client("s2")):
+        registry.add(one)
+    found = registry.find_by_username("alice")
+    assert found is not None
+
+    group = registry.ring_group(found)
+
+    assert (group.others, group.is_pushed) == ((), False)
+
+
+def test_m69_a_client_that_came_to_decline_is_not_rung() -> None:
+    registry = SessionRegistry()
+    browser, phone = client("s1"), client("s2", push=PushOptions(is_declined=True))
+    for one in (browser, phone):
+        registry.add(one)
+
+    assert registry.find_by_username("alice") is browser
+    assert registry.find_by_connection("1") is browser
+
+
+def test_connected_sessions_are_counted_by_user_and_connection() -> None:
+    registry = SessionRegistry()
+    gone = client("s1")
+    for one in (gone, client("s2"), client("s3", "bob")):
+        registry.add(one)
+    registry.disconnect(gone)
+
+    assert registry.count(identity("alice")) == (1, 2)
+    assert registry.count(identity("carol")) == (0, 2)
+    assert registry.count(identity("alice", "2")) == (0, 0)
+
+
+def test_v37_user_variables_are_shown_without_tokens_of_devices() -> None:
+    registry = SessionRegistry()
+    variables = (("shop", "berlin"), ("push_device_token", "fcm-1"), ("push_notification_token", "fcm-1"))
+    registry.add(client("s1", user_variables=variables))
+
+    (snapshot,) = registry.sessions()
+
+    assert snapshot.user_variables == (("shop", "berlin"),)

@@ -233,12 +233,6 @@ def test_push_and_attach_are_refused_with_a_reason() -> None:
         assert error["message"]
 
 
-def test_a_pushed_call_that_is_gone_is_an_error_without_a_code() -> None:
-    assert Conversation().log_in().ask("telnyx_rtc.attachCalls")["error"] == {
-        "message": "no call waits for this device"
-    }
-
-
 @pytest.mark.parametrize("kind", ["debug_report_start", "debug_report_data", "debug_report_stop", "debug_report_stop"])
 def test_v122_trap6_a_debug_report_gets_a_result(kind: str) -> None:
     talk = Conversation().log_in()

@@ -44,6 +44,9 @@ class RecordingControl:
     calls: list[tuple[ClientSession, Invite]] = field(default_factory=list)
     messages: list[tuple[SessionId, VertoCallId, ClientMessage]] = field(default_factory=list)
     lost: list[SessionId] = field(default_factory=list)
+    arrived: list[tuple[SessionId, bool, bool]] = field(default_factory=list)
+    declined: list[SessionId] = field(default_factory=list)
+    called: set[SessionId] = field(default_factory=set)
     detached: list[SessionId] = field(default_factory=list)
     replaced: list[ClientSession] = field(default_factory=list)
     kept: list[VertoCallId] = field(default_factory=list)
@@ -69,6 +72,18 @@ class RecordingControl:
         """Keep it."""
         self.detached.append(session_id)
         self.changed.set()
+
+    def client_arrived(self, session: ClientSession, *, is_mobile: bool, is_late: bool) -> None:
+        """Keep it."""
+        self.arrived.append((session.session_id, is_mobile, is_late))
+
+    def push_declined(self, session: ClientSession) -> None:
+        """Keep it."""
+        self.declined.append(session.session_id)
+
+    def has_called(self, session_id: SessionId) -> bool:
+        """As the test wants it."""
+        return session_id in self.called
 
     def session_lost(self, session_id: SessionId) -> None:
         """Keep it."""

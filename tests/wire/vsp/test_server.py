@@ -731,3 +731,48 @@ async def test_stopping_does_not_wait_for_a_client_that_never_answers_the_close(
             await server.verto.stop()
 
         assert server.verto.sockets == 0
+
+
+# ---- how many
+
+
+@pytest.mark.parametrize(
+    ("limit", "second", "third"),
+    [({"max_sessions_per_user": 1}, "alice", "bob"), ({"max_sessions_per_connection": 1}, "bob", "eve")],
+)
+async def test_one_session_too_many_is_refused_and_none_ends_for_it(
+    tmp_path: Path, limit: Message, second: str, third: str
+) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        server = await stack.enter_async_context(running(tmp_path, **limit))
+        one, two, three = [await stack.enter_async_context(server.connect()) for _ in range(3)]
+        session_id = (await one.log_in())["result"]["sessid"]
+
+        refused = await two.log_in(second)
+        taken_over = await three.log_in(sessid=session_id, reconnection=True)
+
+        assert refused["error"]["code"] == -32001
+        assert "too many sessions" in refused["error"]["message"]
+        assert taken_over["result"]["sessid"] == session_id  # the same session: not one more
+        assert "result" in await two.log_in(third)
+
+
+async def test_m65_m69_call_control_hears_who_arrived_and_who_declined(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.connect() as phone, server.connect() as browser:
+        late: Message = {"User-Agent": "iOS-4.1.2", "userVariables": {"pn_late_fanout": "true"}}
+        phone_id = (await phone.log_in(**late))["result"]["sessid"]
+        browser_id = (await browser.log_in("bob", loginParams={"decline_push": True}))["result"]["sessid"]
+
+        assert server.control.arrived == [(phone_id, True, True)]
+        assert server.control.declined == [browser_id]
+
+
+async def test_m65_m66_attach_calls_says_whether_a_call_is_there(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, server.connect() as client:
+        session_id = (await client.log_in())["result"]["sessid"]
+        assert (await client.ask("telnyx_rtc.attachCalls"))["error"] == {"message": "no call waits for this device"}
+
+        server.control.called.add(session_id)
+
+        answer = await client.ask("telnyx_rtc.attachCalls")
+        assert answer["result"] == {"params": {"state": "ATTACHED"}, "sessid": session_id}

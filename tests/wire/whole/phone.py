@@ -18,6 +18,8 @@ class Phone:
     def __init__(self, verto: VertoClient, codecs: Sequence[str]) -> None:
         self.verto, self.codecs = verto, codecs
         self.media: dict[str, Browser] = {}
+        self.answer_params: dict[str, str] = {}
+        """What else an answer carries."""
 
     async def call(self, destination: str, **dialog: object) -> str:
         """Call and return the call id once the server has created the call; `dialog` goes into dialogParams."""
@@ -62,7 +64,7 @@ class Phone:
         ]
         browser = Browser(codecs=self.codecs)
         self.media[call_id] = browser
-        await self.verto.answer(call_id, await browser.answer(Sdp(invites[0]["sdp"])))
+        await self.verto.answer(call_id, await browser.answer(Sdp(invites[0]["sdp"])), **self.answer_params)
 
     async def take_up(self, call_id: str, *, count: int = 1) -> Message:
         """Answer the attach number `count` of that call with a new peer connection; returns the attach."""
