@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.lab.scenario import MILLIWATT, RINGBACK
 from tests.conformance.client import Client, JsPhone, client, logged_in, phone
 from tests.conformance.conftest import QUICK
 from tests.conformance.far_end import NUMBER, carrier
@@ -15,7 +16,6 @@ from tests.harness.gateway import Running, merged, running
 from tests.harness.lab import live_calls
 from tests.harness.log_lines import log_lines
 from tests.harness.verto_client import RequestFailed
-from tests.wire.media import sound
 from tests.wire.media.browser import Browser
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -251,20 +251,24 @@ async def test_v069_a_far_end_that_answers_without_a_description_ends_the_call(t
         assert bye["params"]["cause"]
 
 
-async def test_v070_the_transport_of_early_media_carries_the_answered_call(gateway: Running) -> None:
-    async with phone(gateway) as alice:
-        call = await alice.call(EARLY)
+async def test_v070_the_transport_of_early_media_carries_the_answered_call(tmp_path: Path) -> None:
+    async with carrier(tmp_path) as (gateway, far), phone(gateway) as alice:
+        call = await alice.call(NUMBER)
+        invite = await far.is_called()
+        media = far.progress(invite)
+        media.play(RINGBACK)
         await alice.take_early_media(call)
         assert await alice.hears(call, 425.0, codec="PCMU")
-        browser = alice.media[call]
-        path = browser.ice
+        path = alice.media[call].ice
+        await far.answer(invite, media)
         await alice.until_answered(call)
-        with sound.speaking(browser.send, "PCMU", 700, payload_type=0, ssrc=browser.ssrc):
-            assert await alice.hears(call, 700.0, codec="PCMU")
+        media.play(MILLIWATT)
 
-        assert browser.connections == [path]
+        assert await alice.hears(call, 1004.0, codec="PCMU")
+        assert alice.media[call].connections == [path]
         assert "sdp" not in alice.verto.requests("telnyx_rtc.answer", call)[0]
         await alice.hang_up(call)
+        await far.expects_bye()
 
 
 @pytest.mark.parametrize("number", [ECHO, EARLY], ids=["answer", "media"])
