@@ -144,8 +144,9 @@ class SipLeg:
                 self.post(DigitsDialed(self.name, digit))
             case Referred():
                 self._refer(event)
-            case Ended(q850=q850, reason="bye"):
-                self.post(LegEnded(self.name, NORMAL_CLEARING if q850 is None else from_q850(q850)))
+            case Ended(q850=q850, reason="bye", headers=headers):
+                cause = NORMAL_CLEARING if q850 is None else from_q850(q850)
+                self.post(LegEnded(self.name, cause, headers=crossing_headers(headers)))
             case Ended():
                 self.post(LegEnded(self.name, RECOVERY_ON_TIMER_EXPIRE))
             case _:
