@@ -188,18 +188,23 @@ async def test_m041_a_call_gets_its_description_once_with_media_or_with_the_answ
 
 
 @platforms("r")
-async def test_m043_answer_modify_info_and_bye_each_get_an_object(site: Site, sdk: Sdk) -> None:
+async def test_m043_answer_attach_modify_info_and_bye_each_get_an_object(site: Site, sdk: Sdk) -> None:
     async with site.client(sdk) as client:
         call = await site.ring(client)
-        results = [
-            await client.answer(call, ANSWER),
-            await client.modify(call, "hold"),
-            await client.modify(call, "unhold"),
-            await client.dtmf(call, "1"),
-            await client.bye(call),
+        results = [await client.answer(call, ANSWER)]
+        client.drop()
+        await client.is_closed.wait()
+    async with site.back(client) as again:
+        await again.wait_for("telnyx_rtc.attach", call)
+        results += [
+            await again.attach(call, ANSWER),
+            await again.modify(call, "hold"),
+            await again.modify(call, "unhold"),
+            await again.dtmf(call, "1"),
+            await again.bye(call),
         ]
 
-        assert all(isinstance(result, dict) for result in results)
+    assert all(isinstance(result, dict) for result in results)
 
 
 @platforms("ir")
