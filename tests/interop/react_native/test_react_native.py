@@ -4,6 +4,8 @@ Every test has a phone (a process) of its own; the gateway is shared. The SDK wa
 trickles, which is why the tests that are not about that let it trickle.
 """
 
+import asyncio
+import json
 import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -346,6 +348,14 @@ async def test_debug_frames_draw_no_error(phone: NativePhone, gateway: Running) 
 # ---- push
 
 
+async def until_pushed(gateway: Running) -> Any:  # Any: JSON of the API
+    """The first push that the lab was asked to deliver."""
+    async with asyncio.timeout(10.0):
+        while not (pushes := (await gateway.get("/_lab/pushes"))["data"]):
+            pass
+    return pushes[0]
+
+
 async def test_device_is_registered_with_the_login_and_forgotten_on_request(
     phone: NativePhone, gateway: Running
 ) -> None:
@@ -361,3 +371,31 @@ async def test_device_is_registered_with_the_login_and_forgotten_on_request(
     assert answer["message"]["id"] == request["message"]["id"]
     assert "success" in answer["message"]["result"]["message"]
     assert await gateway.gateway.devices.of_user("robert") == ()
+
+
+async def test_pushed_call_waits_for_the_phone_that_the_push_wakes_up(
+    program: Path, gateway: Running, folder: Path
+) -> None:
+    credentials = {"login": "robert", "password": PASSWORD, "pushNotificationDeviceToken": "token-of-a-phone"}
+    async with native_phone(program, folder / "ca.pem", folder / "console.txt") as before:
+        await before.log_in(gateway.wss, **credentials)
+        await before.disconnect()
+    await ring(gateway, to="robert")
+    push = await until_pushed(gateway)
+    async with native_phone(program, folder / "ca.pem", folder / "console.txt") as woken:
+        await woken.create(gateway.wss, **credentials)
+        await woken.process_push({"metadata": json.loads(push["payload"]["data"]["metadata"])})
+        await woken.connect()
+        incoming = await woken.until("call.incoming")
+        await woken.answer()
+        await woken.until("call.active")
+        await woken.until_tone(MILLIWATT)
+        await woken.hangup()
+        over = await until_over_at_the_far_end(gateway)
+        [dialled] = [entry["url"] for entry in await woken.timeline() if entry.name == "socket.dialled"]
+        [login] = await woken.frames("sent.login")
+
+    assert incoming["callId"] == push["call_id"]
+    assert dialled.endswith(f"?voice_sdk_id={push['payload']['data']['voice_sdk_id']}")
+    assert login["params"]["from_push"] is True
+    assert (over["ended_by"], over["reason"]) == ("far_end", "bye")

@@ -11,7 +11,7 @@ let client;
 let call;
 let ear;
 
-frames.listen((direction, message) => note(`${direction}.${message.method ?? "answer"}`, { message }));
+frames.listen(note);
 const { fetch } = globalThis;
 globalThis.fetch = async (url, options) => {
   const response = await fetch(url, options);

@@ -1,9 +1,14 @@
-// Every frame between the SDK and the gateway, for whoever listens.
+// Every socket and every frame between the SDK and the gateway, for whoever listens.
 const listeners = new Set();
-const tell = (direction, text) => listeners.forEach((listener) => listener(direction, JSON.parse(text)));
+const tell = (what, detail) => listeners.forEach((listener) => listener(what, detail));
+const frame = (direction, text) => {
+  const message = JSON.parse(text);
+  tell(`${direction}.${message.method ?? "answer"}`, { message });
+};
 
 export const frames = {
-  sent: (text) => tell("sent", text),
-  received: (text) => tell("received", text),
+  dialled: (url) => tell("socket.dialled", { url }),
+  sent: (text) => frame("sent", text),
+  received: (text) => frame("received", text),
   listen: (listener) => listeners.add(listener),
 };

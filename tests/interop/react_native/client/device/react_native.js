@@ -24,6 +24,7 @@ const WebSocketWithSelfSignedCert = {
     return new Promise((resolve, reject) => {
       const socket = new WebSocket(url, { headers });
       sockets.set(url, socket);
+      frames.dialled(url);
       socket.on("open", () => {
         resolve(`Connected to ${url}`);
         events.emit("onOpen", { url });
