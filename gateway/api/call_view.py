@@ -1,6 +1,6 @@
 """A call as the API shows it, live or ended: one shape for both."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -8,7 +8,7 @@ from typing import Final
 from gateway.b2bua.directory import CallSnapshot
 from gateway.domain.facts import CallEnded
 from gateway.media.engine import LegStats
-from gateway.store.calls import CallRecord
+from gateway.store.calls import CallRecord, transfer_json
 
 ENDED: Final = "ended"
 _LOST: Final = "unknown"
@@ -26,6 +26,7 @@ class CallView:
         ended_by: the leg that hung up, `a` (caller) or `b`; None when the gateway did.
         client_state: as the calling application gave it; not kept in the store.
         media: figures of both legs, `<leg>_<figure>`.
+        transfers: oldest first, each with `at kind leg former successor`; `caller` and `callee` are the last ones.
         stages: seconds from the start to each stage that an ended call reached.
     """
 
@@ -52,6 +53,7 @@ class CallView:
     sip_call_id: str | None = None
     trunk: str | None = None
     client_state: str | None = None
+    transfers: Sequence[Mapping[str, str]] = ()
     media: Mapping[str, float] = field(default_factory=dict)
     stages: Mapping[str, float] = field(default_factory=dict)
 
@@ -87,6 +89,7 @@ def of_snapshot(snapshot: CallSnapshot, ringing_at: datetime | None) -> CallView
         verto_call_id=snapshot.verto_call_id,
         sip_call_id=snapshot.sip_call_id,
         trunk=snapshot.trunk,
+        transfers=[transfer_json(transfer) for transfer in snapshot.transfers],
         client_state=snapshot.client_state,
         media=_figures(snapshot.stats),
     )
@@ -136,6 +139,7 @@ def of_record(record: CallRecord) -> CallView:
         verto_call_id=record.verto_call_id,
         sip_call_id=record.sip_call_id,
         trunk=record.trunk,
+        transfers=record.transfers,
         media=record.media,
         stages=record.stages,
     )

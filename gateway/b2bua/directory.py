@@ -30,7 +30,7 @@ from gateway.domain.causes import (
     SYSTEM_SHUTDOWN,
     Cause,
 )
-from gateway.domain.facts import CallInitiated, CallRouted, Fact
+from gateway.domain.facts import CallInitiated, CallRouted, CallTransferred, Fact
 from gateway.domain.ids import CallId, Direction, LegName, SessionId, SipCallId, VertoCallId
 from gateway.domain.push import PushSender
 from gateway.media.engine import LegStats, MediaEngine
@@ -73,6 +73,7 @@ class CallSnapshot:
     trunk: str | None
     stats: dict[str, LegStats]
     client_state: str | None = None
+    transfers: tuple[CallTransferred, ...] = ()
 
 
 @dataclass(slots=True)
@@ -567,6 +568,7 @@ def _snapshot(call_id: CallId, entry: _Entry) -> CallSnapshot:
         sip_call_id=runner.sip_call_id,
         trunk=runner.trunk,
         stats={leg.value: figures for leg, figures in stats.items()},
+        transfers=runner.transfers,
         client_state=entry.client_state,
     )
 

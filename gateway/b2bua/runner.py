@@ -174,6 +174,7 @@ class CallRunner:
         self.call_id, self.direction = call_id, direction
         self.started_at = utc_now()
         self.answered_at: datetime | None = None
+        self.transfers: tuple[CallTransferred, ...] = ()
         self._seats = Seats()
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.time()
@@ -489,16 +490,16 @@ class CallRunner:
             successor.show(self._seats[name.other].party)
         desk.seat(self, name, successor)
         self._log.info("call_transferred", kind=kind.value, leg=name.value)
-        self._emit(
-            CallTransferred(
-                call_id=self.call_id,
-                at=utc_now(),
-                kind=kind,
-                leg=name,
-                former=former.party.number,
-                successor=successor.party.number,
-            )
+        transferred = CallTransferred(
+            call_id=self.call_id,
+            at=utc_now(),
+            kind=kind,
+            leg=name,
+            former=former.party.number,
+            successor=successor.party.number,
         )
+        self.transfers += (transferred,)
+        self._emit(transferred)
 
     def _drop_target(self, desk: Desk, cause: Cause) -> None:
         target, self._seats.target = self._seats.target, None

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import RowMapping, delete, insert, select, tuple_, update
 
 from gateway.domain.causes import SYSTEM_SHUTDOWN
-from gateway.domain.facts import CallAnswered, CallEnded, CallInitiated, CallRinging
+from gateway.domain.facts import CallAnswered, CallEnded, CallInitiated, CallRinging, CallTransferred
 from gateway.domain.ids import CallId, Direction, LegName
 from gateway.store.database import Database
 from gateway.store.errors import NotFound
@@ -22,6 +22,7 @@ class CallRecord:
         duration_s: seconds from the start to the end; None also when the gateway died with the call.
         ended_by: the leg that hung up; None when the gateway did.
         stages: seconds from the start to each stage that was reached.
+        transfers: oldest first; `caller` and `callee` are those who sat there last.
         media: figures of the two legs at the end.
     """
 
@@ -46,6 +47,7 @@ class CallRecord:
     ended_by: LegName | None
     codec_a: str | None
     codec_b: str | None
+    transfers: list[dict[str, str]] = field(default_factory=list)
     stages: dict[str, float] = field(default_factory=dict)
     media: dict[str, float] = field(default_factory=dict)
 
@@ -71,6 +73,7 @@ class Calls:
             "session_id": _storable(fact.session_id, 64),
             "verto_call_id": _storable(fact.verto_call_id, 128),
             "started_at": fact.at,
+            "transfers": [],
             "stages": {},
             "media": {},
         }
@@ -89,6 +92,18 @@ class Calls:
         """The called side answered."""
         codecs = {"codec_a": _storable(fact.codec_a, 32), "codec_b": _storable(fact.codec_b, 32)}
         await self._update(fact.call_id, answered_at=fact.at, **codecs)
+
+    async def transferred(self, fact: CallTransferred) -> None:
+        """Somebody else sits on one side of the call."""
+        successor = _storable(fact.successor, 256)
+        side = "caller" if fact.leg is LegName.A else "callee"
+        query = select(calls.c.transfers).where(calls.c.call_id == fact.call_id)
+        async with self._database.write() as sql:
+            transfers = (await sql.execute(query)).scalar_one_or_none()
+            if transfers is None:
+                raise NotFound("call", fact.call_id)
+            values = {side: successor, "transfers": [*transfers, transfer_json(fact)]}
+            await sql.execute(update(calls).where(calls.c.call_id == fact.call_id).values(**values))
 
     async def ended(self, fact: CallEnded) -> None:
         """Complete the record."""
@@ -153,6 +168,17 @@ class Calls:
             result = await sql.execute(update(calls).where(calls.c.call_id == call_id).values(**values))
         if result.rowcount == 0:
             raise NotFound("call", call_id)
+
+
+def transfer_json(fact: CallTransferred) -> dict[str, str]:
+    """A transfer as records and the API show it."""
+    return {
+        "at": fact.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "kind": fact.kind.value,
+        "leg": fact.leg.value,
+        "former": _storable(fact.former, 256) or "",
+        "successor": _storable(fact.successor, 256) or "",
+    }
 
 
 _REPLACED: Final = {0: "�"}

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from gateway.domain.facts import CallAnswered, CallEnded, CallInitiated, CallRinging, Fact
+from gateway.domain.facts import CallAnswered, CallEnded, CallInitiated, CallRinging, CallTransferred, Fact
 from gateway.observability.logging import get_logger
 from gateway.store.calls import Calls
 from gateway.store.errors import StoreError
@@ -65,6 +65,8 @@ class CallRecorder:
                 await self._calls.ringing(fact)
             case CallAnswered():
                 await self._calls.answered(fact)
+            case CallTransferred():
+                await self._calls.transferred(fact)
             case CallEnded():
                 await self._calls.ended(fact)
                 self._ended += 1

@@ -128,6 +128,8 @@ calls: Final = Table(
     Column("ended_by", String(1)),
     Column("codec_a", String(32)),
     Column("codec_b", String(32)),
+    # Oldest first: who left, who came, when and how.
+    Column("transfers", JSON, nullable=False, server_default="[]"),
     Column("stages", JSON, nullable=False),
     Column("media", JSON, nullable=False),
     Index("ix_calls_started_at", "started_at"),

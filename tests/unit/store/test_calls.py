@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.facts import CallAnswered, CallRinging
+from gateway.domain.facts import CallAnswered, CallRinging, CallTransferred, TransferKind
 from gateway.domain.ids import CallId, Direction, LegName
 from gateway.store.calls import Calls, _storable
 from gateway.store.database import Database
@@ -51,6 +51,36 @@ async def test_record_exists_from_the_beginning_of_a_call(database: Database) ->
     assert record.ended_at is None
     assert record.stages == {}
     assert (record.session_id, record.verto_call_id) == ("6a1f", "b1c2")
+
+
+async def test_record_of_a_transferred_call_names_everybody(database: Database) -> None:
+    calls = Calls(database)
+    await calls.initiated(initiated())
+    for leg, kind, successor in (
+        (LegName.A, TransferKind.BLIND, "carol"),
+        (LegName.B, TransferKind.ATTENDED, "dave"),
+    ):
+        former = "alice" if leg is LegName.A else "+12025550100"
+        await calls.transferred(
+            CallTransferred(call_id=CALL, at=NOON, kind=kind, leg=leg, former=former, successor=successor)
+        )
+
+    record = await calls.get(CALL)
+
+    assert (record.caller, record.callee) == ("carol", "dave")
+    assert [(one["kind"], one["leg"], one["former"], one["successor"]) for one in record.transfers] == [
+        ("blind", "a", "alice", "carol"),
+        ("attended", "b", "+12025550100", "dave"),
+    ]
+
+
+async def test_transfer_of_an_unknown_call_is_not_written(database: Database) -> None:
+    transfer = CallTransferred(
+        call_id=CALL, at=NOON, kind=TransferKind.BLIND, leg=LegName.A, former="alice", successor="carol"
+    )
+
+    with pytest.raises(NotFound):
+        await Calls(database).transferred(transfer)
 
 
 async def test_call_cannot_begin_twice(database: Database) -> None:

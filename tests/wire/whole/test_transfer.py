@@ -94,6 +94,11 @@ async def test_client_transfers_its_trunk_to_another_client_and_leaves(town: Tow
     assert [(one["caller"], one["callee"], one["state"]) for one in live] == [("robert", TONE, "active")]
     await robert.hang_up(theirs)
     await town.until_no_call_is_live()
+    (record,) = (await town.gateway.get("/v2/gateway/calls"))["data"]
+    (transfer,) = record["transfers"]
+    assert (transfer["kind"], transfer["leg"], transfer["former"], transfer["successor"]) == (
+        "blind", "a", "alice", "robert"
+    )  # fmt: skip
 
 
 async def test_called_client_transfers_its_caller_to_the_trunk_who_hears_ringing_meanwhile(town: Town) -> None:
