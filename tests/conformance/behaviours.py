@@ -21,7 +21,6 @@ MAX_LATER: Final = 12
 
 LATER: Final[Mapping[str, str]] = {
     "V-47": "a visitor's target is read and kept; there is no assistant to hand it to, and no conversation to join",
-    "V-54": "no push is delivered yet, so that none can be suppressed; the flag is read and kept",
     "V-120": "only an assistant calls functions",
     "V-121": "only an assistant waits for the output of a function that it called",
     "M-58": "there is no call control, and so no telnyx_call_control_id; the member is absent, never null",

@@ -160,7 +160,7 @@ class FrameRules:
             self._need(not list(_nulls(params)), "no null members")
             dialog = params.get("dialogParams", {})
             self._need(isinstance(dialog, dict) and "userVariables" not in dialog, "dialogParams without userVariables")
-        check = _CHECKS.get(method)
+        check = CHECKS.get(method)
         if self._need(check is not None, f"{method} is nothing to send to a client (V-100)") and check is not None:
             check(self, params)
 
@@ -254,7 +254,7 @@ class FrameRules:
         return condition
 
 
-_CHECKS: Final[Mapping[str, Callable[[FrameRules, Message], None]]] = {
+CHECKS: Final[Mapping[str, Callable[[FrameRules, Message], None]]] = {
     "telnyx_rtc.ping": FrameRules._check_anything,
     "telnyx_rtc.clientReady": FrameRules._check_ready,
     "telnyx_rtc.gatewayState": FrameRules._check_anything,

@@ -339,3 +339,23 @@ async def test_v053_what_passes_by_itself_is_never_told_as_failed(
 
         assert state["result"]["params"]["state"] == "REGED"
         assert set(states(robert)) == {"REGED"}
+
+
+@pytest.mark.parametrize("is_active", [False, True])
+async def test_v054_a_browser_suppresses_pushes_unless_it_says_push_when_active(
+    tmp_path: Path, is_active: bool
+) -> None:
+    device = {"push_device_token": "device-1", "push_notification_provider": "ios"}
+    async with running(tmp_path, QUICK) as gateway:
+        async with client(gateway) as mobile:
+            await mobile.ask("login", params(**GOOD) | {"userVariables": device})
+        async with client(gateway) as browser, logged_in(gateway, "robert") as robert:
+            wish = {"push_when_active": is_active, "pn_late_fanout": is_active}
+            await browser.ask("login", params(**GOOD) | {"userVariables": wish})
+            call = await robert.invite("alice", OFFER)
+            await browser.wait_for("telnyx_rtc.invite")
+            await robert.wait_for("telnyx_rtc.ringing", call_id=call)
+            pushes = [push["kind"] for push in (await gateway.get("/_lab/pushes"))["data"]]
+            await robert.bye(call)
+
+            assert pushes == (["call"] if is_active else [])
