@@ -140,6 +140,24 @@ async def test_trunk_that_holds_hears_nothing_until_it_resumes_and_the_client_is
         await process.succeeds()
 
 
+async def test_held_trunk_is_told_sendonly_hears_music_and_is_resumed_with_sendrecv(
+    transport: Transport, tmp_path: Path
+) -> None:
+    async with dialled("uas_is_held", transport, tmp_path, is_echo=True) as (alice, call, process):
+        await alice.until_answered(call)
+        await alice.verto.modify(call, "hold")
+        while "a=recvonly" not in process.messages:
+            await alice.listen(call, codec="PCMU", frames=5)
+        await alice.listen(call, codec="PCMU", frames=50)  # silence, although SIPp echoes the music
+        with speaking(alice, call, 700.0, codec="PCMU"):
+            assert not await alice.hears(call, 700.0, codec="PCMU", patience=1)
+            await alice.verto.modify(call, "unhold")
+            assert await alice.hears(call, 700.0, codec="PCMU", patience=20)
+        await alice.hang_up(call)
+
+        await process.succeeds()
+
+
 async def test_trunk_that_hangs_up_ends_the_call_of_the_client(transport: Transport, tmp_path: Path) -> None:
     async with dialled("uas_bye_after", transport, tmp_path, pause_ms=2500) as (alice, call, process):
         await alice.until_answered(call)
