@@ -110,7 +110,7 @@ def _behaviours() -> Iterator[str]:
         keys = sorted((key for key in numbers if key.startswith(series)), key=lambda key: int(key[2:]))
         count = sum(key not in LATER for key in keys)
         yield from ("", f"{count} of {COUNTS[series]} are shown by a test in `tests/conformance/`.", "")
-        yield from ("| number | the gateway ... | test |", "|---|---|---|")
+        yield from ("| number | behaviour, as its tests name it | test |", "|---|---|---|")
         for key in keys:
             yield f"| {key} | {_sentences(key, numbers[key])} | {_files(numbers[key])} |"
 
