@@ -145,7 +145,9 @@ async def test_m065_the_pending_invite_comes_once_with_attach_calls_or_without(n
 async def test_m066_attach_calls_for_a_call_that_has_gone_is_an_error_without_a_code(night: Site, sdk: Sdk) -> None:
     user = await sleeper(night)
     login = await user.sleeps(sdk)
-    await night.hang_up(await night.call_user(user.user))
+    lab_call = await night.call_user(user.user)
+    await user.pushes(1)
+    await night.hang_up(lab_call)
     async with night.dialed(sdk) as client:
         await client.login(login)
         params = sdk.dialect.attach_calls_params(login)
@@ -172,7 +174,9 @@ async def test_m068_a_caller_that_gives_up_leaves_a_bye_for_the_pushed_call_and_
 ) -> None:
     user = await sleeper(night)
     login = await user.sleeps(sdk, wants_missed_calls=True)
-    await night.hang_up(await night.call_user(user.user))
+    lab_call = await night.call_user(user.user)
+    await user.pushes(1)
+    await night.hang_up(lab_call)
     pushed, missed = await user.pushes(2)
     async with user.wakes(sdk, login, pushed) as client:
         bye = await client.wait_for("telnyx_rtc.bye")
