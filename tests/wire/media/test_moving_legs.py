@@ -47,11 +47,12 @@ async def hears(peer: Browser | Trunk, frequency: float, codec: str) -> bool:
 
 
 def assert_no_jump(stream: list[RtpPacket], ticks: int) -> None:
+    """One stream, packet after packet. A stalled machine leaves frames out, but never ten seconds of them."""
     first = stream[0]
     for at, packet in enumerate(stream):
         assert packet.ssrc == first.ssrc
         assert packet.sequence == (first.sequence + at) & 0xFFFF
-        assert at * ticks <= timestamp_delta(packet.timestamp, first.timestamp) <= (at + 25) * ticks
+        assert at * ticks <= timestamp_delta(packet.timestamp, first.timestamp) <= (at + 500) * ticks
 
 
 async def join_trunk(call: Call, leg: LegName, trunk: Trunk, *, codecs: tuple[str, ...]) -> None:

@@ -24,12 +24,12 @@ async def hears_music(one: Phone, call: str, *, codec: str = "PCMU") -> bool:
 
 
 def assert_no_jump(stream: list[RtpPacket], *, ticks: int) -> None:
-    """One stream: each packet the next, whole frames later, and never a pause that a client could take for an end."""
+    """One stream: each packet the next, and never three seconds later, which a client would take for an end (V-103)."""
     assert len({packet.ssrc for packet in stream}) == 1
     for before, after in pairwise(stream):
         assert (after.sequence - before.sequence) & 0xFFFF == 1
         later = (after.timestamp - before.timestamp) & 0xFFFFFFFF
-        assert ticks <= later <= 50 * ticks
+        assert ticks <= later <= 150 * ticks
 
 
 async def test_client_on_hold_hears_music_and_the_holder_silence_in_streams_without_a_jump(gateway: Running) -> None:
