@@ -10,5 +10,10 @@ from tests.harness.gateway import Running, running
 
 @pytest.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[Running]:
-    async with running(tmp_path, {"lab": {"time_scale": 0.1}, "calls": {"stop_grace": 0.0}}) as started:
+    settings = {
+        "lab": {"time_scale": 0.1},
+        "calls": {"stop_grace": 0.0},
+        "verto": {"max_message_size": 1024 * 1024},  # `bad_frames` has one that is above it
+    }
+    async with running(tmp_path, settings) as started:
         yield started
