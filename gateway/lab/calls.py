@@ -1,6 +1,7 @@
 """One lab call: a scenario played on a SIP call and its audio. No task of its own; one timer, one pair of sockets."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -79,7 +80,7 @@ class Heard:
     digits: tuple[Digit, ...] = ()
 
 
-class LabCall:
+class LabCall(ABC):
     """What incoming and outgoing lab calls share: the record, the timer, the audio, the one way to end.
 
     Owned by the trunk, which is told of the end by `on_ended`; after it nothing of the call is left but its record.
@@ -148,18 +149,21 @@ class LabCall:
             digits=tuple(hearing.digits),
         )
 
+    @abstractmethod
     def _hang_up_sip(self) -> None:
-        raise NotImplementedError
+        """End the SIP call in the way that its state asks for."""
 
+    @abstractmethod
     def _dialog(self) -> sip.IncomingCall | sip.OutgoingCall:
         """The SIP call, once it stands."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _perform(self, action: play.Action) -> None:
-        raise NotImplementedError
+        """Do a step of the scenario."""
 
+    @abstractmethod
     def _handle(self, event: sip.SipCallEvent) -> None:
-        raise NotImplementedError
+        """Take the news of the SIP call."""
 
     def _on_event(self, event: sip.SipCallEvent) -> None:
         """The callback of the SIP call."""

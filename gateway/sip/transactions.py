@@ -1,6 +1,7 @@
 """The shells around the transaction machines: one flow, one timer, callbacks to the user agent."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
@@ -42,7 +43,7 @@ class _Machine(Protocol):
     def to_send(self) -> list[Outgoing]: ...
 
 
-class _Shell:
+class _Shell(ABC):
     """Drains a machine after each input, sends by the flow, arms one timer, forgets itself at the end."""
 
     def __init__(self, machine: _Machine, flow: Flow | None, on_over: Callable[[], None]) -> None:
@@ -110,8 +111,9 @@ class _Shell:
         if not self._is_over:
             self._pump(self._machine.transport_failed(self.now()))
 
+    @abstractmethod
     def _dispatch(self, event: Event) -> None:
-        raise NotImplementedError
+        """Tell the user agent."""
 
     def _rearm(self) -> None:
         deadline = None if self._is_over else self._machine.next_deadline()

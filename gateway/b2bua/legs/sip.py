@@ -1,6 +1,7 @@
 """A leg that is a SIP dialog: one that we made towards a trunk, or one that a trunk made."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Final
 
@@ -64,7 +65,7 @@ def _q850(cause: Cause) -> int | None:
     return cause.code if cause.code < 128 else None
 
 
-class SipLeg:
+class SipLeg(ABC):
     """What both kinds have in common: everything within the dialog."""
 
     profile: Final = Profile.RTP
@@ -76,9 +77,9 @@ class SipLeg:
         self._find_replaced = find_replaced
 
     @property
+    @abstractmethod
     def _dialog(self) -> OutgoingCall | IncomingCall | None:
         """What speaks SIP; None before the INVITE and after the end."""
-        raise NotImplementedError
 
     def move(self, name: LegName, post: Post) -> None:
         """See `Leg`."""
@@ -94,7 +95,7 @@ class SipLeg:
         if (dialog := self._dialog) is not None:
             dialog.reject_reoffer(sip_status)
 
-    def set_hold(self, is_held: bool) -> None:
+    def set_hold(self, is_held: bool) -> None:  # noqa: B027 - a whole answer, not a gap
         """A trunk holds by re-INVITE, which media answers; there is nothing to confirm."""
 
     def reinvite(self, sdp: Sdp) -> None:
@@ -130,10 +131,10 @@ class SipLeg:
         if (dialog := self._dialog) is not None:
             dialog.notify_refer(sip_status, sip_reason)
 
-    def show(self, party: Party) -> None:
+    def show(self, party: Party) -> None:  # noqa: B027 - a whole answer, not a gap
         """A trunk is not told who is on the other side."""
 
-    def attach(self, sdp: Sdp) -> None:
+    def attach(self, sdp: Sdp) -> None:  # noqa: B027 - a whole answer, not a gap
         """A dialog outlives its connections: there is nothing to take up again."""
 
     def _translate_in_dialog(self, event: SipCallEvent) -> None:

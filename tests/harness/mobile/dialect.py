@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
@@ -33,7 +34,7 @@ class Login:
         return self.token is not None
 
 
-class Dialect:
+class Dialect(ABC):
     """One SDK's way to write. A subclass is one platform; `Dialect` itself holds what they share."""
 
     name: ClassVar[str]
@@ -53,9 +54,9 @@ class Dialect:
         """The id of a new request."""
         return str(uuid.uuid4())
 
+    @abstractmethod
     def pong(self, text: str, message: Message, *, session_id: str | None, is_registered: bool) -> str | None:
         """The frame that follows a ping of the server's, or None for silence."""
-        raise NotImplementedError
 
     def acknowledgement(self, _message: Message) -> Message | None:
         """The result that a request of the server's gets, or None: most get none (3.2, 3.3)."""
@@ -72,9 +73,9 @@ class Dialect:
         is_told = login is not None and login.wants_missed_calls
         return f"{self.name}-{'mpn-' if is_told else ''}{self.version}"
 
+    @abstractmethod
     def login_params(self, login: Login, session_id: str | None) -> Message:
         """`login`."""
-        raise NotImplementedError
 
     def anonymous_login_params(self, target_id: str, session_id: str | None) -> Message:
         """`anonymous_login`, whose User-Agent is an object (5)."""
