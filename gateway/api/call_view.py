@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from gateway.b2bua.directory import CallSnapshot
+from gateway.b2bua.call_index import CallSnapshot
 from gateway.domain.facts import CallEnded
 from gateway.media.engine import LegStats
 from gateway.store.calls import CallRecord, transfer_json

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from gateway.api.call_view import to_text
-from gateway.b2bua.directory import CallSnapshot
+from gateway.b2bua.call_index import CallSnapshot
 from gateway.domain.facts import Fact
 from gateway.domain.ids import CallId
 from gateway.store.calls import CallRecord

@@ -1,25 +1,14 @@
 """Who sits where in a call: its two legs, one that is to take a place, and those that have left one."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.b2bua.core.events import Event, OfTarget
+from gateway.b2bua.inbox import Door
 from gateway.b2bua.legs.base import Leg
 from gateway.domain.causes import Cause
 from gateway.domain.ids import LegName
 from gateway.media.engine import DetachedLeg
-
-
-class Door:
-    """One leg's way into an inbox. What comes through it is told apart from the news of who sat there before."""
-
-    def __init__(self, put: "Callable[[Door, Event], None]") -> None:
-        self._put = put
-
-    def __call__(self, event: Event) -> None:
-        """See `Post`."""
-        self._put(self, event)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,4 +81,4 @@ def hang_up(leg: Leg, cause: Cause) -> None:
     leg.hangup(cause, cause.sip_status, cause.sip_reason, ())
 
 
-__all__ = ["Door", "Handover", "Seats", "hang_up", "renamed"]
+__all__ = ["Handover", "Seats", "hang_up", "renamed"]

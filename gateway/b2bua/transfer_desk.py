@@ -1,21 +1,20 @@
 """Transfers, where they leave one call: routes and rights, the legs of targets, and the other call of a far end."""
 
-from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
-from gateway.b2bua.legs.base import Leg, Party
-from gateway.b2bua.legs.sip import CallerLeg, SipLeg, referred_by
+from gateway.b2bua.call_index import CallIndex, Found
+from gateway.b2bua.inbox import Door
+from gateway.b2bua.leg_maker import LegMaker
+from gateway.b2bua.legs.base import Leg
+from gateway.b2bua.legs.sip import SipLeg, referred_by
 from gateway.b2bua.legs.verto import VertoLeg
-from gateway.b2bua.routing import Refused, Route, ToClient, ToTrunks, ToUser
+from gateway.b2bua.routing import Refused, Route, ToClient, ToUser
 from gateway.b2bua.runner import CallRunner
-from gateway.b2bua.seats import Door
 from gateway.domain.causes import CALL_REJECTED
 from gateway.domain.identity import Identity
-from gateway.domain.ids import CallId, LegName, SessionId, SipCallId, VertoCallId
+from gateway.domain.ids import CallId, LegName, SipCallId, VertoCallId
 from gateway.sip.call import IncomingCall, Replaces
-
-Found = tuple[CallRunner, LegName]
-"""A call, and the place in it that was looked for."""
 
 
 class TransferRoutes(Protocol):
@@ -26,44 +25,17 @@ class TransferRoutes(Protocol):
     async def from_refer(self, uri: str, *, may_dial_out: bool) -> Route: ...
 
 
-class Calls(Protocol):
-    """Finds calls, and makes the legs that call (`CallDirectory`)."""
-
-    def make_leg(
-        self,
-        name: LegName,
-        route: ToClient | ToUser | ToTrunks,
-        *,
-        call_id: CallId,
-        caller: Party,
-        headers: tuple[tuple[str, str], ...],
-        post: Door,
-        replaces: Replaces | None = None,
-    ) -> Leg: ...
-
-    def runner_of(self, call_id: CallId) -> CallRunner | None: ...
-
-    def runner_of_verto(self, session_id: SessionId, verto_call_id: VertoCallId) -> Found | None: ...
-
-    def runner_of_sip(self, sip_call_id: SipCallId) -> Found | None: ...
-
-    def take_over(self, runner: CallRunner, leg: Leg) -> None: ...
-
-    def let_go(self, runner: CallRunner, leg: Leg) -> None: ...
-
-    def seat(self, runner: CallRunner, name: LegName, leg: Leg) -> None: ...
-
-
 class TransferDesk:
-    """See `runner.Desk`."""
+    """See `transfer_performer.Desk`."""
 
-    def __init__(self, calls: Calls, router: TransferRoutes, *, refer: str, domain: str) -> None:
+    def __init__(self, calls: CallIndex, legs: LegMaker, router: TransferRoutes, *, refer: str, domain: str) -> None:
         """
         Args:
             refer: `[calls] refer`.
             domain: host of the URI by which a transferring client is named (Referred-By).
         """
-        self._calls, self._router, self._refer, self._domain = calls, router, refer, domain
+        self._calls, self._legs, self._router = calls, legs, router
+        self._refer, self._domain = refer, domain
 
     async def find_target(self, transferor: Leg, destination: str) -> Route:
         """A client may transfer to whatever it may call, a trunk's far end to what `[calls] refer` says."""
@@ -76,16 +48,16 @@ class TransferDesk:
             return Refused(CALL_REJECTED, "the call to be replaced is not known here")
         return route
 
-    def make_target(self, runner: CallRunner, route: Route, *, transferor: Leg, remaining: Leg) -> Leg:
+    def make_target(self, call_id: CallId, door: Door, route: Route, *, transferor: Leg, remaining: Leg) -> Leg:
         """It is shown who remains, and told who wanted it (RFC 3892)."""
         assert not isinstance(route, Refused)
-        return self._calls.make_leg(
-            transferor.name,
+        return self._legs.along(
             route,
-            call_id=runner.call_id,
+            transferor.name,
+            call_id=call_id,
             caller=remaining.party,
             headers=self._referred_by(transferor),
-            post=runner.door(),
+            post=door,
             replaces=_foreign_replaces(transferor),
         )
 
@@ -95,7 +67,7 @@ class TransferDesk:
         referred = transferor.referred if isinstance(transferor, SipLeg) else None
         return referred_by(None if referred is None else referred.referred_by)
 
-    def find_call(self, asking: CallRunner, transferor: Leg, other: str) -> Found | None:
+    def find_call(self, asking: CallId, transferor: Leg, other: str) -> Found | None:
         """By `callID` within the client's session, or by Call-ID within the trunk; never the call that asks."""
         if isinstance(transferor, VertoLeg):
             found = self._calls.runner_of_verto(transferor.session.session_id, VertoCallId(other))
@@ -103,36 +75,36 @@ class TransferDesk:
             return None
         else:
             found = self._calls.runner_of_sip(SipCallId(other))
-        if found is None or found[0] is asking:
+        if found is None or found[0].call_id == asking:
             return None
         return found if found[0].leg_at(found[1]).trunk_name == transferor.trunk_name else None
 
-    def replace(self, call: IncomingCall, replaced: SipCallId, make_leg: Callable[[LegName, Door], CallerLeg]) -> bool:
+    def replace(self, incoming: IncomingCall, replaced: SipCallId) -> bool:
         """Have an INVITE with Replaces take the place of that dialog; False if it is none of that trunk's here."""
         found = self._calls.runner_of_sip(replaced)
         if found is None:
             return False
         runner, name = found
-        if runner.leg_at(name).trunk_name != call.trunk:
+        if runner.leg_at(name).trunk_name != incoming.trunk:
             return False
-        runner.take_replacement(make_leg, name)
+        runner.take_replacement(partial(self._legs.calling_trunk, incoming), name)
         return True
 
-    def runner_of(self, call_id: CallId) -> CallRunner | None:
+    def call(self, call_id: CallId) -> CallRunner | None:
         """See `Desk`."""
         return self._calls.runner_of(call_id)
 
-    def take_over(self, runner: CallRunner, leg: Leg) -> None:
+    def take_over(self, call_id: CallId, leg: Leg) -> None:
         """See `Desk`."""
-        self._calls.take_over(runner, leg)
+        self._calls.take_over(call_id, leg)
 
-    def let_go(self, runner: CallRunner, leg: Leg) -> None:
+    def let_go(self, call_id: CallId, leg: Leg) -> None:
         """See `Desk`."""
-        self._calls.let_go(runner, leg)
+        self._calls.let_go(call_id, leg)
 
-    def seat(self, runner: CallRunner, name: LegName, leg: Leg) -> None:
+    def seat(self, call_id: CallId, name: LegName, leg: Leg) -> None:
         """See `Desk`."""
-        self._calls.seat(runner, name, leg)
+        self._calls.seat(call_id, name, leg)
 
 
 def _foreign_replaces(transferor: Leg) -> Replaces | None:

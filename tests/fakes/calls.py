@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from gateway.b2bua.directory import CallSnapshot
+from gateway.b2bua.call_index import CallSnapshot
 from gateway.domain.causes import NORMAL_CLEARING, Cause
 from gateway.domain.facts import CallAnswered, CallEnded, CallHeld, CallInitiated, CallRinging, Fact
 from gateway.domain.ids import CallId, Direction, LegName, SessionId, SipCallId, VertoCallId

@@ -1,0 +1,203 @@
+"""Live calls by every name they have: ours, that of a client, and that of a trunk."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.b2bua.core.call import State
+from gateway.b2bua.legs.base import Leg
+from gateway.b2bua.legs.verto import VertoLeg
+from gateway.b2bua.runner import CallRunner
+from gateway.domain.facts import CallTransferred
+from gateway.domain.ids import CallId, Direction, LegName, SessionId, SipCallId, VertoCallId
+from gateway.media.engine import LegStats
+
+Found = tuple[CallRunner, LegName]
+"""A call, and the place in it that was looked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSnapshot:
+    """A live call as the console and the API show it."""
+
+    call_id: CallId
+    direction: Direction
+    caller: str
+    callee: str
+    state: str
+    started_at: datetime
+    answered_at: datetime | None
+    codec_a: str
+    codec_b: str
+    is_held: bool
+    connection_id: str | None
+    session_id: SessionId | None
+    verto_call_id: VertoCallId | None
+    sip_call_id: SipCallId | None
+    trunk: str | None
+    stats: dict[str, LegStats]
+    client_state: str | None = None
+    transfers: tuple[CallTransferred, ...] = ()
+
+
+@dataclass(slots=True)
+class LiveCall:
+    """One live call with what it is found by."""
+
+    runner: CallRunner
+    caller: str
+    callee: str
+    connection_id: str | None
+    session_id: SessionId | None
+    verto_call_id: VertoCallId | None
+    verto_legs: dict[tuple[SessionId, VertoCallId], VertoLeg]
+    client_state: str | None = None
+    """What the calling client's application wants to hear again with every event of the call; never read here."""
+
+    def name_after(self, leg: VertoLeg) -> None:
+        """A call that no client made is shown with the client that it came to."""
+        if self.session_id is None:
+            self.session_id, self.verto_call_id = leg.session.session_id, leg.verto_call_id
+            self.connection_id = leg.session.identity.connection_id
+
+    def snapshot(self) -> CallSnapshot:
+        """As it stands now."""
+        runner, journal = self.runner, self.runner.journal
+        stats = runner.stats()
+        codecs = {leg: stats[leg].codec if leg in stats else "" for leg in LegName}
+        return CallSnapshot(
+            call_id=runner.call_id,
+            direction=journal.direction,
+            caller=self.caller,
+            callee=self.callee,
+            state="held" if runner.is_held and runner.state is State.ACTIVE else runner.state.value,
+            started_at=journal.started_at,
+            answered_at=journal.answered_at,
+            codec_a=codecs[LegName.A],
+            codec_b=codecs[LegName.B],
+            is_held=runner.is_held,
+            connection_id=self.connection_id,
+            session_id=self.session_id,
+            verto_call_id=self.verto_call_id,
+            sip_call_id=runner.sip_call_id,
+            trunk=runner.trunk,
+            stats={leg.value: figures for leg, figures in stats.items()},
+            transfers=journal.transfers,
+            client_state=self.client_state,
+        )
+
+
+class CallIndex:
+    """Oldest first. Whoever makes a call adds it, and removes it when it is over."""
+
+    def __init__(self) -> None:
+        self._calls: dict[CallId, LiveCall] = {}
+        self._by_verto: dict[tuple[SessionId, VertoCallId], tuple[CallId, VertoLeg]] = {}
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def __iter__(self) -> Iterator[LiveCall]:
+        return iter(list(self._calls.values()))
+
+    def add(self, call: LiveCall) -> None:
+        """A call begins."""
+        self._calls[call.runner.call_id] = call
+        self._empty.clear()
+        for key, leg in call.verto_legs.items():
+            self._by_verto[key] = (call.runner.call_id, leg)
+
+    def remove(self, call: LiveCall) -> None:
+        """A call is over."""
+        self._calls.pop(call.runner.call_id, None)
+        for key in call.verto_legs:
+            self._by_verto.pop(key, None)
+        if not self._calls:
+            self._empty.set()
+
+    async def until_none(self) -> None:
+        """Wait until no call is left."""
+        await self._empty.wait()
+
+    # ---- finding
+
+    def get(self, call_id: CallId) -> LiveCall | None:
+        """By our own id."""
+        return self._calls.get(call_id)
+
+    def of_client(self, session_id: SessionId, verto_call_id: VertoCallId) -> tuple[LiveCall, VertoLeg] | None:
+        """By the id that a client knows, and which leg the client is in it."""
+        found = self._by_verto.get((session_id, verto_call_id))
+        return None if found is None else (self._calls[found[0]], found[1])
+
+    def legs_of(self, session_id: SessionId) -> list[tuple[VertoCallId, VertoLeg]]:
+        """What a session has, with the id that each goes by."""
+        return [(name, leg) for (owner, name), (_, leg) in self._by_verto.items() if owner == session_id]
+
+    def runner_of(self, call_id: CallId) -> CallRunner | None:
+        """Who owns that call."""
+        call = self._calls.get(call_id)
+        return None if call is None else call.runner
+
+    def runner_of_verto(self, session_id: SessionId, verto_call_id: VertoCallId) -> Found | None:
+        """The call of a client, and where it is in it."""
+        found = self._by_verto.get((session_id, verto_call_id))
+        if found is None or (runner := self.runner_of(found[0])) is None:
+            return None
+        name = runner.find_leg(lambda leg: leg is found[1])
+        return None if name is None else (runner, name)
+
+    def runner_of_sip(self, sip_call_id: SipCallId) -> Found | None:
+        """The call with that dialog, and where it is in it."""
+        for call in self._calls.values():
+            name = call.runner.find_leg(lambda leg: leg.sip_call_id == sip_call_id)
+            if name is not None:
+                return call.runner, name
+        return None
+
+    # ---- naming
+
+    def index(self, call_id: CallId, leg: VertoLeg) -> None:
+        """That leg belongs to that call, and is found by its id."""
+        key = (leg.session.session_id, leg.verto_call_id)
+        self._calls[call_id].verto_legs[key] = leg
+        self._by_verto[key] = (call_id, leg)
+
+    def rename(self, former: VertoCallId, leg: VertoLeg) -> None:
+        """A call that rings again goes by another id."""
+        old = (leg.session.session_id, former)
+        call_id, _ = self._by_verto[old]
+        call = self._calls[call_id]
+        del call.verto_legs[old], self._by_verto[old]
+        self.index(call_id, leg)
+        if call.verto_call_id == former:
+            call.verto_call_id = leg.verto_call_id
+
+    def take_over(self, call_id: CallId, leg: Leg) -> None:
+        """A leg of another call belongs to that one from now on."""
+        if isinstance(leg, VertoLeg):
+            for call in self._calls.values():
+                call.verto_legs.pop((leg.session.session_id, leg.verto_call_id), None)
+            self.index(call_id, leg)
+
+    def let_go(self, call_id: CallId, leg: Leg) -> None:
+        """A leg belongs to that call no longer."""
+        call = self._calls.get(call_id)
+        if isinstance(leg, VertoLeg) and call is not None:
+            key = (leg.session.session_id, leg.verto_call_id)
+            call.verto_legs.pop(key, None)
+            self._by_verto.pop(key, None)
+
+    def seat(self, call_id: CallId, name: LegName, leg: Leg) -> None:
+        """Somebody else is on that side of the call."""
+        call = self._calls[call_id]
+        if name is LegName.A:
+            call.caller = leg.party.number
+        else:
+            call.callee = leg.party.number
+
+
+__all__ = ["CallIndex", "CallSnapshot", "Found", "LiveCall"]

@@ -1,0 +1,156 @@
+"""Makes the legs of calls: those that call a client or a trunk, and those by which they call us."""
+
+import re
+import uuid
+from collections.abc import Callable
+from functools import partial
+
+from gateway.b2bua.call_index import CallIndex
+from gateway.b2bua.headers import Crossing
+from gateway.b2bua.inbox import Door
+from gateway.b2bua.legs.base import Leg, Party, Post
+from gateway.b2bua.legs.fork import Fork
+from gateway.b2bua.legs.sip import CallerLeg, FindReplaced, InviteFunction, TrunkLeg
+from gateway.b2bua.legs.verto import TelnyxIds, VertoLeg
+from gateway.b2bua.lobby import Lobby
+from gateway.b2bua.routing import ToClient, ToTrunks, ToUser
+from gateway.domain.ids import CallId, LegName, VertoCallId
+from gateway.sip.call import IncomingCall, Replaces
+from gateway.vsp.control import ClientSession, Invite
+
+
+class LegMaker:
+    """One per process. The legs of clients that it calls are found among the live calls at once."""
+
+    def __init__(
+        self,
+        calls: CallIndex,
+        lobby: Lobby,
+        *,
+        invite: InviteFunction,
+        find_replaced: FindReplaced,
+        domain: str,
+        browser_codecs: tuple[str, ...],
+        trunk_codecs: Callable[[str], tuple[str, ...]],
+    ) -> None:
+        """
+        Args:
+            invite, find_replaced, domain, trunk_codecs: see `CallDirectory`.
+            browser_codecs: see `[calls] browser_codecs`.
+        """
+        self._calls, self._lobby = calls, lobby
+        self._invite, self._find_replaced, self._domain = invite, find_replaced, domain
+        self._browser_codecs, self._trunk_codecs = browser_codecs, trunk_codecs
+
+    def calling_client(
+        self, session: ClientSession, invite: Invite, *, call_id: CallId, caller: Party, post: Door
+    ) -> VertoLeg:
+        """The leg of a client that calls."""
+        return VertoLeg(
+            LegName.A,
+            session,
+            invite.verto_call_id,
+            offer=invite.sdp,
+            codecs=self._browser_codecs,
+            caller=caller,
+            callee=Party(name="Outbound Call", number=invite.destination),
+            ids=_new_ids(call_id),
+            headers=(),
+            post=post,
+            keeps_media=invite.keeps_media,
+        )
+
+    def calling_trunk(self, call: IncomingCall, name: LegName, post: Door) -> CallerLeg:
+        """The leg of a trunk that calls."""
+        codecs = self._trunk_codecs(call.trunk)
+        return CallerLeg(name, call, codecs=codecs, post=post, find_replaced=self._find_replaced)
+
+    def along(
+        self,
+        route: ToClient | ToUser | ToTrunks,
+        name: LegName,
+        *,
+        call_id: CallId,
+        caller: Party,
+        headers: Crossing,
+        post: Door,
+        replaces: Replaces | None = None,
+    ) -> Leg:
+        """A leg that calls along that route, and shows `caller`."""
+        if isinstance(route, ToTrunks):
+            return TrunkLeg(
+                name,
+                route,
+                invite=self._invite,
+                from_uri=f"sip:{_uri_user(caller.number)}@{self._domain}",
+                from_name=caller.name,
+                headers=headers,
+                post=post,
+                find_replaced=self._find_replaced,
+                replaces=replaces,
+            )
+        verto_call_id = VertoCallId(str(uuid.uuid4()))
+        make = partial(self._called_client, name, verto_call_id, call_id=call_id, caller=caller, headers=headers)
+        if isinstance(route, ToUser):
+            return self._lobby.fork(
+                name,
+                route,
+                verto_call_id,
+                caller=caller,
+                codecs=self._browser_codecs,
+                make_branch=make,
+                post=post,
+                on_over=partial(self._settle, call_id),
+            )
+        return make(route.session, post)
+
+    def _called_client(
+        self,
+        name: LegName,
+        verto_call_id: VertoCallId,
+        session: ClientSession,
+        post: Post,
+        *,
+        call_id: CallId,
+        caller: Party,
+        headers: Crossing,
+    ) -> VertoLeg:
+        """A leg that calls one client."""
+        callee = session.identity.username
+        leg = VertoLeg(
+            name,
+            session,
+            verto_call_id,
+            offer=None,
+            codecs=self._browser_codecs,
+            caller=caller,
+            callee=Party(name=callee, number=callee),
+            ids=_new_ids(call_id),
+            headers=headers,
+            post=post,
+        )
+        self._calls.index(call_id, leg)
+        return leg
+
+    def _settle(self, call_id: CallId, fork: Fork, winner: VertoLeg | None, losers: tuple[VertoLeg, ...]) -> None:
+        """Of several clients that rang one has answered, or none."""
+        call = self._calls.get(call_id)
+        if call is None:
+            return
+        for loser in losers:
+            self._calls.let_go(call_id, loser)
+        if winner is not None:
+            call.runner.swap(fork, winner)
+            call.name_after(winner)
+
+
+def _new_ids(call_id: CallId) -> TelnyxIds:
+    return TelnyxIds(session_id=str(call_id), leg_id=str(uuid.uuid4()))
+
+
+def _uri_user(number: str) -> str:
+    """A user part that needs no escape; anything else is anonymous (RFC 3261 section 25.1 `user`)."""
+    return number if re.fullmatch(r"[A-Za-z0-9+_.!~*'()&=$,/-]{1,128}", number) else "anonymous"
+
+
+__all__ = ["LegMaker"]
