@@ -37,15 +37,18 @@ async def measure(sockets: int, pages: int, restarts: int) -> list[Figures]:
     """So many tries of each."""
     return [
         await _kind("socket killed", sockets, lambda one: one.lose_socket),
+        await _kind("socket killed, media kept", sockets, lambda one: one.lose_socket, keeps_media=True),
         await _kind("page reloaded", pages, lambda one: one.reload),
         await _kind("ICE restarted", restarts, lambda one: one.restart_ice),
     ]
 
 
-async def _kind(name: str, tries: int, attempt: Callable[[Subject], Callable[[], Awaitable[Recovery]]]) -> Figures:
+async def _kind(
+    name: str, tries: int, attempt: Callable[[Subject], Callable[[], Awaitable[Recovery]]], *, keeps_media: bool = False
+) -> Figures:
     done: list[Recovery] = []
     with tempfile.TemporaryDirectory() as folder:
-        async with subject(Path(folder)) as one:
+        async with subject(Path(folder), keeps_media=keeps_media) as one:
             await one.call()
             try:
                 for _ in range(tries):

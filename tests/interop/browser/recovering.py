@@ -40,8 +40,13 @@ class Recovery:
 class Subject:
     """A browser in a call with the echo, over a cable that can be cut."""
 
-    def __init__(self, phone: Softphone, network: Cable, voice: Voice) -> None:
+    def __init__(self, phone: Softphone, network: Cable, voice: Voice, *, keeps_media: bool = False) -> None:
+        """
+        Args:
+            keeps_media: sets the SDK's `keepConnectionAliveOnSocketClose`.
+        """
         self.phone, self._network, self._voice = phone, network, voice
+        self._keeps_media = keeps_media
 
     async def call(self) -> None:
         """Log in and call the echo; return when the own voice has come back."""
@@ -55,7 +60,11 @@ class Subject:
         self._network.cut()
         lost = await self.phone.until("socket.close", after=before, timeout=PATIENCE)
         self._network.mend()
-        return await self._recovered(since, self._now(), after=lost)
+        if not self._keeps_media:
+            return await self._recovered(since, self._now(), after=lost)
+        back = self._now()
+        await self.phone.until("client.ready", after=lost, timeout=PATIENCE)
+        return Recovery(self._now() - back, await self._settled(since))  # the call was active all the time
 
     async def reload(self) -> Recovery:
         """Load the page anew in mid-call, and log in again as an application does."""
@@ -84,6 +93,7 @@ class Subject:
 
     async def _log_in(self) -> None:
         options: dict[str, object] = {"host": self._network.address, "login": "alice", "password": PASSWORD}
+        options |= {"keepConnectionAliveOnSocketClose": self._keeps_media}
         await self.phone.login(**options, hangupOnBeforeUnload=False, timeout=PATIENCE)
 
     @staticmethod
@@ -92,7 +102,7 @@ class Subject:
 
 
 @asynccontextmanager
-async def subject(folder: Path) -> AsyncIterator[Subject]:
+async def subject(folder: Path, *, keeps_media: bool = False) -> AsyncIterator[Subject]:
     """A gateway with the lab, a network, a browser; not called yet."""
     settings = {"lab": {"time_scale": 0.3}, "calls": {"stop_grace": 0.0}}
     microphone = write_tone(folder / "microphone.wav", MICROPHONE)
@@ -104,4 +114,4 @@ async def subject(folder: Path) -> AsyncIterator[Subject]:
             chromium(microphone) as browser,
             softphone(browser, address) as phone,
         ):
-            yield Subject(phone, network, voice)
+            yield Subject(phone, network, voice, keeps_media=keeps_media)

@@ -19,6 +19,8 @@ ACTIVE_LIMIT: Final = 3.0
 """Seconds; one of them is the SDK's own wait before it connects again."""
 SOCKET_GAP_LIMIT, RESTART_GAP_LIMIT = 0.2, 0.5
 """Seconds without voice at the far end, at the median: on a busy machine the browser itself pauses now and then."""
+UNBROKEN_LIMIT: Final = 0.08
+"""Seconds: what the browser's own rhythm and a busy machine make of 20 ms between two packets."""
 
 
 @pytest.fixture
@@ -48,6 +50,17 @@ async def test_killed_socket_gives_the_call_back_soon_and_the_far_end_misses_nex
 
     assert most(recoveries) < ACTIVE_LIMIT
     assert gap(recoveries) < SOCKET_GAP_LIMIT
+
+
+async def test_client_that_keeps_its_media_misses_nothing_at_all(tmp_path: Path) -> None:
+    async with subject(tmp_path, keeps_media=True) as caller:
+        await caller.call()
+        recoveries = await tries(caller.lose_socket)
+        timeline = await caller.phone.timeline()
+
+    assert most(recoveries) < ACTIVE_LIMIT
+    assert gap(recoveries) < UNBROKEN_LIMIT
+    assert [one.name for one in timeline].count("call.active") == 1
 
 
 async def test_reloaded_page_gets_its_call_back(caller: Subject) -> None:
