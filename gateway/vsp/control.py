@@ -58,6 +58,11 @@ class ClientAttach:
     """As in `Invite`."""
 
 
+@dataclass(frozen=True, slots=True)
+class AttachHeard:
+    """The client has heard our `telnyx_rtc.attach`: it acknowledged it, or sent a ping since."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientBye:
     """`telnyx_rtc.bye`; its result has been sent."""
@@ -137,6 +142,7 @@ class SocketLost:
 ClientMessage = (
     ClientAnswer
     | ClientAttach
+    | AttachHeard
     | ClientBye
     | ClientRinging
     | ClientDtmf

@@ -145,7 +145,18 @@ class VertoServer:
         transport = request.transport
         if transport is None:
             return websocket
-        socket = self._new_socket(websocket, transport, peer, request.query.get("voice_sdk_id", ""))
+        await self.attend(websocket, transport, peer=peer, last_voice_sdk_id=request.query.get("voice_sdk_id", ""))
+        return websocket
+
+    async def attend(
+        self, websocket: web.WebSocketResponse, transport: asyncio.Transport, *, peer: str, last_voice_sdk_id: str
+    ) -> None:
+        """Serve a WebSocket that has been accepted, until it ends; then keep its session or end it.
+
+        Args:
+            last_voice_sdk_id: what its client was given on an earlier socket, or says so.
+        """
+        socket = self._new_socket(websocket, transport, peer, last_voice_sdk_id)
         self._sockets[socket] = None
 
         def on_excess(reason: Reason) -> None:
@@ -160,7 +171,6 @@ class VertoServer:
         finally:
             del self._sockets[socket]
             self._lose(socket)
-        return websocket
 
     def _new_socket(
         self, websocket: web.WebSocketResponse, transport: asyncio.Transport, peer: str, last_voice_sdk_id: str

@@ -49,8 +49,8 @@ class VspSettings:
     The SDK itself tries for some three minutes, and a page that reloads presents its session for 90 s."""
 
     attach_timeout: float = 15.0
-    """Seconds from a client's return until its answer to our `telnyx_rtc.attach`: it asks for the microphone and
-    gathers candidates meanwhile. Then that call ends."""
+    """Seconds from the moment that a client has heard our `telnyx_rtc.attach` until its answer: it asks for the
+    microphone and gathers candidates meanwhile. Then that call ends."""
 
     max_detached_sessions: int = 1000
     """Sessions without a socket that are kept at once; one more, and the one that has waited longest ends."""

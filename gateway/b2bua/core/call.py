@@ -38,6 +38,7 @@ from gateway.b2bua.core.events import (
     LegDetached,
     LegEnded,
     LegGiven,
+    LegHeardAttach,
     LegNotGiven,
     LegProgressed,
     LegReoffered,
@@ -204,8 +205,10 @@ class Call:
                 return self._end(Ending(cause, None, cause.sip_status, cause.sip_reason))
             case MediaDown(leg, reason):
                 return self._media_down(leg, reason)
-            case MediaUp() | LegDetached() | LegReturned() | MediaProbed() | AttachOfferReady() | LegAttached():
-                return self._recover(event)
+            case MediaUp() | LegDetached() | LegReturned():
+                return self._follow_client(event)
+            case MediaProbed() | AttachOfferReady() | LegHeardAttach() | LegAttached():
+                return self._recovery.handle(event, now)
             case TransferRequested() | JoinRequested() | ReplacementCalled() | LegWanted():
                 return self._change_legs(event)
         if self.state in (State.NEW, State.ROUTING, State.PREPARING):
@@ -344,10 +347,8 @@ class Call:
         is_absorbed = self._recovery.absorbs_media_down(leg, reason, self._now, is_active=is_active)
         return [] if is_absorbed else self._end(Ending(MEDIA_TIMEOUT, None))
 
-    def _recover(
-        self, event: MediaUp | LegDetached | LegReturned | MediaProbed | AttachOfferReady | LegAttached
-    ) -> list[Action]:
-        """A client has lost its socket or is on its way back; see `recovery`."""
+    def _follow_client(self, event: MediaUp | LegDetached | LegReturned) -> list[Action]:
+        """A client has lost its socket, is on its way back, or has arrived; see `recovery`."""
         match event:
             case MediaUp(leg):
                 self._recovery.media_up(leg)
@@ -357,8 +358,6 @@ class Call:
                 return []
             case LegReturned(leg, keeps_media):
                 return self._leg_returned(leg, keeps_media)
-            case step:
-                return self._recovery.handle(step, self._now)
 
     def _leg_returned(self, leg: LegName, keeps_media: bool) -> list[Action]:
         if self.state is State.ACTIVE or (leg is LegName.B and self.state is State.CONNECTING):

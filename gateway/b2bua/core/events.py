@@ -214,6 +214,13 @@ class AttachOfferReady:
 
 
 @dataclass(frozen=True, slots=True)
+class LegHeardAttach:
+    """The client has heard our attach, and is about to answer it."""
+
+    leg: LegName
+
+
+@dataclass(frozen=True, slots=True)
 class LegAttached:
     """The client answered our attach."""
 
@@ -354,6 +361,7 @@ Event = (
     | LegReturned
     | MediaProbed
     | AttachOfferReady
+    | LegHeardAttach
     | LegAttached
     | HangupRequested
     | TransferRequested

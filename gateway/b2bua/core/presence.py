@@ -74,12 +74,21 @@ class LegPresence:
         self.state, self.deadline, self.bye_deadline = state, deadline, None
         return self.attempt
 
-    def advance(self, expected: Presence, attempt: int, to: Presence) -> bool:
-        """Go on from one step to the next; False when that step is over or of an earlier attempt."""
-        if self.state is not expected or self.attempt != attempt:
+    def invite_back(self, attempt: int) -> bool:
+        """Our offer is made and goes out; False when another attempt has taken over.
+
+        No deadline runs before the client has heard it: a socket that died unnoticed is no refusal, and the session
+        bounds how long it may be silent.
+        """
+        if self.state is not Presence.OFFERING or self.attempt != attempt:
             return False
-        self.state = to
+        self.state, self.deadline = Presence.ATTACHING, None
         return True
+
+    def hear(self, deadline: float) -> None:
+        """The client has heard our attach."""
+        if self.state is Presence.ATTACHING and self.deadline is None:
+            self.deadline = deadline
 
     def settle(self, deadline: float) -> bool:
         """The client answered our attach; False when none was under way."""

@@ -13,7 +13,7 @@ The rules, by where the leg stands when its client returns (verto-js 7, docs/exp
 from typing import Final
 
 from gateway.b2bua.core.actions import AcceptAnswer, Action, Answer, Attach, OfferAttach, ProbeMedia
-from gateway.b2bua.core.events import AttachOfferReady, LegAttached, MediaProbed
+from gateway.b2bua.core.events import AttachOfferReady, LegAttached, LegHeardAttach, MediaProbed
 from gateway.b2bua.core.presence import SETTLE_TIMEOUT, LegPresence, Presence
 from gateway.domain.causes import MEDIA_TIMEOUT, RECOVERY_ON_TIMER_EXPIRE, Cause
 from gateway.domain.ids import LegName, Sdp
@@ -32,11 +32,10 @@ class Recovery:
     def __init__(self, *, attach_timeout: float) -> None:
         """
         Args:
-            attach_timeout: seconds from a client's return until its answer to our attach.
+            attach_timeout: seconds from a client's hearing our attach until its answer.
         """
         self._attach_timeout = attach_timeout
         self._legs = {leg: LegPresence(leg) for leg in LegName}
-        self._is_answer_due = False
 
     def is_here(self, leg: LegName) -> bool:
         """Whether that leg's client is on its socket, and not on its way back either."""
@@ -106,12 +105,9 @@ class Recovery:
             return []  # it is attached when it returns
         if not presence.has_returned:
             return [Answer(sdp)]
-        if sdp is not None:
-            return self._offer(LegName.A, now)
-        self._is_answer_due = True
-        return self._probe(LegName.A, now)
+        return self._offer(LegName.A, now) if sdp is not None else self._probe(LegName.A, now)
 
-    def handle(self, event: MediaProbed | AttachOfferReady | LegAttached, now: float) -> list[Action]:
+    def handle(self, event: MediaProbed | AttachOfferReady | LegHeardAttach | LegAttached, now: float) -> list[Action]:
         """One step of a way back; what belongs to an earlier one is absorbed."""
         presence = self._legs[event.leg]
         match event:
@@ -120,10 +116,11 @@ class Recovery:
                     return []
                 return self._arrive_unharmed(leg) if is_alive else self._offer(leg, now)
             case AttachOfferReady(leg, attempt, sdp):
-                is_due = presence.advance(Presence.OFFERING, attempt, Presence.ATTACHING)
-                return [Attach(leg, sdp)] if is_due else []
+                return [Attach(leg, sdp)] if presence.invite_back(attempt) else []
+            case LegHeardAttach():
+                presence.hear(now + self._attach_timeout)
+                return []
             case LegAttached(leg, sdp):
-                self._is_answer_due = False
                 return [AcceptAnswer(leg, sdp)] if presence.settle(now + SETTLE_TIMEOUT) else []
 
     def _probe(self, leg: LegName, now: float) -> list[Action]:
@@ -134,5 +131,4 @@ class Recovery:
 
     def _arrive_unharmed(self, leg: LegName) -> list[Action]:
         self._legs[leg].arrive()
-        is_due, self._is_answer_due = self._is_answer_due and leg is LegName.A, False
-        return [Answer(None)] if is_due else []
+        return [Answer(None)] if leg is LegName.A else []  # unless the client has heard of it before

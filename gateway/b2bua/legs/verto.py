@@ -13,6 +13,7 @@ from gateway.b2bua.core.events import (
     LegAttached,
     LegDetached,
     LegEnded,
+    LegHeardAttach,
     LegReoffered,
     LegReturned,
     LegRinging,
@@ -24,6 +25,7 @@ from gateway.domain.causes import NETWORK_OUT_OF_ORDER, RECOVERY_ON_TIMER_EXPIRE
 from gateway.domain.ids import LegName, Sdp, VertoCallId
 from gateway.media.engine import Profile
 from gateway.vsp.control import (
+    AttachHeard,
     ClientAnswer,
     ClientAttach,
     ClientBye,
@@ -119,6 +121,8 @@ class VertoLeg:
             case ClientAttach(sdp=sdp, keeps_media=keeps_media):
                 self._keeps_media = keeps_media
                 self.post(LegAttached(self.name, sdp))
+            case AttachHeard():
+                self.post(LegHeardAttach(self.name))
             case ClientBye(cause=cause, custom_headers=headers):
                 self._end(cause, crossing_headers(headers))
             case SocketLost():

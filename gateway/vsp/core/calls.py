@@ -11,6 +11,7 @@ from gateway.domain import causes
 from gateway.domain.causes import Cause
 from gateway.domain.ids import Sdp, SessionId, VertoCallId
 from gateway.vsp.control import (
+    AttachHeard,
     ClientAnswer,
     ClientAttach,
     ClientBye,
@@ -28,6 +29,9 @@ from gateway.vsp.control import (
 from gateway.vsp.core.errors import CALL_ERROR
 from gateway.vsp.core.jsonrpc import Json, Outgoing, RequestId, RequestRef
 from gateway.vsp.core.messages import CallContent, CallRequest, HoldAction, Replace, RingingAck, Transfer, UpdateMedia
+
+MAX_UNHEARD: Final = 64
+"""Byes that a client has not acknowledged and that are said once more on its next socket; the newest."""
 
 MAX_WAITING: Final = 32
 """Requests of one session that may wait for call control at once."""
@@ -66,9 +70,30 @@ class _LiveCall:
     """Whether we called the client."""
     has_media: bool = False
     has_answer: bool = False
+    media_id: RequestId | None = None
+    answer_id: RequestId | None = None
+    """Ids of the messages while they are not acknowledged: nobody knows whether the client has them."""
     is_held: bool = False
     keeps_media: bool = False
     """As in `Invite`."""
+
+    def hear(self, request_id: RequestId) -> None:
+        """The client acknowledged a message."""
+        if request_id == self.media_id:
+            self.media_id = None
+        if request_id == self.answer_id:
+            self.answer_id = None
+
+    def forget_unheard(self) -> None:
+        """The call has another socket: what may have been lost with the old one may be said again.
+
+        Not an answer that had a description in it: a client to which it may be said again has that one.
+        """
+        if self.media_id is not None and not self.has_answer:
+            self.has_media = False
+        if self.answer_id is not None and self.has_media:
+            self.has_answer = False
+        self.media_id = self.answer_id = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +132,9 @@ class CallTable:
         self._live: dict[str, _LiveCall] = {}
         self._invited: dict[RequestId, VertoCallId] = {}
         self._waiting: dict[str, _Waiting] = {}
-        self._missed: list[dict[str, object]] = []
+        self._attached: dict[RequestId, VertoCallId] = {}
+        self._missed: list[Json] = []
+        self._unheard: dict[RequestId, Json] = {}
         self._last_token = 0
         self._is_detached = False
 
@@ -134,6 +161,7 @@ class CallTable:
         """The socket is gone. The calls stay for another session to `adopt`; nobody hears what is sent about them."""
         self._is_detached = True
         self._invited.clear()
+        self._attached.clear()
         self._waiting.clear()
 
     def adopt(self, lost: "CallTable", kept: Collection[VertoCallId]) -> None:
@@ -147,11 +175,13 @@ class CallTable:
         for key, call in lost._live.items():
             if key in ids:
                 self._live[key] = call
+                call.forget_unheard()
             else:
-                self._outgoing.request("telnyx_rtc.bye", _bye(call, causes.ORIGINATOR_CANCEL, {}, ()))
-        for params in lost._missed:
-            self._outgoing.request("telnyx_rtc.bye", params)
-        lost._live, lost._missed = {}, []
+                self._say_bye(_bye(call, causes.ORIGINATOR_CANCEL, {}, ()))
+        # What went out last may have gone into a socket that was dead already, and been heard or not.
+        for params in (*lost._unheard.values(), *lost._missed):
+            self._say_bye(params)
+        lost._live, lost._missed, lost._unheard = {}, [], {}
 
     @property
     def kept_alive(self) -> VertoCallId | None:
@@ -206,10 +236,23 @@ class CallTable:
         """A result for a request of ours: for our invite it says that the device rings (verto-js 5.2)."""
         if request_id is None:
             return []
+        self._unheard.pop(request_id, None)
+        for call in self._live.values():
+            call.hear(request_id)
+        if (attached := self._attached.pop(request_id, None)) is not None:
+            return [CallMessaged(attached, AttachHeard())]
         verto_call_id = self._invited.pop(request_id, None)
         if verto_call_id is None or verto_call_id.lower() not in self._live:
             return []
         return [CallMessaged(verto_call_id, ClientRinging())]
+
+    def prove_hearing(self) -> list[CallEvent]:
+        """The client has sent a ping: the socket works both ways, so it has heard what we sent before.
+
+        The mobile SDKs need not acknowledge an attach, and a half-dead socket must not cost a call.
+        """
+        heard, self._attached = self._attached, {}
+        return [CallMessaged(verto_call_id, AttachHeard()) for verto_call_id in heard.values()]
 
     def _answer_unknown(self, ref: RequestRef, request: CallRequest) -> None:
         """No such call, or no more: a result where an error would be noise about a crossing, else an error."""
@@ -297,7 +340,9 @@ class CallTable:
         call.caller, call.callee = caller, callee
         call.received_headers |= frozenset(headers)
         call.has_media = call.has_answer = True
-        self._outgoing.request("telnyx_rtc.attach", _call_offer(call, sdp, telnyx_ids, headers))
+        call.media_id = call.answer_id = None
+        request_id = self._outgoing.request("telnyx_rtc.attach", _call_offer(call, sdp, telnyx_ids, headers))
+        self._attached[request_id] = call.verto_call_id
 
     def send_ringing(self, verto_call_id: VertoCallId, *, telnyx_ids: tuple[str, str]) -> None:
         """`telnyx_rtc.ringing`; Android cannot do without the parties, React Native without the ids."""
@@ -311,7 +356,7 @@ class CallTable:
         if call is not None and not call.has_media and not call.has_answer:
             call.has_media = True
             params = {"callID": call.verto_call_id, "sdp": sdp, "dialogParams": _dialog(())}
-            self._outgoing.request("telnyx_rtc.media", params)
+            call.media_id = self._outgoing.request("telnyx_rtc.media", params)
 
     def send_answer(
         self,
@@ -329,7 +374,8 @@ class CallTable:
             raise ValueError(f"answer of call {verto_call_id} without a description kills it in the client")
         call.has_answer = True
         description = {} if call.has_media else {"sdp": sdp}
-        self._outgoing.request("telnyx_rtc.answer", {**self._progress(call, telnyx_ids, custom_headers), **description})
+        params = {**self._progress(call, telnyx_ids, custom_headers), **description}
+        call.answer_id = self._outgoing.request("telnyx_rtc.answer", params)
 
     def send_bye(
         self,
@@ -351,7 +397,12 @@ class CallTable:
         if self._is_detached:
             self._missed.append(params)
         else:
-            self._outgoing.request("telnyx_rtc.bye", params)
+            self._say_bye(params)
+
+    def _say_bye(self, params: Json) -> None:
+        self._unheard[self._outgoing.request("telnyx_rtc.bye", params)] = params
+        if len(self._unheard) > MAX_UNHEARD:
+            del self._unheard[next(iter(self._unheard))]
 
     def send_missed(self, verto_call_id: VertoCallId, *, cause: Cause, sip_code: int) -> None:
         """`telnyx_rtc.bye` for a call that the client heard of by a push, not by us."""
@@ -412,8 +463,9 @@ class CallTable:
     def _end(self, call: _LiveCall) -> None:
         for token in [token for token, waiting in self._waiting.items() if waiting.verto_call_id == call.verto_call_id]:
             self.reply_error(token, code=CALL_ERROR, message="the call has ended")
-        for request_id in [key for key, value in self._invited.items() if value == call.verto_call_id]:
-            del self._invited[request_id]
+        for waiting_for in (self._invited, self._attached):
+            for request_id in [key for key, value in waiting_for.items() if value == call.verto_call_id]:
+                del waiting_for[request_id]
         del self._live[call.verto_call_id.lower()]
 
     def _call_result(self, verto_call_id: VertoCallId, **members: object) -> Json:
@@ -452,7 +504,7 @@ def _call_offer(call: _LiveCall, sdp: Sdp, telnyx_ids: tuple[str, str], headers:
     }
 
 
-def _bye(call: _LiveCall, cause: Cause, optional: Mapping[str, object], custom_headers: Headers) -> dict[str, object]:
+def _bye(call: _LiveCall, cause: Cause, optional: Mapping[str, object], custom_headers: Headers) -> Json:
     headers = _header_list(custom_headers)
     return {
         "callID": call.verto_call_id,

@@ -410,7 +410,7 @@ class VertoSession:
         match parse(request):
             case Ping():
                 self._outgoing.result(ref, {"message": "PONG"})
-                return []
+                return list(self.calls.prove_hearing())
             case (Login() | AnonymousLogin()) as login:
                 return self._receive_login(ref, login)
             case BadParams(rpc_code=code, message=message) if code == AUTHENTICATION_FAILED:
