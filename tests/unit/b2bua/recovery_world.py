@@ -261,7 +261,8 @@ class Tab:
 
     def _on_invite(self, params: Message) -> None:
         call_id = params["callID"]
-        assert call_id not in self.calls, "an invite with a live id replaces the call (V-79)"
+        assert call_id not in self.world.invited, "an id that was used is no new call (V-79, V-118)"
+        self.world.invited.add(call_id)
         self.calls[call_id] = False
         self.ringing.add(call_id)
 
@@ -364,6 +365,7 @@ class World:
         self.tab = Tab(self, keeps_media=keeps_media)
         self.excuses: dict[CallId, set[str]] = {}
         self.ended: list[tuple[CallEnded, float]] = []
+        self.invited: set[str] = set()
         self.attach_sent: dict[str, float] = {}
         """When the server sent the attach of a call that nobody has answered."""
         self.incoming: list[RecordingIncomingCall] = []
