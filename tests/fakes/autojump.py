@@ -7,6 +7,9 @@ from typing import Final
 EPSILON: Final = 1e-3
 """Virtual seconds in which everything that is ready, and what that makes ready, has been done."""
 
+_BIT: Final = 1e-7
+"""Less than lies between two timers that are not meant to be one."""
+
 
 class _Selector(selectors.DefaultSelector):
     """Polls, and counts the time that it was asked to wait."""
@@ -32,7 +35,8 @@ class AutojumpLoop(asyncio.SelectorEventLoop):
         return self._jumps.skipped
 
     def advance(self, seconds: float = EPSILON) -> None:
-        """Let that much time pass, with every timer in it going off at its time."""
-        due = self.create_future()
-        self.call_at(self.time() + seconds, due.set_result, None)
-        self.run_until_complete(due)
+        """Let that much time pass, with every timer in it going off at its time, and what follows from the last."""
+        for after in (seconds, _BIT):
+            due = self.create_future()
+            self.call_at(self.time() + after, due.set_result, None)
+            self.run_until_complete(due)

@@ -205,10 +205,16 @@ class Call:
                 return self._end(Ending(cause, None, cause.sip_status, cause.sip_reason))
             case MediaDown(leg, reason):
                 return self._media_down(leg, reason)
-            case MediaUp() | LegDetached() | LegReturned():
+            case (
+                MediaUp()
+                | LegDetached()
+                | LegReturned()
+                | MediaProbed()
+                | AttachOfferReady()
+                | LegHeardAttach()
+                | LegAttached()
+            ):
                 return self._follow_client(event)
-            case MediaProbed() | AttachOfferReady() | LegHeardAttach() | LegAttached():
-                return self._recovery.handle(event, now)
             case TransferRequested() | JoinRequested() | ReplacementCalled() | LegWanted():
                 return self._change_legs(event)
         if self.state in (State.NEW, State.ROUTING, State.PREPARING):
@@ -308,6 +314,8 @@ class Call:
         if self._early_description is not None:
             return []
         self._has_described, self._early_description = True, sdp
+        if self._recovery.is_here(LegName.A):
+            self._recovery.describe()
         return [SendEarlyMedia(sdp)]
 
     def _connect(self, sdp: Sdp | None) -> list[Action]:
@@ -347,7 +355,10 @@ class Call:
         is_absorbed = self._recovery.absorbs_media_down(leg, reason, self._now, is_active=is_active)
         return [] if is_absorbed else self._end(Ending(MEDIA_TIMEOUT, None))
 
-    def _follow_client(self, event: MediaUp | LegDetached | LegReturned) -> list[Action]:
+    def _follow_client(
+        self,
+        event: MediaUp | LegDetached | LegReturned | MediaProbed | AttachOfferReady | LegHeardAttach | LegAttached,
+    ) -> list[Action]:
         """A client has lost its socket, is on its way back, or has arrived; see `recovery`."""
         match event:
             case MediaUp(leg):
@@ -358,6 +369,8 @@ class Call:
                 return []
             case LegReturned(leg, keeps_media):
                 return self._leg_returned(leg, keeps_media)
+            case step:
+                return self._recovery.handle(step, self._now)
 
     def _leg_returned(self, leg: LegName, keeps_media: bool) -> list[Action]:
         if self.state is State.ACTIVE or (leg is LegName.B and self.state is State.CONNECTING):
@@ -366,6 +379,7 @@ class Call:
         if leg is LegName.B:
             return [Dial(self._target, self._offer)] if self._offer is not None and self.state in PROCEEDING else []
         if self._early_description is not None:
+            self._recovery.describe()
             return [SendEarlyMedia(self._early_description)]  # which may have been lost with the socket
         return [Ring()] if self.state is State.RINGING else []
 

@@ -42,6 +42,7 @@ class LegPresence:
     """One leg's.
 
     Attributes:
+        is_described: whether its client was told of our media: without that, none of its own can be alive.
         has_returned: its client has been on more than one socket: what it was sent on the first may never have come.
         attempt: number of the way back under way; what was asked for in an earlier one comes too late.
         deadline: when the way back has taken too long, or None.
@@ -49,6 +50,7 @@ class LegPresence:
     """
 
     leg: LegName
+    is_described: bool = True
     state: Presence = Presence.HERE
     has_returned: bool = False
     attempt: int = 0

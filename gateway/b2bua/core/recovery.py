@@ -35,7 +35,7 @@ class Recovery:
             attach_timeout: seconds from a client's hearing our attach until its answer.
         """
         self._attach_timeout = attach_timeout
-        self._legs = {leg: LegPresence(leg) for leg in LegName}
+        self._legs = {leg: LegPresence(leg, is_described=leg is LegName.B) for leg in LegName}
 
     def is_here(self, leg: LegName) -> bool:
         """Whether that leg's client is on its socket, and not on its way back either."""
@@ -85,6 +85,10 @@ class Recovery:
 
     # ---- the client
 
+    def describe(self) -> None:
+        """A gets a description of our media."""
+        self._legs[LegName.A].is_described = True
+
     def detach(self, leg: LegName) -> None:
         """The client's socket is gone."""
         self._legs[leg].go()
@@ -96,7 +100,8 @@ class Recovery:
     def take_up(self, leg: LegName, *, keeps_media: bool, now: float) -> list[Action]:
         """The client is back in the middle of a conversation."""
         self._legs[leg].has_returned = True
-        return self._probe(leg, now) if keeps_media else self._offer(leg, now)
+        may_be_alive = keeps_media and self._legs[leg].is_described
+        return self._probe(leg, now) if may_be_alive else self._offer(leg, now)
 
     def answer(self, sdp: Sdp | None, now: float) -> list[Action]:
         """B answered: how A learns of it. `sdp` is None when A was described before."""
@@ -104,6 +109,7 @@ class Recovery:
         if presence.state is Presence.AWAY:
             return []  # it is attached when it returns
         if not presence.has_returned:
+            self.describe()
             return [Answer(sdp)]
         return self._offer(LegName.A, now) if sdp is not None else self._probe(LegName.A, now)
 
@@ -121,6 +127,7 @@ class Recovery:
                 presence.hear(now + self._attach_timeout)
                 return []
             case LegAttached(leg, sdp):
+                presence.is_described = True
                 return [AcceptAnswer(leg, sdp)] if presence.settle(now + SETTLE_TIMEOUT) else []
 
     def _probe(self, leg: LegName, now: float) -> list[Action]:

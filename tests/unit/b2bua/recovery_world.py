@@ -34,6 +34,7 @@ ATTACH_TIMEOUT: Final = 15.0
 RING_TIMEOUT: Final = 30.0
 SETTLE_TIMEOUT: Final = 15.0
 IDLE_TIMEOUT: Final = 60.0
+OFFER_TIME: Final = 3.5 * EPSILON
 SLACK: Final = 20 * EPSILON
 
 TrunkCall = RecordingOutgoingCall | RecordingIncomingCall
@@ -94,7 +95,7 @@ class Socket(web.WebSocketResponse):
 
 
 class Media(FakeMediaSession):
-    """A browser leg comes up when its answer is `good`, and as soon as its offer was answered."""
+    """A browser leg comes up when its answer is `good`, or when the tab has got the answer to its offer."""
 
     def __init__(self, call_id: CallId, on_event: Callable[[MediaEvent], None]) -> None:
         super().__init__(call_id, on_event)
@@ -102,9 +103,14 @@ class Media(FakeMediaSession):
         self.is_page_gone = False
         """The page that made the last description is not there any more."""
 
-    async def answer(self, leg: LegName) -> Sdp:
-        self._come_up(leg, self._offers[leg])
-        return await super().answer(leg)
+    async def offer(self, leg: LegName) -> Sdp:
+        """That of an attach takes longer than a step: the client may come back again meanwhile."""
+        if leg is self.browser and (leg is LegName.A or self._count > 0):
+            loop = asyncio.get_running_loop()
+            done = loop.create_future()
+            loop.call_at(loop.time() + OFFER_TIME, done.set_result, None)
+            await done
+        return await super().offer(leg)
 
     async def accept(self, leg: LegName, answer: Sdp) -> None:
         await super().accept(leg, answer)
@@ -115,6 +121,11 @@ class Media(FakeMediaSession):
         if leg is self.browser and theirs == "good" and not self.is_page_gone:
             self.alive.add(leg)
             asyncio.get_running_loop().call_soon(self._on_event, MediaReady(leg))
+
+    def describe_tab(self) -> None:
+        """The tab has got the answer to its offer."""
+        assert self.browser is not None
+        self._come_up(self.browser, Sdp("good"))
 
     def break_down(self, reason: str) -> None:
         """The browser's leg loses its media."""
@@ -283,12 +294,15 @@ class Tab:
         if params["callID"] in self.calls:
             assert params["sdp"]
             self.calls[params["callID"]] = True
+            self.world.describe_tab(params["callID"])
 
     def _on_answer(self, params: Message) -> None:
         call_id = params["callID"]
         if call_id in self.calls:
             assert "sdp" in params or self.calls[call_id], "an answer without a description kills the call (V-69)"
             self.calls[call_id] = True
+            if "sdp" in params:
+                self.world.describe_tab(call_id)
 
     def _on_bye(self, params: Message) -> None:
         assert params["cause"] and params["causeCode"]
@@ -437,7 +451,8 @@ class World:
     # ---- calls
 
     def live(self) -> list[CallSnapshot]:
-        return self.directory.live()
+        """Without those that are just being cleared away."""
+        return [snapshot for snapshot in self.directory.live() if snapshot.state != "ended"]
 
     def live_ids(self) -> list[str]:
         """Ids that a client knows or should."""
@@ -464,6 +479,11 @@ class World:
 
     def media_of_live_calls(self) -> list[Media]:
         return [media for call_id, media in self.engine.by_call.items() if self.directory.find(call_id) is not None]
+
+    def describe_tab(self, call_id: str) -> None:
+        snapshot = self.find(call_id)
+        if snapshot is not None:
+            self.engine.by_call[snapshot.call_id].describe_tab()
 
     def lose_page(self, call_id: str) -> None:
         snapshot = self.find(call_id)

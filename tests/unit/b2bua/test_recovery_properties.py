@@ -165,13 +165,10 @@ class Walk:
 
     def _renew(self) -> None:
         if self.tab.is_ready:
-            before = (set(self.tab.calls), list(self.world.live_ids()))
             heard = len(self.tab.heard)
             self.tab.renew()
             self.world.pass_time()
-            methods = {message.get("method") for message in self.tab.heard[heard:]}
-            assert not methods & {"telnyx_rtc.clientReady", "telnyx_rtc.attach", "telnyx_rtc.bye"}, "V-44, V-45"
-            assert before == (set(self.tab.calls), list(self.world.live_ids()))
+            assert "telnyx_rtc.clientReady" not in {message.get("method") for message in self.tab.heard[heard:]}, "V-45"
 
     def _steal(self) -> None:
         """Somebody else logs in with the session id of the tab's user."""
@@ -258,7 +255,8 @@ SCENES: Final = (
     "connect", "drop", "abandon", "reload", "duplicate", "drop connect", "abandon connect", "reload connect",
     "dial trunk_rings", "dial trunk_early", "dial trunk_answers", "dial trunk_answers", "dial", "ring_in answer",
     "ring_in answer", "ring_in", "trunk_rings", "trunk_early", "trunk_answers", "trunk_ends", "answer",
-    "connect attach", "drop connect attach", "reload connect attach", "attach", "attach_badly", "attach_mutely",
+    "connect wait attach", "drop connect wait attach", "reload connect wait attach", "attach", "connect connect",
+    "attach_badly", "attach_mutely",
     "hang_up", "hold", "renew", "steal", "wait", "wait", "wait", "wait",
 )  # fmt: skip
 """Steps in a row about one call, so that a walk gets somewhere."""
@@ -316,7 +314,9 @@ def steps(*names: str) -> list[Step]:
 
 
 def test_the_walk_recovers_an_answered_call() -> None:
-    story = steps("connect", "dial", "trunk_rings", "trunk_answers", "drop", "wait:5", "connect", "attach", "wait:30")
+    story = steps(
+        "connect", "dial", "trunk_rings", "trunk_answers", "drop", "wait:5", "connect", "wait:1", "attach", "wait:30"
+    )
     with walking(story) as walk:
         (call,) = walk.world.live()
         assert call.state == "active"
