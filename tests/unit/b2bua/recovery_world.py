@@ -279,6 +279,7 @@ class Tab:
 
     def _on_attach(self, params: Message) -> None:
         call_id = params["callID"]
+        assert call_id not in self.attaching, "one attach a socket: another one would void the client's answer"
         self.world.attach_sent[call_id] = self.world.loop.time()
         snapshot = self.world.find(call_id)
         assert snapshot is None or snapshot.state in ("active", "connecting", "held"), "attach of an unanswered call"
