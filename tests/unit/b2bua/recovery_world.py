@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from aiohttp import WSMessage, WSMsgType, web
 
-from gateway.b2bua.directory import CallDirectory, CallSnapshot
+from gateway.b2bua.call_index import CallSnapshot
+from gateway.b2bua.directory import CallDirectory
 from gateway.b2bua.routing import Router, Trunk
 from gateway.b2bua.settings import CallSettings
 from gateway.domain.facts import CallEnded, Fact

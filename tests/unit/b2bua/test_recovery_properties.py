@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
-from gateway.b2bua.directory import CallSnapshot
+from gateway.b2bua.call_index import CallSnapshot
 from gateway.domain.ids import CallId, Sdp, SessionId, SipCallId
 from gateway.observability import logging as logs
 from gateway.sip.call import Answered, Cancelled, Ended, Provisional, Rejected
