@@ -98,6 +98,12 @@ class _StunProtocol(aioice.ice.StunProtocol):
             if self._unanswered.get(addr) is request:
                 del self._unanswered[addr]
 
+    def send_stun(self, message: stun.Message, addr: Address) -> None:
+        """aioice's. A good answer goes only to whoever has signed the check."""
+        if message.message_class == stun.Class.RESPONSE and isinstance(self.receiver, IceGeneration):
+            self.receiver.note_asker(self.udp.port, addr)
+        super().send_stun(message, addr)
+
     def repeat(self, addr: Address) -> None:
         """Send the check that waits for an answer from there once more, now."""
         request = self._unanswered.get(addr)
@@ -247,9 +253,12 @@ class IceGeneration(aioice.Connection):
         """
         super().check_incoming(message, addr, protocol)
         if isinstance(protocol, _StunProtocol):
-            if len(self.askers) < MAX_REMOTE_CANDIDATES:
-                self.askers = self.askers | {(protocol.udp.port, addr)}
             protocol.repeat(addr)
+
+    def note_asker(self, local_port: int, source: Address) -> None:
+        """A signed check came from there, maybe before we know the far end's credentials."""
+        if len(self.askers) < MAX_REMOTE_CANDIDATES:
+            self.askers = self.askers | {(local_port, source)}
 
     def check_complete(self, pair: aioice.ice.CandidatePair) -> None:
         """aioice's hook: a check has ended, maybe with a nomination."""

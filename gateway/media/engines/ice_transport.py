@@ -150,6 +150,10 @@ class IceTransport:
         is_asker = any(generation is not None and key in generation.askers for generation in generations)
         return is_asker or self.is_allowed(local_port, source)
 
+    def is_asking(self, local_port: int, source: Address) -> bool:
+        """Whether a signed check of the generation to come was made from there: it may be about to be proved."""
+        return self._next is not None and (local_port, source) in self._next.askers
+
     def receive_stun(self, local_port: int, data: bytes, source: Address) -> str | None:
         """Take a STUN message; why it was not taken (`not_rtp`, `source`), else None.
 

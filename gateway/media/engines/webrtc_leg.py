@@ -20,6 +20,7 @@ from gateway.media.core.sdp_parser import parse_candidate
 from gateway.media.core.source_lock import Address
 from gateway.media.engine import BadSdp
 from gateway.media.engines.dtls import Certificate, DtlsAssociation, DtlsState, is_checkable
+from gateway.media.engines.early_flights import EarlyFlights
 from gateway.media.engines.ice_transport import IceTransport
 from gateway.media.engines.leg import PACKET_TIME, Leg, LegObserver, UnsupportedMedia
 from gateway.media.ports import PortPool
@@ -58,7 +59,7 @@ class WebRtcLeg(Leg):
         )
         self._dtls: DtlsAssociation | None = None
         self._dtls_deadline: float | None = None
-        self._early_flight: bytes | None = None
+        self._early = EarlyFlights()
         self._has_failed = False
         self._is_path_awaited = False
         """An offer of ours was answered by the peer connection that was there: its new path makes the leg ready."""
@@ -138,6 +139,7 @@ class WebRtcLeg(Leg):
         assert audio.ice is not None
         if not self._ice.resume(audio.ice):
             # RFC 8839 section 4.4.1.1.1: other credentials are a restart. Its offerer controls, unless it is lite.
+            self._early.clear()
             self._ice.begin(is_controlling=description.is_ice_lite).set_remote(audio.ice)
         await self._ice.add_candidates(audio.ice, audio.candidates)
 
@@ -149,6 +151,7 @@ class WebRtcLeg(Leg):
     async def _prepare_offer(self) -> None:
         self._ice.open()
         # Each offer of ours restarts ICE: whether the browser is still the same page is not known here.
+        self._early.clear()
         self._ice.begin(is_controlling=True)
 
     async def _complete_offer(self, description: SessionDescription) -> None:
@@ -221,7 +224,6 @@ class WebRtcLeg(Leg):
         self._dtls = DtlsAssociation(
             self._certificate, is_client=is_client, fingerprints=audio.fingerprints, send=self._send_flight
         )
-        self._early_flight = None
         self._begin_handshake()
 
     def _is_kept(self, audio: Audio, *, is_client: bool) -> bool:
@@ -230,6 +232,9 @@ class WebRtcLeg(Leg):
     def _take_path(self) -> None:
         """A path was found, or has changed: the association that is there goes on upon it, or one begins."""
         self._begin_handshake()
+        if (path := self._ice.path) is not None:
+            for datagram in self._early.take(path.udp.port, path.remote):
+                self._receive_dtls(path.udp.port, datagram, path.remote)
         if self.is_ready:
             self._has_failed = False
             if self._is_path_awaited:
@@ -243,9 +248,8 @@ class WebRtcLeg(Leg):
         now = self._loop.time()
         self._dtls_deadline = now + self._settings.dtls_timeout
         dtls.start(now)
-        if self._early_flight is not None:
-            dtls.receive(self._early_flight, now)
-            self._early_flight = None
+        for datagram in self._early.take(self._ice.path.udp.port, self._ice.path.remote):
+            dtls.receive(datagram, now)
         self._follow_dtls(was=DtlsState.NEW)
 
     def _send_flight(self, datagram: bytes) -> None:
@@ -305,11 +309,14 @@ class WebRtcLeg(Leg):
             self._observer.rtp_received(self, packet)
 
     def _receive_dtls(self, local_port: int, data: bytes, source: Address) -> None:
-        if not self._ice.is_allowed(local_port, source):
-            self.reject("source")
+        is_allowed = self._ice.is_allowed(local_port, source)
+        is_early = self._dtls is None or self._dtls.state is DtlsState.NEW or not is_allowed
+        if is_early and (is_allowed or self._ice.is_asking(local_port, source)):
+            if not self._early.keep(local_port, source, data):
+                self.reject("source")
             return
-        if self._dtls is None or self._dtls.state is DtlsState.NEW:
-            self._early_flight = data  # its check went through before ours did
+        if not is_allowed or self._dtls is None:
+            self.reject("source")
             return
         was = self._dtls.state
         self._dtls.receive(data, self._loop.time())

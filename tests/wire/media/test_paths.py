@@ -9,6 +9,7 @@ import pytest
 from gateway.domain.ids import Sdp
 from gateway.media.core.rtp import RtpPacket
 from gateway.media.engine import BadSdp, MediaFailed, MediaReady, Profile
+from gateway.media.engines.dtls import Certificate, DtlsAssociation
 from gateway.media.engines.tasks import OwnedTasks
 
 from . import sound
@@ -432,3 +433,30 @@ async def test_candidates_are_limited(make_engine: MakeEngine, add_browser: AddB
         leg = call.session._legs[A]._ice.latest  # type: ignore[attr-defined] # nothing outside shows the number
         assert isinstance(leg, aioice.Connection)
         assert len(leg.remote_candidates) == 64
+
+
+async def test_hello_that_overtakes_the_answer_is_read_as_soon_as_its_source_is_proved(
+    make_engine: MakeEngine, add_browser: AddBrowser, add_trunk: AddTrunk
+) -> None:
+    engine, browser, trunk = await make_engine(), add_browser(), await add_trunk()
+    browser.is_mute = True  # what it has to say in DTLS is said here, once
+    hello: list[bytes] = []
+    certificate = Certificate()
+    DtlsAssociation(certificate, is_client=True, fingerprints=(certificate.fingerprint,), send=hello.append).start(0.0)
+    async with calling(engine, RTP, WEBRTC, codecs_a=("PCMU",)) as call:
+        await call.session.take_offer(A, trunk.describe())
+        answer = await browser.answer(await call.session.offer(B))
+        async with asyncio.timeout(5):
+            while not (proved := [pair for pair in browser.ice._check_list if pair.state is pair.State.SUCCEEDED]):
+                await elapsed(0.01)
+        for datagram in hello:
+            proved[0].protocol.transport.sendto(datagram, proved[0].remote_addr)
+        await elapsed(0.05)
+
+        await call.session.accept(B, answer)
+        async with asyncio.timeout(5):
+            while not browser.ice._nominated:
+                await elapsed(0.01)
+            flight = await browser.ice.recv()
+
+        assert flight[0] == 22, "the handshake goes on"
