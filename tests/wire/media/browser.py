@@ -9,7 +9,17 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import aioice
-from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport, State
+from aiortc.rtcdtlstransport import (
+    RTCCertificate,
+    RTCDtlsFingerprint,
+    RTCDtlsParameters,
+    RTCDtlsTransport,
+    SRTPProtectionProfile,
+    State,
+    generate_certificate,
+)
+from cryptography.hazmat.primitives.asymmetric import rsa
+from OpenSSL import SSL
 
 from gateway.domain.ids import Sdp
 from gateway.media.core.rtp import RtpPacket, parse, serialize
@@ -52,6 +62,20 @@ class _Dtls(RTCDtlsTransport):
 
     async def _handle_rtcp_data(self, data: bytes) -> None:
         self.on_rtcp(data)
+
+
+class RsaCertificate(RTCCertificate):
+    """What browsers have whose application asked for RSA (W3C webrtc 4.10.2); aiortc itself knows ECDSA only."""
+
+    @classmethod
+    def generate(cls) -> "RsaCertificate":
+        key = rsa.generate_private_key(65537, 2048)
+        return cls(key, generate_certificate(key))  # type: ignore[arg-type] # it signs with either
+
+    def _create_ssl_context(self, srtp_profiles: list[SRTPProtectionProfile]) -> SSL.Context:
+        context = super()._create_ssl_context(srtp_profiles)
+        context.set_cipher_list(b"ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256")
+        return context
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from gateway.media.engines.dtls import Certificate, DtlsAssociation
 from gateway.media.engines.tasks import OwnedTasks
 
 from . import sound
-from .browser import Browser, read
+from .browser import Browser, RsaCertificate, read
 from .call import A, B, Call, calling, connect_inbound, connect_outbound
 from .conftest import AddBrowser, AddTrunk, MakeEngine
 from .trunk import Trunk
@@ -104,6 +104,21 @@ async def test_offers_of_ours_are_answered_by_either_side_of_the_handshake(
     engine, trunk = await make_engine(), await add_trunk()
     for setup in ("active", "passive"):
         browser = add_browser()
+        async with calling(engine, RTP, WEBRTC, codecs_a=("PCMU",)) as call:
+            await call.session.take_offer(A, trunk.describe())
+            await call.session.accept(B, await browser.answer(await call.session.offer(B), setup=setup))
+            trunk.use(await call.session.answer(A))
+
+            await call.ready()
+            await browser.connected.wait()
+
+
+async def test_browser_with_an_rsa_certificate_is_understood_in_either_role(
+    make_engine: MakeEngine, add_browser: AddBrowser, add_trunk: AddTrunk
+) -> None:
+    engine, trunk = await make_engine(), await add_trunk()
+    for setup in ("active", "passive"):
+        browser = add_browser(certificate=RsaCertificate.generate())
         async with calling(engine, RTP, WEBRTC, codecs_a=("PCMU",)) as call:
             await call.session.take_offer(A, trunk.describe())
             await call.session.accept(B, await browser.answer(await call.session.offer(B), setup=setup))
