@@ -9,6 +9,7 @@ from gateway.b2bua.core.actions import (
     AddCandidate,
     Answer,
     AnswerReoffer,
+    AskClient,
     Attach,
     CloseMedia,
     ConnectMedia,
@@ -131,6 +132,8 @@ class Performer:
                 self._seats[LegName.B].dial(target, offer)
             case Ring() | SendEarlyMedia() | Answer():
                 self._tell_caller(action)
+            case AskClient(leg):
+                self._seats[leg].ask()
             case Attach(leg, sdp):
                 self._seats[leg].attach(sdp)
             case SetHold(leg, is_held):

@@ -31,12 +31,14 @@ class VertoClient:
         push: PushOptions | None = None,
         flush: Callable[[], None],
         close: Callable[[int, str], None],
+        ask: Callable[[], None] = lambda: None,
     ) -> None:
         """
         Args:
             presented_id: the session id that the client logged in with; some mobile SDKs never take ours.
             user_variables: what the application wants to be known of it (V-37); a device's token stands in it too.
             flush: puts what the core has queued on its way.
+            ask: has the socket's session ask whether the client is still there.
             close: closes the socket with a code and a reason, once what is queued has been sent.
         """
         self.session_id, self.identity = session_id, identity
@@ -45,6 +47,7 @@ class VertoClient:
         self.user_variables, self.push = user_variables, push if push is not None else PushOptions()
         self.is_ended = False
         self._core, self._flush, self._close = core, flush, close
+        self.ask = ask
 
     @property
     def voice_sdk_id(self) -> str:

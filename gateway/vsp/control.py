@@ -165,6 +165,9 @@ class ClientSession(Protocol):
     @property
     def identity(self) -> Identity: ...
 
+    def ask(self) -> None:
+        """See whether the client is still there. A silent one loses its socket: `session_detached` follows."""
+
     def send_invite(
         self,
         verto_call_id: VertoCallId,

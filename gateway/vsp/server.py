@@ -326,6 +326,7 @@ class VertoServer:
             push=login.push if isinstance(login, Login) else PushOptions(),
             flush=socket.flush,
             close=socket.close,
+            ask=socket.ask,
         )
         lost, reattached = (None, ()) if old is None else self._take_over(old, socket.client)
         if old is not None:

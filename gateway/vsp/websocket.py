@@ -128,6 +128,10 @@ class VertoSocket:
             _log.exception("session_crashed", peer=self.peer)
             self.close(INTERNAL_ERROR, "error")
 
+    def ask(self) -> None:
+        """See whether the client is still there."""
+        self.step(lambda: self.core.ask(self._loop.time()))
+
     def flush(self) -> None:
         """Put the session's frames on their way; a client that lets too many pile up is dropped."""
         for frame in self.core.frames_to_send():

@@ -50,6 +50,9 @@ class RecordingSession:
         self.calls.append(verto_call_id)
         self._send("invite", sdp, caller_name, caller_number, callee_number, tuple(custom_headers))
 
+    def ask(self) -> None:
+        self._send("ask")
+
     def send_attach(
         self,
         verto_call_id: VertoCallId,

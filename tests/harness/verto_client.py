@@ -38,6 +38,8 @@ class VertoClient:
         self._pending: dict[str, asyncio.Future[Message]] = {}
         self._arrived = asyncio.Condition()
         self.is_closed = asyncio.Event()
+        self.is_deaf = False
+        """Whether nothing of the server comes through any more, and so nothing is answered."""
 
     async def read(self) -> None:
         """Read until the socket closes; run it in a task."""
@@ -62,6 +64,8 @@ class VertoClient:
             future = self._pending.pop(str(message.get("id")), None)
             if future is not None and not future.done():
                 future.set_result(message)
+            return
+        if self.is_deaf:
             return
         if message["method"] == "telnyx_rtc.ping":
             await self._send({"id": str(uuid.uuid4()), "method": "telnyx_rtc.ping", "params": {}})

@@ -145,6 +145,13 @@ class AddCandidate:
 
 
 @dataclass(frozen=True, slots=True)
+class AskClient:
+    """See whether that leg's client is still there. Comes back as `LegDetached`, or not at all."""
+
+    leg: LegName
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeMedia:
     """See whether media of that leg still comes in. Comes back as `MediaProbed`."""
 
@@ -347,6 +354,7 @@ Action = (
     | SetDirection
     | SendDigits
     | AddCandidate
+    | AskClient
     | ProbeMedia
     | OfferAttach
     | Attach

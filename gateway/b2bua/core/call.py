@@ -352,8 +352,8 @@ class Call:
         if leg not in self._live:
             return []  # of a far end that has left
         is_active = self.state is State.ACTIVE
-        is_absorbed = self._recovery.absorbs_media_down(leg, reason, self._now, is_active=is_active)
-        return [] if is_absorbed else self._end(Ending(MEDIA_TIMEOUT, None))
+        mending = self._recovery.media_down(leg, reason, self._now, is_active=is_active)
+        return self._end(Ending(MEDIA_TIMEOUT, None)) if mending is None else mending
 
     def _follow_client(
         self,

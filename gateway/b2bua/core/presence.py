@@ -46,7 +46,7 @@ class LegPresence:
         has_returned: its client has been on more than one socket: what it was sent on the first may never have come.
         attempt: number of the way back under way; what was asked for in an earlier one comes too late.
         deadline: when the way back has taken too long, or None.
-        bye_deadline: when a leg whose media was closed by its far end should have said why, or None.
+        bye_deadline: when a leg that has lost its media should have said why, or shown that it is there; or None.
     """
 
     leg: LegName
@@ -69,6 +69,11 @@ class LegPresence:
     def come_back(self) -> None:
         """The client logged in on another socket; the leg needs no attach, or not yet."""
         self.state, self.deadline, self.bye_deadline, self.has_returned = Presence.HERE, None, None, True
+
+    def wait_until(self, deadline: float) -> None:
+        """The leg's media is gone; unless something comes of it by then, the leg is."""
+        if self.bye_deadline is None:
+            self.bye_deadline = deadline
 
     def begin(self, state: Presence, deadline: float) -> int:
         """Begin the way back by probing or by an offer; returns the number of the attempt."""

@@ -12,7 +12,7 @@ The rules, by where the leg stands when its client returns (verto-js 7, docs/exp
 
 from typing import Final
 
-from gateway.b2bua.core.actions import AcceptAnswer, Action, Answer, Attach, OfferAttach, ProbeMedia
+from gateway.b2bua.core.actions import AcceptAnswer, Action, Answer, AskClient, Attach, OfferAttach, ProbeMedia
 from gateway.b2bua.core.events import AttachOfferReady, LegAttached, LegHeardAttach, MediaProbed
 from gateway.b2bua.core.presence import SETTLE_TIMEOUT, LegPresence, Presence
 from gateway.domain.causes import MEDIA_TIMEOUT, RECOVERY_ON_TIMER_EXPIRE, Cause
@@ -24,6 +24,13 @@ its `bye`, and UDP may win; a page that reloads closes it around the end of its 
 
 CLOSED_BY_FAR_END: Final = "dtls_closed"
 """The reason of a `MediaDown` that the far end meant."""
+
+SILENCE_GRACE: Final = 8.0
+"""Seconds that a leg whose far end gave no consent any more has to show that it is there: its client is asked, and a
+network that is gone takes the socket along, which nobody tells us. Above the 5 s in which a client answers."""
+
+NOBODY_THERE: Final = "consent_lost"
+"""The reason of a `MediaDown` that may be the network's."""
 
 
 class Recovery:
@@ -65,23 +72,27 @@ class Recovery:
 
     # ---- media
 
-    def absorbs_media_down(self, leg: LegName, reason: str, now: float, *, is_active: bool) -> bool:
-        """Whether the call goes on, for now, though that leg has lost its media."""
+    def media_down(self, leg: LegName, reason: str, now: float, *, is_active: bool) -> list[Action] | None:
+        """That leg has lost its media: what is to be done so that the call goes on for now; None: it ends."""
         presence = self._legs[leg]
         if not presence.is_here:
-            return True  # the reattach window, or the deadline of the way back, ends what must end
+            return []  # the reattach window, or the deadline of the way back, ends what must end
         if presence.has_returned and not is_active:
-            return True  # a page that was loaded anew while it called: attached when B answers
-        if reason != CLOSED_BY_FAR_END:
-            return False
-        if presence.bye_deadline is None:
-            presence.bye_deadline = now + BYE_GRACE
-        return True
+            return []  # a page that was loaded anew while it called: attached when B answers
+        if reason == CLOSED_BY_FAR_END:
+            presence.wait_until(now + BYE_GRACE)
+            return []
+        if reason == NOBODY_THERE:
+            presence.wait_until(now + SILENCE_GRACE)
+            return [AskClient(leg)]
+        return None
 
     def media_up(self, leg: LegName) -> None:
-        """The leg can carry audio: the end of a way back."""
-        if self._legs[leg].state is Presence.SETTLING:
-            self._legs[leg].arrive()
+        """The leg can carry audio: the end of a way back, or a path that an ICE restart has mended."""
+        presence = self._legs[leg]
+        presence.bye_deadline = None
+        if presence.state is Presence.SETTLING:
+            presence.arrive()
 
     # ---- the client
 

@@ -71,6 +71,9 @@ class Leg(Protocol):
         Only a leg that was called by it.
         """
 
+    def ask(self) -> None:
+        """See whether the far end is still there. Only a leg that can lose its signalling unnoticed."""
+
     def attach(self, sdp: Sdp) -> None:
         """Have the far end take the call up again, with our offer. Only a leg that can lose its signalling."""
 

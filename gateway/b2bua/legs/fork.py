@@ -211,6 +211,9 @@ class Fork:
     def answer(self, sdp: Sdp | None, headers: Crossing) -> None:
         """A fork is never answered."""
 
+    def ask(self) -> None:
+        """Nobody has media whose loss would be a reason."""
+
     def attach(self, sdp: Sdp) -> None:
         """Nobody has media to take up again."""
 

@@ -134,6 +134,9 @@ class SipLeg(ABC):
     def show(self, party: Party) -> None:  # noqa: B027 - a whole answer, not a gap
         """A trunk is not told who is on the other side."""
 
+    def ask(self) -> None:  # noqa: B027 - a whole answer, not a gap
+        """Session timers do."""
+
     def attach(self, sdp: Sdp) -> None:  # noqa: B027 - a whole answer, not a gap
         """A dialog outlives its connections: there is nothing to take up again."""
 

@@ -229,6 +229,10 @@ class VertoLeg:
             custom_headers=headers,
         )
 
+    def ask(self) -> None:
+        """A ping; a client that stays silent loses its socket."""
+        self.session.ask()
+
     def attach(self, sdp: Sdp) -> None:
         """`telnyx_rtc.attach`: to the client every call that it takes up again comes from the far end."""
         far, near = (self._callee, self._caller) if self._has_called else (self._caller, self._callee)

@@ -236,9 +236,9 @@ class WebRtcLeg(Leg):
             for datagram in self._early.take(path.udp.port, path.remote):
                 self._receive_dtls(path.udp.port, datagram, path.remote)
         if self.is_ready:
-            self._has_failed = False
-            if self._is_path_awaited:
-                self._is_path_awaited = False
+            is_news = self._has_failed or self._is_path_awaited
+            self._has_failed = self._is_path_awaited = False
+            if is_news:
                 self._observer.leg_ready(self)
 
     def _begin_handshake(self) -> None:

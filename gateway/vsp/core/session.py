@@ -68,6 +68,9 @@ MAX_LOGINS_WAITING: Final = 4
 MAX_UNANSWERED: Final = 4
 """Requests that may wait for the database."""
 
+ANSWER_TIME: Final = 5.0
+"""Seconds in which a client that is there has said something after it was asked. The SDK gives us as long."""
+
 NORMAL_CLOSURE: Final = 1000
 GOING_AWAY: Final = 1001
 POLICY_VIOLATION: Final = 1008
@@ -180,6 +183,7 @@ class VertoSession:
         self._bucket = TokenBucket(rate=settings.message_rate, burst=settings.message_burst, now=now)
         self._bytes = TokenBucket(rate=settings.message_bytes_rate, burst=settings.message_bytes_burst, now=now)
         self._received_at = now
+        self._answer_by: float | None = None
         self._login_deadline = now + settings.login_timeout
         self._ping_at, self._ping_interval = now, settings.ping_interval
         self._token_expires_at: float | None = None
@@ -208,7 +212,7 @@ class VertoSession:
         if self.state is State.CLOSED:
             return []
         if self.state is State.READY and self._speed_test.takes(text):
-            self._received_at = now
+            self._received_at, self._answer_by = now, None
             return []
         if not self._may_pass(now) or not self._bytes.take(now, len(text)):
             return self._close(POLICY_VIOLATION, "rate")
@@ -301,6 +305,13 @@ class VertoSession:
         if self.state is State.READY:
             self._outgoing.request("telnyx_rtc.event", {"eventChannel": channel, "data": data, "from": sender})
 
+    def ask(self, now: float) -> list[Event]:
+        """See whether the client is still there: one that stays silent loses its socket."""
+        if self.state is State.READY and self._answer_by is None:
+            self._answer_by = now + ANSWER_TIME
+            self._outgoing.ping()
+        return []
+
     def punt(self) -> None:
         """Kick the client out, for its session has been taken over by another socket: it ends its calls and does not
         come back. One that keeps its media without a socket comes back, which it tells from the call id (V-107)."""
@@ -326,6 +337,8 @@ class VertoSession:
             return []
         if now >= self._received_at + self._settings.idle_timeout:
             return self._close(POLICY_VIOLATION, "idle")
+        if self._answer_by is not None and now >= self._answer_by:
+            return self._close(POLICY_VIOLATION, "idle")
         if self.state is State.NEW and now >= self._login_deadline:
             return self._close(POLICY_VIOLATION, "login_timeout")
         if self.state is State.READY and now >= self._ping_at:
@@ -350,6 +363,8 @@ class VertoSession:
         if self.state is State.CLOSED:
             return None
         deadlines = [self._received_at + self._settings.idle_timeout]
+        if self._answer_by is not None:
+            deadlines.append(self._answer_by)
         if self.state is State.NEW:
             deadlines.append(self._login_deadline)
         if self.state is State.READY:
@@ -371,7 +386,7 @@ class VertoSession:
     # ---- inside
 
     def _may_pass(self, now: float) -> bool:
-        self._received_at = now
+        self._received_at, self._answer_by = now, None
         return self._bucket.take(now)
 
     def _close(self, code: int, reason: str) -> list[Event]:

@@ -130,8 +130,7 @@ class Media(FakeMediaSession):
 
     def break_down(self, reason: str) -> None:
         """The browser's leg loses its media."""
-        assert self.browser is not None
-        if self.browser in self.alive:
+        if self.browser is not None and self.browser in self.alive:
             self.alive.discard(self.browser)
             self.fail(self.browser, reason)
 

@@ -59,6 +59,7 @@ class Walk:
             "duplicate": self._duplicate,
             "dial": self._dial,
             "ring_in": self._ring_in,
+            "path_breaks": self._path_breaks,
             "renew": self._renew,
             "steal": self._steal,
             "wait": lambda: self.world.pass_time(seconds),
@@ -97,6 +98,13 @@ class Walk:
         self.world.pass_time()
         if self.world.is_connected:  # a half-dead socket: to the server the client is here, and closed its media
             for call in self.world.live():
+                self.world.excuse(call, "media")
+
+    def _path_breaks(self) -> None:
+        """No consent comes any more. With the network the socket is gone as well, unnoticed."""
+        for call in self.world.live():
+            self.world.engine.by_call[call.call_id].break_down("consent_lost")
+            if self.tab.socket is not None:
                 self.world.excuse(call, "media")
 
     def _dial(self) -> None:
@@ -257,7 +265,8 @@ SCENES: Final = (
     "ring_in answer", "ring_in", "trunk_rings", "trunk_early", "trunk_answers", "trunk_ends", "answer",
     "connect wait attach", "drop connect wait attach", "reload connect wait attach", "attach", "connect connect",
     "attach_badly", "attach_mutely",
-    "hang_up", "hold", "renew", "steal", "wait", "wait", "wait", "wait",
+    "path_breaks", "abandon path_breaks wait connect wait attach", "hang_up",
+    "hold", "renew", "steal", "wait", "wait", "wait", "wait",
 )  # fmt: skip
 """Steps in a row about one call, so that a walk gets somewhere."""
 NEWEST: Final = -1

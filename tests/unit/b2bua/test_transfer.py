@@ -290,7 +290,7 @@ def test_answer_without_a_description_fails() -> None:
 
 def test_media_of_one_who_left_may_go() -> None:
     assert play(dialing(), MediaDown(A, "dtls_closed")) == []
-    assert play(dialing(), MediaDown(B, "consent_lost"))[-1] == CloseMedia()
+    assert play(dialing(), MediaDown(B, "rtp_timeout"))[-1] == CloseMedia()
 
 
 def test_target_that_trickles_and_one_that_returns_on_another_socket() -> None:

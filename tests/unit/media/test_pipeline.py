@@ -520,3 +520,43 @@ def test_the_same_payload_length_means_the_same_time_in_every_codec() -> None:
         assert len(sound([RtpPacket(codec.payload_type, 0, 0, 0, False, registry.silence(codec))], codec)) == (
             2 * native_rate(codec) // 50
         )
+
+
+@pytest.mark.parametrize(("source", "sink"), BOTH)
+def test_source_that_falls_silent_is_replaced_by_silence_after_the_longest_pause(source: Codec, sink: Codec) -> None:
+    run = open_run(source, sink, longest_pause=0.15)
+    run.until(1.0)
+    assert run.sent == [], "nothing before the source has spoken"
+    run.feed(talk(source, 1.0, start=1.0))
+    spoken = len(run.sent)
+    run.until(5.0)
+
+    times = [at for at, _ in run.sent]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert max(gaps) < 0.15 + 3 * FRAME
+    assert len(run.sent) - spoken == pytest.approx(3.0 / FRAME, abs=12)
+    assert {(after.sequence - before.sequence) & 0xFFFF for before, after in itertools.pairwise(run.packets)} == {1}
+
+
+@pytest.mark.parametrize(("source", "sink"), BOTH)
+def test_another_source_after_a_pause_goes_on_in_the_same_stream(source: Codec, sink: Codec) -> None:
+    run = open_run(source, sink, longest_pause=0.15)
+    run.feed(talk(source, 1.0))
+    run.feed(talk(source, 1.0, start=4.0, ssrc=2, sequence=7, timestamp=99, frequency=700.0))
+    run.until(5.2)
+
+    sequence_steps = {(after.sequence - before.sequence) & 0xFFFF for before, after in itertools.pairwise(run.packets)}
+    assert sequence_steps == {1}
+    ticks = sum(step for _, step in steps(run.packets))
+    assert ticks / sink.clock_rate == pytest.approx(run.sent[-1][0] - run.sent[0][0], abs=0.1), "in step with the clock"
+    last = sound(run.packets[-25:], sink)
+    assert tones.power(last, 700.0, rate=native_rate(sink)) > -20.0
+
+
+def test_source_that_is_late_by_less_than_the_longest_pause_is_passed_on_as_it_is() -> None:
+    arrivals = list(talk(PCMU, 2.0))
+    late = [(at + (0.12 if 50 <= n < 60 else 0.0), packet) for n, (at, packet) in enumerate(arrivals)]
+    run = open_run(PCMU, PCMU, longest_pause=0.15).feed(sorted(late, key=lambda arrival: arrival[0]))
+
+    assert run.pipeline.counters.silence_sent == 0
+    assert len(run.sent) == len(arrivals)

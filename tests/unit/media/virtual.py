@@ -63,7 +63,9 @@ class Run:
         return [packet for packet in self.packets if packet.payload_type == payload_type]
 
 
-def open_run(source: Codec | LegCodec, sink: Codec | LegCodec, *, continuity: bool = False) -> Run:
+def open_run(
+    source: Codec | LegCodec, sink: Codec | LegCodec, *, continuity: bool = False, longest_pause: float | None = None
+) -> Run:
     digits: list[tuple[str, float]] = []
     pipeline = Pipeline(
         source=source if isinstance(source, LegCodec) else LegCodec(source),
@@ -74,6 +76,7 @@ def open_run(source: Codec | LegCodec, sink: Codec | LegCodec, *, continuity: bo
         now=0.0,
         on_digit=lambda digit, duration: digits.append((digit, duration)),
         needs_continuity=continuity,
+        longest_pause=longest_pause,
     )
     return Run(pipeline, digits=digits)
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gateway.vsp.core.session import CloseRequested, DebugReported, DownloadRequested, FrameRefused, State
+from gateway.vsp.core.session import ANSWER_TIME, CloseRequested, DebugReported, DownloadRequested, FrameRefused, State
 from gateway.vsp.core.speed_test import download
 from tests.unit.vsp.conversation import Conversation, about
 
@@ -352,3 +352,22 @@ def test_there_is_one_speed_test_at_a_time() -> None:
     talk.say_text("#SPU 1000")
     talk.say_text("#SPE")
     assert talk.take_events() == [DownloadRequested(1000)]
+
+
+def test_client_that_is_asked_and_stays_silent_loses_its_socket() -> None:
+    talk = Conversation().log_in()
+    talk.session.ask(talk.now)
+    talk.session.ask(talk.now)
+
+    assert [message["method"] for message in talk.heard()] == ["telnyx_rtc.ping"], "asked once"
+    assert talk.pass_time(ANSWER_TIME - 0.1) == []
+    assert talk.pass_time(0.1) == [CloseRequested(1008, "idle")]
+
+
+def test_client_that_is_asked_and_says_anything_keeps_its_socket() -> None:
+    talk = Conversation().log_in()
+    talk.session.ask(talk.now)
+    talk.say("telnyx_rtc.ping")
+
+    assert talk.pass_time(ANSWER_TIME) == []
+    assert talk.session.is_open

@@ -1,6 +1,8 @@
 """Calls that outlive the socket of their client: real sockets, ICE, DTLS-SRTP, SIP and RTP."""
 
 import asyncio
+import gc
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,11 +15,13 @@ from gateway.domain.facts import CallAnswered, CallEnded, Fact
 from gateway.domain.ids import Sdp
 from gateway.media.core.rtp import RtpPacket
 from gateway.media.engines.rtp_leg import RtpLeg
+from gateway.vsp.core import session as verto_session
 from tests.harness.gateway import PASSWORD, Running, running
 from tests.harness.verto_client import connected
 from tests.wire.media import sound
 from tests.wire.media.browser import Browser
 from tests.wire.whole.phone import Phone, back, phone
+from tests.wire.whole.test_leaks import open_files, until
 
 ECHO, TONE, NO_ANSWER, EARLY, LATE = (f"+120255501{digits}" for digits in ("00", "01", "04", "06", "19"))
 
@@ -562,3 +566,49 @@ async def test_client_that_answers_the_attach_with_the_certificate_of_before_is_
                 await browser.connected.wait()
             assert await again.hears(call, 1004.0, codec="PCMU")
             await again.hang_up(call)
+
+
+async def test_network_that_is_gone_without_a_word_costs_no_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verto_session, "ANSWER_TIME", 0.3)
+    settings = {"media": {"consent_interval": 0.1, "consent_timeout": 0.5}}
+    async with running(tmp_path, settings) as gateway, phone(gateway, codecs=["PCMU"]) as alice:
+        call = await answered(alice)
+        alice.verto.is_deaf = True
+        await alice.media[call].ice.close()
+        await alice.verto.is_closed.wait()  # consent is lost, the client is asked, and says nothing
+        async with back(gateway, alice) as again:
+            await again.take_up(call)
+            assert await again.hears(call, 1004.0, codec="PCMU")
+            await again.hang_up(call)
+
+
+@pytest.mark.timeout(150)
+async def test_many_recoveries_leave_nothing_behind(tmp_path: Path) -> None:
+    settings = {
+        "lab": {"time_scale": 0.1},
+        "calls": {"stop_grace": 0.0},
+        "verto": {"reattach_window": 2.0},
+        "media": {"port_quarantine": 0.1},
+    }
+    tasks_before, files_before = len(asyncio.all_tasks()), open_files()
+    async with running(tmp_path, settings) as gateway:
+        program, idle = gateway.gateway, len(asyncio.all_tasks())
+        for number in range(10):
+            async with phone(gateway, codecs=["PCMU"]) as alice:
+                call, last = await answered(alice), alice
+                for _ in range(2):
+                    await lose(last)
+                    async with back(gateway, alice) as again:
+                        await again.take_up(call)
+                        if number % 2 == 0:
+                            await again.verto.modify(call, "hold")
+                    last = again
+        async with asyncio.timeout(60):  # aioice, which plays the browsers, takes its time
+            await until(lambda: program.directory.live() == [] and len(program.registry) == 0)
+            await until(lambda: len(asyncio.all_tasks()) <= idle)
+    gc.collect()
+
+    assert len(asyncio.all_tasks()) == tasks_before
+    assert open_files() - files_before == Counter()
