@@ -71,7 +71,9 @@ async def run(arguments: argparse.Namespace) -> dict[str, list[dict[str, object]
                 for kind, prefer, codec in kinds
             ]  # fmt: skip
         elif part == SOAK:
-            results[part] = [dataclasses.asdict(await soak.measure(arguments.clients, arguments.soak_seconds))]
+            results[part] = [
+                dataclasses.asdict(await soak.measure(arguments.clients, arguments.soak_seconds, idle=arguments.idle))
+            ]
         elif part == RECOVERY:
             counts = (arguments.sockets, arguments.pages, arguments.restarts)
             results[part] = [dataclasses.asdict(one) for one in await recovery.measure(*counts)]
@@ -91,6 +93,7 @@ def main() -> None:
     parser.add_argument("--load-seconds", type=float, default=60.0, help="how long they talk")
     parser.add_argument("--setups", type=int, default=50, help="calls for the set-up figures")
     parser.add_argument("--clients", type=int, default=100, help="clients of the soak")
+    parser.add_argument("--idle", type=float, default=5.0, help="seconds between the calls of a client of the soak")
     parser.add_argument("--soak-seconds", type=float, default=300.0, help="how long they come and go")
     parser.add_argument("--sockets", type=int, default=50, help="sockets to kill in mid-call")
     parser.add_argument("--pages", type=int, default=20, help="pages to reload in mid-call")

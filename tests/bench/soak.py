@@ -102,24 +102,25 @@ class Client:
         tally: Tally,
         *,
         latest_return: float,
+        idle: float,
         seed: int,
     ) -> None:
         self._user, self._token, self._others, self._url, self._tally = user, token, others, url, tally
-        self._latest_return = latest_return
+        self._latest_return, self._idle = latest_return, idle
         self._chance = random.Random(seed)
         self._media: dict[str, Browser] = {}
 
     async def live(self, until: float) -> None:
         """Connect and come back again and again until then (the loop's time)."""
         loop = asyncio.get_running_loop()
-        await seconds(self._chance.uniform(0.0, 3.0))
+        await seconds(self._chance.uniform(0.0, 3.0 * self._idle))
         while loop.time() < until:
             try:
                 await self._visit(None)
             except (RequestFailed, ConnectionError, TimeoutError, aiohttp.ClientError) as error:
                 self._tally.failures.append(f"{self._user}: {type(error).__name__} {error}")
             await self._close_media()
-            await seconds(self._chance.uniform(0.2, 2.0))
+            await seconds(self._chance.uniform(0.2, 2.0 * self._idle))
 
     async def _visit(self, lost: tuple[str, str] | None) -> None:
         """One socket, from login to its end; `lost` is the session id and the call of the one before it."""
@@ -175,7 +176,7 @@ class Client:
     async def _act(self, verto: VertoClient) -> tuple[str, str] | None:
         """A few calls one after the other. Returns session and call when the socket was dropped to come back."""
         for _ in range(self._chance.randrange(1, 4)):
-            await seconds(self._chance.uniform(0.1, 2.0))
+            await seconds(self._chance.uniform(0.1, 2.0 * self._idle))
             doing = self._chance.choices(
                 ("hang_up", "return", "busy", "give_up", "far_end", "vanish"), weights=(4, 4, 1, 1, 1, 1)
             )[0]
@@ -246,11 +247,12 @@ class Client:
         self._media.clear()
 
 
-async def measure(clients: int, duration: float, *, window: float = 10.0, seed: int = 1) -> Soak:
+async def measure(clients: int, duration: float, *, window: float = 10.0, idle: float = 1.0, seed: int = 1) -> Soak:
     """Start a gateway with as many users, let them live, wait until what they left is over, look at what is left.
 
     Args:
         window: seconds that the gateway keeps the calls of a lost socket; who comes back does so in half of them.
+        idle: seconds, on average, between two visits of a client and before each of its calls.
     """
     users = [f"soak{number}" for number in range(clients)]
     with tempfile.TemporaryDirectory() as folder:
@@ -264,7 +266,7 @@ async def measure(clients: int, duration: float, *, window: float = 10.0, seed: 
                     others = [one for one in users if one != user]
                     client = Client(
                         user, tokens.get(user), others, gateway.websocket, tally,
-                        latest_return=window / 2, seed=seed * 1000 + number,
+                        latest_return=window / 2, idle=idle, seed=seed * 1000 + number,
                     )  # fmt: skip
                     group.create_task(client.live(until))
                 half = group.create_task(_memory_at(gateway, until - duration / 2))
