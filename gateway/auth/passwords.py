@@ -12,6 +12,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from gateway.auth.errors import Busy
+from gateway.auth.recent import RecentPasswords
 from gateway.auth.settings import AuthSettings
 
 _WORKERS: Final = 2
@@ -44,6 +45,7 @@ class Passwords:
         )
         self._threads = ThreadPoolExecutor(_WORKERS, thread_name_prefix="argon2")
         self._places = threading.BoundedSemaphore(settings.max_waiting_logins + _WORKERS)
+        self._recent = RecentPasswords(settings.remember_logins)
         self._dummy: str | None = None
         self._dummy_lock = threading.Lock()
 
@@ -57,7 +59,13 @@ class Passwords:
 
     async def verify(self, password: str, password_hash: str | None) -> Verdict:
         """Check a password; None stands for a user that does not exist and takes as long as a wrong password."""
-        return await self._run(self._verify, _octets(password), password_hash)
+        octets, now = _octets(password), asyncio.get_running_loop().time()
+        if password_hash is not None and self._recent.has(octets, password_hash, now):
+            return Verdict(is_right=True)
+        verdict = await self._run(self._verify, octets, password_hash)
+        if password_hash is not None and verdict.is_right and not verdict.is_outdated:
+            self._recent.add(octets, password_hash, now)
+        return verdict
 
     def close(self) -> None:
         """Drop what waits and end the threads as soon as what they compute is done; idempotent."""

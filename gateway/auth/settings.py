@@ -32,12 +32,17 @@ class AuthSettings:
     max_waiting_logins: int = 100
     """Password checks that may wait; one more is refused as busy."""
 
+    remember_logins: float = 600.0
+    """Seconds for which a password that was right is known without computing argon2id again: clients that reconnect
+    log in with the same one. Kept as a keyed digest in memory; a changed password is not known. 0: never."""
+
     def __post_init__(self) -> None:
         _check("token_ttl", self.token_ttl, 1, 10 * 365 * 86_400)
         _check("clock_skew", self.clock_skew, 0, 300)
         _check("password_time_cost", self.password_time_cost, 1, 100)
         _check("password_parallelism", self.password_parallelism, 1, 64)
         _check("password_memory_kib", self.password_memory_kib, 8 * self.password_parallelism, 4_194_304)
+        _check("remember_logins", self.remember_logins, 0, 86_400)
         _check("max_waiting_logins", self.max_waiting_logins, 1, 100_000)
 
 
