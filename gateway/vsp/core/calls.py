@@ -137,6 +137,8 @@ class CallTable:
         self._unheard: dict[RequestId, Json] = {}
         self._last_token = 0
         self._is_detached = False
+        self.is_silent = False
+        """Whether the client acknowledges nothing."""
 
     def begin(self, session_id: SessionId) -> None:
         """The session has logged in."""
@@ -343,6 +345,8 @@ class CallTable:
         call.media_id = call.answer_id = None
         request_id = self._outgoing.request("telnyx_rtc.attach", _call_offer(call, sdp, telnyx_ids, headers))
         self._attached[request_id] = call.verto_call_id
+        if self.is_silent:
+            self._outgoing.ping()
 
     def send_ringing(self, verto_call_id: VertoCallId, *, telnyx_ids: tuple[str, str]) -> None:
         """`telnyx_rtc.ringing`; Android cannot do without the parties, React Native without the ids."""

@@ -5,13 +5,19 @@ from typing import Final
 from gateway.vsp.core.errors import AUTHENTICATION_FAILED, AUTHENTICATION_REQUIRED
 
 ANDROID: Final = "Android-"
-MOBILE: Final = ("iOS-", ANDROID, "Flutter-", "ReactNative-")
+IOS: Final = "iOS-"
+MOBILE: Final = (IOS, ANDROID, "Flutter-", "ReactNative-")
 """How the `User-Agent` of a mobile SDK begins (verto-mobile 2.1). JavaScript's is an object, or begins with `Web-`."""
 
 
 def is_mobile(user_agent: str) -> bool:
     """Whether a mobile SDK speaks; anything unknown is treated as the JavaScript SDK, which is the touchiest."""
     return user_agent.startswith(MOBILE)
+
+
+def is_silent(user_agent: str) -> bool:
+    """Whether an SDK speaks that acknowledges nothing: a ping behind a message is what it answers."""
+    return user_agent.startswith((IOS, ANDROID))
 
 
 def login_error(user_agent: str, *, is_token_refused: bool) -> int:

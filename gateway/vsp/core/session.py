@@ -55,7 +55,7 @@ from gateway.vsp.core.messages import (
     Unknown,
     parse,
 )
-from gateway.vsp.core.platforms import ANDROID, is_mobile
+from gateway.vsp.core.platforms import ANDROID, is_mobile, is_silent
 from gateway.vsp.core.push import DisablePush
 from gateway.vsp.core.rate import TokenBucket
 from gateway.vsp.core.registration import Gateway, Registration
@@ -262,6 +262,7 @@ class VertoSession:
                 self._ping_interval = self._settings.mobile_ping_interval
             self._ping_at = now + self._ping_interval
             self.calls.begin(session_id)
+            self.calls.is_silent = is_silent(self._user_agent)
             if lost is not None:
                 self.calls.adopt(lost, reattached)
             # After a login on a live socket this message would end the client's calls (verto-js 0, trap 3).
