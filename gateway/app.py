@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final, Self
 
+from gateway.accounts.provisioning import Provisioning
 from gateway.api.errors import telnyx_errors
 from gateway.api.guard import Guard
 from gateway.api.live import LiveFeed
@@ -20,7 +21,7 @@ from gateway.auth.jwt import Tokens
 from gateway.auth.keyfile import load_or_create
 from gateway.auth.keys import KeyChecker
 from gateway.auth.passwords import Passwords
-from gateway.auth.provisioning import Provisioning
+from gateway.auth.sealing import Seal
 from gateway.b2bua.directory import CallDirectory
 from gateway.b2bua.measures import CallMeasures
 from gateway.b2bua.routing import Router, Trunk
@@ -148,7 +149,8 @@ class Gateway:
         self.passwords = Passwords(config)
         self._stack.callback(self.passwords.close)
         self.tokens = Tokens(load_or_create(config.jwt_secret_file), clock_skew=config.clock_skew)
-        self.provisioning = Provisioning(database, passwords=self.passwords, tokens=self.tokens)
+        seal = Seal(load_or_create(config.seal_key_file, "auth.seal_key_file"))
+        self.provisioning = Provisioning(database, passwords=self.passwords, tokens=self.tokens, seal=seal)
         self.authenticator = Authenticator(
             connections=self.provisioning.connections,
             credentials=self.provisioning.credentials,

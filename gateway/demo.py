@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from gateway.accounts.provisioning import Provisioning, opened
 from gateway.auth.keys import KeyChecker
-from gateway.auth.provisioning import Provisioning, opened
 from gateway.config import Config
 from gateway.domain.errors import GatewayError
 from gateway.observability.clock import utc_now

@@ -5,6 +5,7 @@ AuthError
  +- BadKeyFile         the key that signs tokens cannot be read, made or is too short
  +- InvalidToken       a token that is not ours, was changed, or lacks a claim
  |   +- ExpiredToken   ours, but too old
+ +- Unsealable         a kept password cannot be read again: the key file is another one
  +- CredentialExpired  a token was asked for, of a credential whose time is over
  +- InvalidValue       a value for a new connection, credential, number, token or key is not acceptable
 """
@@ -31,6 +32,12 @@ class BadKeyFile(AuthError):
     """The key that signs tokens is not usable."""
 
     code: ClassVar[str] = "bad_key_file"
+
+
+class Unsealable(AuthError):
+    """A kept password cannot be read again."""
+
+    code: ClassVar[str] = "unsealable"
 
 
 class InvalidToken(AuthError):

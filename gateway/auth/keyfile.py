@@ -1,4 +1,4 @@
-"""The file with the key that signs tokens: made at first start, readable by its owner only."""
+"""The files with the keys that sign tokens and seal passwords: made at first start, readable by its owner only."""
 
 import os
 import secrets
@@ -16,10 +16,13 @@ MINIMUM: Final = 64
 _log = get_logger()
 
 
-def load_or_create(path: Path) -> bytes:
+def load_or_create(path: Path, setting: str = "auth.jwt_secret_file") -> bytes:
     """The key in that file, white space at its ends left out. A missing file is made, with its folder.
 
     Of two programs that start at once both use the key of the first.
+
+    Args:
+        setting: the key of the configuration that named it, for what is raised.
 
     Raises:
         BadKeyFile: cannot be read or made, or holds fewer than `MINIMUM` bytes.
@@ -33,9 +36,9 @@ def load_or_create(path: Path) -> bytes:
         key = path.read_bytes().strip()
         mode = stat.S_IMODE(path.stat().st_mode)
     except OSError as error:
-        raise BadKeyFile(f"auth.jwt_secret_file: cannot use {path}: {error.strerror}") from error
+        raise BadKeyFile(f"{setting}: cannot use {path}: {error.strerror}") from error
     if len(key) < MINIMUM:
-        raise BadKeyFile(f"auth.jwt_secret_file: {path} holds {len(key)} bytes, expected at least {MINIMUM}")
+        raise BadKeyFile(f"{setting}: {path} holds {len(key)} bytes, expected at least {MINIMUM}")
     if mode & 0o077:
         _log.warning("jwt_key_readable_by_others", path=str(path), mode=f"{mode:04o}")
     return key

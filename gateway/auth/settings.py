@@ -14,6 +14,13 @@ class AuthSettings:
     Whoever reads it can log in as anybody; deleting it ends every token.
     """
 
+    seal_key_file: Path = Path("var/seal.key")
+    """Key that encrypts the passwords that the API shows again and SIP phones need, 64 bytes or more; created at first
+    start. Unset, it is `seal.key` in `data_dir`.
+
+    Without it the kept passwords cannot be read any more; logins still work, for they are checked against hashes.
+    """
+
     token_ttl: int = 86_400
     """Seconds that an access token is valid when nothing else is asked for; never longer than its credential."""
 

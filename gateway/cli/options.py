@@ -13,7 +13,7 @@ from gateway.cli.output import WRONG_USAGE, fail
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gateway.auth.provisioning import Provisioning
+    from gateway.accounts.provisioning import Provisioning
     from gateway.config import Config
 
 _T = TypeVar("_T")
@@ -76,7 +76,7 @@ def _single(error: Exception) -> Exception:
 
 def provision(file: Path | None, work: "Callable[[Provisioning], Awaitable[_T]]") -> _T:
     """Run something on the store that the settings name."""
-    from gateway.auth.provisioning import opened
+    from gateway.accounts.provisioning import opened
 
     config = load_config(file)
 

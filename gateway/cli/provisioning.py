@@ -65,8 +65,8 @@ def remove_connection(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove a connection with its credentials and numbers. The records of its calls stay."""
-    confirm(f"Remove connection {connection_id} with its credentials and numbers?", is_agreed=yes)
+    """Remove a connection with its credentials. Its numbers and the records of its calls stay."""
+    confirm(f"Remove connection {connection_id} with its credentials?", is_agreed=yes)
     provision(config, lambda store: store.connections.remove(connection_id))
     _print_removed(connection_id, as_json)
 

@@ -62,6 +62,7 @@ class _Reader:
     def read(self, tree: Tree) -> dict[str, Any]:  # Any: settings objects of many classes
         data_dir = self._data_dir(tree.root)
         _set_default(tree, "auth", "jwt_secret_file", str(data_dir / "jwt.key"))
+        _set_default(tree, "auth", "seal_key_file", str(data_dir / "seal.key"))
         _set_default(tree, "http", "data_dir", str(data_dir))
         _set_default(tree, "reports", "store", str(data_dir / "reports"))
         _set_default(tree, "store", "url", f"sqlite+aiosqlite:///{data_dir / 'gateway.db'}")

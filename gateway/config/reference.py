@@ -50,6 +50,7 @@ _OWN_DEFAULTS: Final = {
     "http.data_dir": "`data_dir` itself",
     "reports.store": "`reports` in `data_dir`",
     "auth.jwt_secret_file": "`jwt.key` in `data_dir`",
+    "auth.seal_key_file": "`seal.key` in `data_dir`",
 }
 
 

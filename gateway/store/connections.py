@@ -1,5 +1,6 @@
 """Credential connections: who may log in with a user name of their own, and what credentials belong to."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,14 +20,18 @@ class Connection:
         connection_id: 19 decimal digits, as the service's (rest-v2 0.6).
         user_name: unique; the SIP user name under which its client registers and is called.
         password_hash: argon2id, in its own text form.
+        password_sealed: the password itself as `auth.sealing` sealed it; None in rows of an older version.
         is_active: False refuses logins and calls.
+        settings: the rest of its model (rest-v2 A.2.1) as a JSON document; `accounts` knows what is in it.
     """
 
     connection_id: str
     name: str
     user_name: str
     password_hash: str = field(repr=False)
+    password_sealed: str | None = field(default=None, repr=False)
     is_active: bool
+    settings: Mapping[str, object] = field(default_factory=dict)
     created_at: datetime
     updated_at: datetime
 
@@ -68,12 +73,20 @@ class Connections:
             return tuple(_connection(row) for row in (await sql.execute(query)).mappings())
 
     async def set_password_hash(self, connection_id: str, password_hash: str, *, at: datetime) -> None:
-        """Replace the hash.
+        """Another hash of the same password.
 
         Raises:
             NotFound: there is no such connection.
         """
         await self._update(connection_id, password_hash=password_hash, updated_at=at)
+
+    async def set_password(self, connection_id: str, password_hash: str, password_sealed: str, *, at: datetime) -> None:
+        """Another password.
+
+        Raises:
+            NotFound: there is no such connection.
+        """
+        await self._update(connection_id, password_hash=password_hash, password_sealed=password_sealed, updated_at=at)
 
     async def set_active(self, connection_id: str, is_active: bool, *, at: datetime) -> None:
         """Allow or refuse its logins and calls.
@@ -84,7 +97,7 @@ class Connections:
         await self._update(connection_id, is_active=is_active, updated_at=at)
 
     async def remove(self, connection_id: str) -> None:
-        """Delete it with its credentials and numbers. The records of its calls stay.
+        """Delete it with its credentials. Its numbers stay, without a connection, and so do the records of its calls.
 
         Raises:
             NotFound: there is no such connection.

@@ -18,7 +18,9 @@ class Credential:
     Attributes:
         credential_id: a UUID; the `sub` of its tokens.
         sip_username: `gencred` and 22 more characters; unique.
-        password_hash: argon2id of its `sip_password`, which is known only to whoever created it.
+        password_hash: argon2id of its `sip_password`.
+        password_sealed: the password itself as `auth.sealing` sealed it; None in rows of an older version.
+        tag: groups credentials; never shown, only filtered by.
         expires_at: from then on neither it nor its tokens log in.
     """
 
@@ -27,6 +29,8 @@ class Credential:
     name: str
     sip_username: str
     password_hash: str = field(repr=False)
+    password_sealed: str | None = field(default=None, repr=False)
+    tag: str | None = None
     expires_at: datetime
     created_at: datetime
     updated_at: datetime

@@ -1,6 +1,7 @@
 """Numbers in E.164 form and the connection that each belongs to."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import RowMapping, delete, insert, select
@@ -12,12 +13,23 @@ from gateway.store.schema import numbers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Number:
-    """A number: calls to it ring the client of `connection_id`; that client calls out with it."""
+    """A number: calls to it ring the client of `connection_id`; that client calls out with it.
+
+    Attributes:
+        connection_id: None for one that the account has and no connection uses.
+        status: `active`, or `purchase-pending` while its order runs.
+        settings: the rest of its model (rest-v2 A.4) as a JSON document; `accounts` knows what is in it.
+    """
 
     number_id: str
     phone_number: str
-    connection_id: str
+    connection_id: str | None
+    status: str = "active"
+    number_type: str = "local"
+    customer_reference: str | None = None
+    settings: Mapping[str, object] = field(default_factory=dict)
     created_at: datetime
+    updated_at: datetime
 
 
 class Numbers:
@@ -38,7 +50,7 @@ class Numbers:
             async with self._database.write() as sql:
                 await sql.execute(insert(numbers).values(**values))
         except MissingParent as error:
-            raise NotFound("connection", number.connection_id) from error
+            raise NotFound("connection", number.connection_id or "") from error
 
     async def find(self, phone_number: str) -> Number | None:
         """That number, `+` and digits."""

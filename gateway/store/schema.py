@@ -3,7 +3,21 @@
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import JSON, Boolean, Column, Dialect, Float, ForeignKey, Index, Integer, MetaData, String, Table
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 from sqlalchemy.types import DateTime, TypeDecorator
 
 
@@ -51,9 +65,41 @@ connections: Final = Table(
     Column("name", String(255), nullable=False),
     Column("user_name", String(64), nullable=False, unique=True),
     Column("password_hash", String(255), nullable=False),
+    # The password itself, sealed (`auth.sealing`): the API shows it, digest needs it. Rows of before r0004 have none.
+    Column("password_sealed", String(1024)),
     Column("is_active", Boolean, nullable=False),
+    # The rest of the model of rest-v2 A.2.1, as the API last took it; what is absent has its default.
+    Column("settings", JSON, nullable=False, server_default="{}"),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+    Index("ix_connections_created_at", "created_at"),
+)
+
+outbound_voice_profiles: Final = Table(
+    "outbound_voice_profiles",
+    METADATA,
+    Column("profile_id", String(19), primary_key=True),
+    Column("name", String(255), nullable=False),
+    Column("is_enabled", Boolean, nullable=False),
+    # The rest of the model of rest-v2 A.3.
+    Column("settings", JSON, nullable=False, server_default="{}"),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+
+# A table of its own: SQLite cannot add or drop a column with a foreign key without copying the whole table,
+# and dropping the old copy of `connections` would take everything that cascades from it along.
+profile_connections: Final = Table(
+    "profile_connections",
+    METADATA,
+    Column("connection_id", String(19), ForeignKey("connections.connection_id", ondelete="CASCADE"), primary_key=True),
+    Column(
+        "profile_id",
+        String(19),
+        ForeignKey("outbound_voice_profiles.profile_id"),  # a profile in use cannot be deleted
+        nullable=False,
+        index=True,
+    ),
 )
 
 telephony_credentials: Final = Table(
@@ -64,9 +110,13 @@ telephony_credentials: Final = Table(
     Column("name", String(255), nullable=False),
     Column("sip_username", String(64), nullable=False, unique=True),
     Column("password_hash", String(255), nullable=False),
+    Column("password_sealed", String(1024)),
+    Column("tag", String(255), index=True),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+    Index("ix_telephony_credentials_created_at", "created_at"),
+    Index("ix_telephony_credentials_expires_at", "expires_at"),
 )
 
 numbers: Final = Table(
@@ -74,8 +124,41 @@ numbers: Final = Table(
     METADATA,
     Column("number_id", String(19), primary_key=True),
     Column("phone_number", String(16), nullable=False, unique=True),
-    _connection_id(),
+    # A number outlives its connection: the account has bought it.
+    Column("connection_id", String(19), ForeignKey("connections.connection_id", ondelete="SET NULL"), index=True),
+    Column("status", String(32), nullable=False, server_default="active"),
+    Column("number_type", String(16), nullable=False, server_default="local"),
+    Column("customer_reference", String(255)),
+    # The rest of the model of rest-v2 A.4.
+    Column("settings", JSON, nullable=False, server_default="{}"),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+
+number_orders: Final = Table(
+    "number_orders",
+    METADATA,
+    Column("order_id", String(36), primary_key=True),
+    Column("status", String(16), nullable=False),
+    # Not a foreign key: an order tells what was asked for then.
+    Column("connection_id", String(19)),
+    Column("customer_reference", String(255)),
+    Column("phone_numbers", JSON, nullable=False),
+    Column("settings", JSON, nullable=False, server_default="{}"),
+    Column("created_at", UtcDateTime, nullable=False, index=True),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+
+push_credentials: Final = Table(
+    "push_credentials",
+    METADATA,
+    Column("push_credential_id", String(36), primary_key=True),
+    Column("type", String(16), nullable=False),
+    Column("alias", String(255), nullable=False, unique=True),
+    # Certificate and private key, or the service account's file, sealed as one JSON document.
+    Column("material_sealed", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
 )
 
 api_keys: Final = Table(
@@ -84,8 +167,23 @@ api_keys: Final = Table(
     Column("key_id", String(36), primary_key=True),
     Column("key_hash", String(64), nullable=False, unique=True),
     Column("last4", String(4), nullable=False),
+    Column("name", String(255)),
     Column("scope", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    # A revoked key stays, so that its bearer is told so (rest-v2 0.5, code 20002).
+    Column("revoked_at", UtcDateTime),
+)
+
+account_changes: Final = Table(
+    "account_changes",
+    METADATA,
+    # Written in the transaction of the change itself, so that every running gateway hears of it, also of one that
+    # the command line made.
+    Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("kind", String(32), nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("what", String(32), nullable=False),
+    Column("at", UtcDateTime, nullable=False, index=True),
 )
 
 push_devices: Final = Table(
@@ -134,4 +232,60 @@ calls: Final = Table(
     Column("media", JSON, nullable=False),
     Index("ix_calls_started_at", "started_at"),
     Index("ix_calls_ended_at", "ended_at"),
+)
+
+# What a carrier bills (rest-v2 D): one row for each leg between a client and the gateway; a call between two clients
+# has two. Indexed by what a query over a million rows narrows down first.
+detail_records: Final = Table(
+    "detail_records",
+    METADATA,
+    Column("leg_id", String(36), primary_key=True),
+    Column("call_id", String(36), nullable=False, index=True),
+    Column("channel_id", String(36), nullable=False),
+    Column("session_id", String(64)),
+    Column("verto_call_id", String(128)),
+    Column("call_control_id", String(128), nullable=False, server_default=""),
+    Column("username", String(64), nullable=False),
+    Column("connection_id", String(19)),
+    Column("connection_name", String(255)),
+    Column("direction", String(16), nullable=False),
+    Column("cli", String(256), nullable=False),
+    Column("cld", String(256), nullable=False),
+    Column("caller_number", String(256), nullable=False),
+    Column("caller_name", String(256), nullable=False),
+    Column("dest_number", String(256), nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("answered_at", UtcDateTime),
+    # When it was last seen alive; with it a record is closed that outlived the process.
+    Column("alive_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Column("call_s", Integer),
+    Column("billed_s", Integer),
+    Column("rate", String(16)),
+    Column("cost", String(16)),
+    Column("currency", String(3)),
+    Column("country_code", Integer),
+    Column("source_country_code", Integer),
+    Column("tags", JSON, nullable=False, server_default="[]"),
+    Index("ix_detail_records_started_at", "started_at", "leg_id"),
+    Index("ix_detail_records_username", "username", "started_at"),
+    Index("ix_detail_records_connection_id", "connection_id", "started_at"),
+    Index("ix_detail_records_finished_at", "finished_at"),
+)
+
+# What the SDKs uploaded (rest-v2 E); the documents themselves are objects in a folder or S3.
+call_reports: Final = Table(
+    "call_reports",
+    METADATA,
+    Column("report_id", String(36), primary_key=True),
+    Column("verto_call_id", String(128), nullable=False, index=True),
+    Column("connection_id", String(19)),
+    Column("username", String(64)),
+    Column("session_id", String(64)),
+    Column("voice_sdk_id", String(128)),
+    Column("user_agent", String(256)),
+    Column("segment", Integer),
+    Column("object_name", String(512), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("stored_at", UtcDateTime, nullable=False, index=True),
 )

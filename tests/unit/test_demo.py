@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.accounts.provisioning import opened
 from gateway.auth.keys import KeyChecker
-from gateway.auth.provisioning import opened
 from gateway.config import DEMO, Config, load
 from gateway.demo import KEY_FILE, NUMBER, PASSWORD_FILE, DemoFileUnusable, prepare
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from gateway.accounts.provisioning import Provisioning
 from gateway.auth.authenticator import Authenticator
 from gateway.auth.jwt import Tokens
 from gateway.auth.passwords import Passwords
-from gateway.auth.provisioning import Provisioning
+from gateway.auth.sealing import Seal
 from gateway.auth.settings import AuthSettings
 from gateway.store.database import Database
 from gateway.store.settings import StoreSettings
@@ -66,7 +67,7 @@ def fresh_store(tmp_path: Path) -> StoreSettings:
 async def house(fresh_store: StoreSettings, passwords: Passwords, clock: Clock) -> AsyncIterator[House]:
     database = await Database.open(fresh_store)
     tokens = Tokens(KEY, clock_skew=5)
-    provisioning = Provisioning(database, passwords=passwords, tokens=tokens, clock=clock)
+    provisioning = Provisioning(database, passwords=passwords, tokens=tokens, seal=Seal(KEY), clock=clock)
     authenticator = Authenticator(
         connections=provisioning.connections,
         credentials=provisioning.credentials,

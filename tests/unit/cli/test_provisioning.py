@@ -235,7 +235,7 @@ def test_somebody_at_a_terminal_is_asked_before_something_is_lost(run: Run, monk
     refused = run("connection", "remove", connection_id)
 
     assert (refused.code, refused.err) == (1, "rtc-gateway: nothing was done\n")
-    assert terminal.questions == [f"Remove connection {connection_id} with its credentials and numbers?"]
+    assert terminal.questions == [f"Remove connection {connection_id} with its credentials?"]
     assert len(run("connection", "list", "--json").rows) == 1
 
 

@@ -43,6 +43,7 @@ def number(last: int = 199, *, connection_id: str) -> Number:
         phone_number=f"+12025550{last}",
         connection_id=connection_id,
         created_at=NOON + timedelta(seconds=last),
+        updated_at=NOON + timedelta(seconds=last),
     )
 
 

@@ -79,7 +79,7 @@ async def test_new_hash_and_state_replace_the_old_and_move_the_time_of_change(da
     assert changed.created_at == connection().created_at
 
 
-async def test_removed_connection_takes_its_credentials_and_numbers_along_and_no_others(database: Database) -> None:
+async def test_removed_connection_takes_its_credentials_along_and_leaves_its_numbers(database: Database) -> None:
     for i in (1, 2):
         await Connections(database).add(connection(i))
         await Credentials(database).add(credential(i, connection_id=connection(i).connection_id))
@@ -88,7 +88,10 @@ async def test_removed_connection_takes_its_credentials_and_numbers_along_and_no
     await Connections(database).remove(connection(1).connection_id)
 
     assert [row.name for row in await Credentials(database).all()] == ["desk 2"]
-    assert [row.phone_number for row in await Numbers(database).all()] == ["+12025550192"]
+    assert [(row.phone_number, row.connection_id) for row in await Numbers(database).all()] == [
+        ("+12025550191", None),
+        ("+12025550192", connection(2).connection_id),
+    ]
 
 
 async def test_a_connection_that_is_not_there_is_not_found(database: Database) -> None:

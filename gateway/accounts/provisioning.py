@@ -15,6 +15,7 @@ from gateway.auth.jwt import Tokens
 from gateway.auth.keyfile import load_or_create
 from gateway.auth.keys import SCOPES, hash_key, new_key
 from gateway.auth.passwords import Passwords
+from gateway.auth.sealing import Seal
 from gateway.auth.settings import AuthSettings
 from gateway.observability.clock import utc_now
 from gateway.store.connections import Connection, Connections
@@ -60,11 +61,17 @@ class Provisioning:
     """
 
     def __init__(
-        self, database: Database, *, passwords: Passwords, tokens: Tokens, clock: Callable[[], datetime] = utc_now
+        self,
+        database: Database,
+        *,
+        passwords: Passwords,
+        tokens: Tokens,
+        seal: Seal,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.connections, self.credentials = Connections(database), Credentials(database)
         self.numbers, self.keys = Numbers(database), ApiKeys(database)
-        self._passwords, self._tokens, self._clock = passwords, tokens, clock
+        self._passwords, self._tokens, self._seal, self._clock = passwords, tokens, seal, clock
 
     async def add_connection(self, *, name: str, user_name: str, password: str) -> Connection:
         """A new active connection (rules of rest-v2 A.2.1; a lab's password may be short).
@@ -77,12 +84,13 @@ class Provisioning:
         if user_name.startswith(_GENERATED):
             raise InvalidValue("user_name", f"no {_GENERATED} at the front: generated credentials are called so")
         _match("password", password, _PASSWORD, "1 to 128 printable characters")
-        at = self._clock()
+        at, connection_id = self._clock(), _decimal_id()
         connection = Connection(
-            connection_id=_decimal_id(),
+            connection_id=connection_id,
             name=name,
             user_name=user_name,
             password_hash=await self._passwords.hash(password),
+            password_sealed=self._seal.seal(password, owner=connection_id),
             is_active=True,
             created_at=at,
             updated_at=at,
@@ -102,7 +110,8 @@ class Provisioning:
         """
         _match("password", password, _PASSWORD, "1 to 128 printable characters")
         password_hash = await self._passwords.hash(password)
-        await self.connections.set_password_hash(connection_id, password_hash, at=self._clock())
+        sealed = self._seal.seal(password, owner=connection_id)
+        await self.connections.set_password(connection_id, password_hash, sealed, at=self._clock())
 
     async def add_credential(
         self, connection_id: str, *, name: str | None = None, expires_at: datetime | None = None
@@ -121,13 +130,14 @@ class Provisioning:
             _match("name", name, _NAME, "1 to 255 printable characters")
         if expires_at is not None and expires_at <= at:
             raise InvalidValue("expires_at", "a time in the future")
-        sip_password = secrets.token_hex(16)
+        credential_id, sip_password = str(uuid.uuid4()), secrets.token_hex(16)
         credential = Credential(
-            credential_id=str(uuid.uuid4()),
+            credential_id=credential_id,
             connection_id=connection_id,
             name=name or at.strftime("%Y-%m-%d %H:%M:%S.%fZ"),
             sip_username=_GENERATED + "".join(secrets.choice(_ALPHABET) for _ in range(_GENERATED_LENGTH)),
             password_hash=await self._passwords.hash(sip_password),
+            password_sealed=self._seal.seal(sip_password, owner=credential_id),
             expires_at=expires_at or _years_later(at, _LIFETIME_YEARS),
             created_at=at,
             updated_at=at,
@@ -142,8 +152,13 @@ class Provisioning:
             NotFound: no such connection. Duplicate: the number is given already.
         """
         _match("phone_number", phone_number, _E164, "+ and 7 to 15 digits (E.164), for example +12025550190")
+        at = self._clock()
         number = Number(
-            number_id=_decimal_id(), phone_number=phone_number, connection_id=connection_id, created_at=self._clock()
+            number_id=_decimal_id(),
+            phone_number=phone_number,
+            connection_id=connection_id,
+            created_at=at,
+            updated_at=at,
         )
         await self.numbers.add(number)
         return number
@@ -192,11 +207,13 @@ async def opened(store: StoreSettings, auth: AuthSettings) -> AsyncIterator[Prov
         BadKeyFile, StoreUnavailable, WrongSchema: what is configured cannot be used.
     """
     key = await asyncio.to_thread(load_or_create, auth.jwt_secret_file)
+    seal = Seal(await asyncio.to_thread(load_or_create, auth.seal_key_file, "auth.seal_key_file"))
     passwords = Passwords(auth)
     try:
         database = await Database.open(store)
         try:
-            yield Provisioning(database, passwords=passwords, tokens=Tokens(key, clock_skew=auth.clock_skew))
+            tokens = Tokens(key, clock_skew=auth.clock_skew)
+            yield Provisioning(database, passwords=passwords, tokens=tokens, seal=seal)
         finally:
             await database.close()
     finally:

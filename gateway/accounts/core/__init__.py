@@ -1,0 +1,1 @@
+"""Pure: models of what is provisioned, and what they allow a call to do."""
