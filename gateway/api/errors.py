@@ -6,7 +6,8 @@ an unexpected exception reaches the client.
 Source: the error codes that Telnyx documents for its v2 API.
 """
 
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -112,8 +113,76 @@ class TooLarge(ApiError):
 
     code: ClassVar[str] = "too_large"
     status: ClassVar[int] = 413
-    number: ClassVar[str] = "10017"
     title: ClassVar[str] = "Payload too large"
+
+
+class InvalidJson(ApiError):
+    """A body that does not parse."""
+
+    code: ClassVar[str] = "invalid_json"
+    number: ClassVar[str] = "10023"
+    title: ClassVar[str] = "Invalid JSON"
+
+
+class MissingParameter(ApiError):
+    """A required key is absent or blank."""
+
+    code: ClassVar[str] = "missing_parameter"
+    status: ClassVar[int] = 422
+    number: ClassVar[str] = "10004"
+    title: ClassVar[str] = "Missing required parameter"
+
+
+class InvalidUrl(ApiError):
+    """A URL without a scheme, malformed, or longer than 2000 characters."""
+
+    code: ClassVar[str] = "invalid_url"
+    status: ClassVar[int] = 422
+    number: ClassVar[str] = "10003"
+    title: ClassVar[str] = "Invalid URL"
+
+
+class InvalidPhoneNumber(ApiError):
+    """A number that is unknown, or malformed for what is done with it."""
+
+    code: ClassVar[str] = "invalid_phone_number"
+    status: ClassVar[int] = 422
+    number: ClassVar[str] = "10002"
+    title: ClassVar[str] = "Invalid phone number"
+
+
+class MissingReference(ApiError):
+    """A key names a resource that does not exist."""
+
+    code: ClassVar[str] = "missing_reference"
+    status: ClassVar[int] = 422
+    number: ClassVar[str] = "10017"
+    title: ClassVar[str] = "Associated resource does not exist"
+
+
+class ResourceInUse(ApiError):
+    """Something else needs what is to be deleted."""
+
+    code: ClassVar[str] = "resource_in_use"
+    status: ClassVar[int] = 422
+    number: ClassVar[str] = "10021"
+    title: ClassVar[str] = "Resource in use"
+
+
+class InvalidValue(ApiError):
+    """A value that its key cannot take, where Telnyx answers its general code with 422."""
+
+    code: ClassVar[str] = "invalid_parameter"
+    status: ClassVar[int] = 422
+
+
+class Unprocessable(ApiError):
+    """A value of the wrong type or form."""
+
+    code: ClassVar[str] = "unprocessable"
+    status: ClassVar[int] = 422
+    number: ClassVar[str] = "10027"
+    title: ClassVar[str] = "Unprocessable entity"
 
 
 class DuplicateResource(ApiError):
@@ -168,14 +237,48 @@ class Unavailable(UnexpectedError):
     status: ClassVar[int] = 503
 
 
-def error_response(error: ApiError) -> web.Response:
-    """The reply of an error."""
+class ApiErrors(GatewayError):
+    """Several errors of one request, at least one; the first decides the status."""
+
+    code: ClassVar[str] = "api_errors"
+
+    def __init__(self, errors: Sequence[ApiError]) -> None:
+        super().__init__("; ".join(str(error) for error in errors))
+        self.errors = tuple(errors)
+
+
+BY_NUMBER: Final[Mapping[str, type[ApiError]]] = {
+    kind.number: kind
+    for kind in (
+        DuplicateResource,
+        InvalidEnum,
+        InvalidPhoneNumber,
+        InvalidUrl,
+        InvalidValue,
+        MissingParameter,
+        MissingReference,
+        OutOfRange,
+        Unprocessable,
+    )
+}
+"""What a model's own rule may name: errors of a request's body, all of them 422."""
+
+
+def error_response(*errors: ApiError) -> web.Response:
+    """The reply of one error or of several."""
+    first = errors[0]
+    return web.json_response(
+        {"errors": [_to_json(error) for error in errors]}, status=first.status, headers=first.headers
+    )
+
+
+def _to_json(error: ApiError) -> dict[str, object]:
     body: dict[str, object] = {"code": error.number, "title": error.title, "detail": error.detail}
     if error.pointer is not None:
         body["source"] = {"pointer": error.pointer}
     elif error.parameter is not None:
         body["source"] = {"parameter": error.parameter}
-    return web.json_response({"errors": [body]}, status=error.status, headers=error.headers)
+    return body
 
 
 def telnyx_errors(guard: Guard) -> Middleware:
@@ -186,13 +289,16 @@ def telnyx_errors(guard: Guard) -> Middleware:
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not guard.protects(request.path):
+        if not guard.is_api(request.path):
             return await handler(request)
         try:
-            await _authorise(guard, request)
+            if guard.protects(request.path):
+                await _authorise(guard, request)
             return await handler(request)
         except web.HTTPRedirection:
             raise
+        except ApiErrors as several:
+            return error_response(*several.errors)
         except Exception as error:  # our API's edge: whatever it is, the client gets a reply it can read
             return error_response(_as_api_error(error, request))
 

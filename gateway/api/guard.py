@@ -1,5 +1,6 @@
 """Who may use the API: which paths need a key, and with which scope."""
 
+from collections.abc import Collection
 from typing import Final, Protocol
 
 from aiohttp import web
@@ -27,13 +28,31 @@ class Keys(Protocol):
 class Guard:
     """Protects `/v2/` (read for safe methods, write for the others) and `/_lab/` (lab)."""
 
-    def __init__(self, keys: Keys, *, lab_prefix: str = "/_lab/", api_prefix: str = "/v2/") -> None:
+    def __init__(
+        self,
+        keys: Keys,
+        *,
+        lab_prefix: str = "/_lab/",
+        api_prefix: str = "/v2/",
+        resources: Collection[str] = (),
+        public: Collection[str] = (),
+    ) -> None:
+        """
+        Args:
+            resources: first segments of the API's paths without its prefix, which are protected as well.
+            public: paths of the API that need no key.
+        """
         self._keys = keys
         self._lab_prefix, self._api_prefix = lab_prefix, api_prefix
+        self._resources, self._public = frozenset(resources), frozenset(public)
+
+    def is_api(self, path: str) -> bool:
+        """Whether errors of that path are answered in the API's form."""
+        return path.startswith((self._api_prefix, self._lab_prefix)) or path.split("/")[1] in self._resources
 
     def protects(self, path: str) -> bool:
         """Whether that path needs a key."""
-        return path.startswith((self._api_prefix, self._lab_prefix))
+        return self.is_api(path) and path not in self._public
 
     def needed_scope(self, method: str, path: str) -> str:
         """The scope for a request to a protected path."""
