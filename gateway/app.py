@@ -9,11 +9,15 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final, Self
 
+from gateway.accounts.accounts import Accounts
 from gateway.accounts.provisioning import Provisioning
-from gateway.api.errors import telnyx_errors
+from gateway.api.catalogue import operations
 from gateway.api.guard import Guard
 from gateway.api.live import LiveFeed
+from gateway.api.middleware import telnyx_errors
 from gateway.api.reports import report_routes
+from gateway.api.rest.routing import public_paths, resources
+from gateway.api.rest.routing import routes as rest_routes
 from gateway.api.routes import routes as api_routes
 from gateway.api.views import GatewayInfo, Views
 from gateway.auth.authenticator import Authenticator, Refusal
@@ -158,6 +162,7 @@ class Gateway:
             passwords=self.passwords,
             tokens=self.tokens,
         )
+        self.accounts = Accounts.on(database)
         self.keys = KeyChecker(self.provisioning.keys)
         self.devices = Devices(database)
 
@@ -238,11 +243,13 @@ class Gateway:
             reports=self.reports,
             devices=self.devices,
         )
-        guard = Guard(self.keys)
+        catalogue = operations(self.accounts)
+        guard = Guard(self.keys, resources=resources(catalogue), public=public_paths(catalogue))
         feed = LiveFeed(self.directory, self.registry)
         views = Views(calls=self.directory, records=calls, sessions=self.registry, info=self._info)
         lab_routes = [] if lab is None else LabApi(lab.switchboard, guard.allows, self.registry, self.pushes).routes()
         own_routes = [
+            *rest_routes(catalogue),
             *api_routes(views, feed),
             *report_routes(views, feed, self.reports.archive),
             *self.reports.routes(),

@@ -1,7 +1,6 @@
 """Errors of the REST API as Telnyx words them: `{"errors": [{"code", "title", "detail", "source"}]}`.
 
-`ApiError` carries its reply. `telnyx_errors` is the one place where an exception becomes a response; nothing of
-an unexpected exception reaches the client.
+`ApiError` carries its reply; `middleware.telnyx_errors` is the one place where an exception becomes a response.
 
 Source: the error codes that Telnyx documents for its v2 API.
 """
@@ -10,12 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
 
-from gateway.api.guard import GRANTED, Guard
 from gateway.domain.errors import GatewayError
-from gateway.observability.logging import get_logger
-from gateway.store.errors import Duplicate, NotFound, StoreUnavailable
 
 
 class ApiError(GatewayError):
@@ -279,60 +274,3 @@ def _to_json(error: ApiError) -> dict[str, object]:
     elif error.parameter is not None:
         body["source"] = {"parameter": error.parameter}
     return body
-
-
-def telnyx_errors(guard: Guard) -> Middleware:
-    """A middleware for the paths that `guard` protects: it asks for a key first, then answers errors in Telnyx' form.
-
-    Other paths go through untouched. The order of checks is Telnyx': authentication, path, then the rest.
-    """
-
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not guard.is_api(request.path):
-            return await handler(request)
-        try:
-            if guard.protects(request.path):
-                await _authorise(guard, request)
-            return await handler(request)
-        except web.HTTPRedirection:
-            raise
-        except ApiErrors as several:
-            return error_response(*several.errors)
-        except Exception as error:  # our API's edge: whatever it is, the client gets a reply it can read
-            return error_response(_as_api_error(error, request))
-
-    return middleware
-
-
-async def _authorise(guard: Guard, request: web.Request) -> None:
-    scopes = await guard.scopes(request.headers.get("Authorization"))
-    if scopes is None:
-        raise AuthenticationFailed("send a valid API key as `Authorization: Bearer KEY`")
-    if (needed := guard.needed_scope(request.method, request.path)) not in scopes:
-        raise NotAuthorized(f"this key has no scope `{needed}`")
-    request[GRANTED] = scopes
-
-
-def _as_api_error(error: Exception, request: web.Request) -> ApiError:
-    match error:
-        case ApiError():
-            return error
-        case web.HTTPNotFound():
-            return ResourceNotFound(f"nothing answers at {request.path}")
-        case web.HTTPMethodNotAllowed():
-            return MethodNotAllowed(error.method, error.allowed_methods)
-        case web.HTTPRequestEntityTooLarge():
-            return TooLarge("the body is larger than `http.max_body_size`")
-        case web.HTTPClientError():
-            return BadRequest(error.text or error.reason)
-        case NotFound():
-            return ResourceNotFound(str(error))
-        case Duplicate():
-            return DuplicateResource(str(error), pointer=f"/{error.field}")
-        case StoreUnavailable():
-            get_logger().error("request_failed", method=request.method, error_code=error.code, detail=str(error))
-            return Unavailable("the database did not answer; try again")
-        case _:
-            get_logger().error("request_failed", method=request.method, path=request.path, exc_info=error)
-            return UnexpectedError("the gateway failed; its log has the details")

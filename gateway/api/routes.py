@@ -9,7 +9,7 @@ from gateway.api.views import Views, session_json
 
 
 def routes(views: Views, feed: LiveFeed) -> list[web.RouteDef]:
-    """For `app.add_routes`, together with the middleware `errors.telnyx_errors`."""
+    """For `app.add_routes`, together with the middleware `middleware.telnyx_errors`."""
 
     async def info(_request: web.Request) -> web.Response:
         return web.json_response({"data": views.info().to_json()})

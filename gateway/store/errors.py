@@ -4,6 +4,7 @@ StoreError
  +- NotFound            the row asked for, or the row that a new one would belong to, does not exist
  +- Duplicate           a value that must be unique is taken; `field` says which
  +- MissingParent       a row names another one that does not exist (repositories turn it into NotFound)
+ +- InUse               a row that another one needs cannot be deleted
  +- StoreUnavailable    the database is locked for too long, gone, full or refuses us
  +- WrongSchema         the database was made by another program, or by a newer version of this one
 """
@@ -46,6 +47,17 @@ class MissingParent(StoreError):
     """A foreign key points to nothing."""
 
     code: ClassVar[str] = "missing_parent"
+
+
+class InUse(StoreError):
+    """Something else needs that row."""
+
+    code: ClassVar[str] = "in_use"
+    sip_status: ClassVar[int] = 409
+
+    def __init__(self, kind: str, key: str) -> None:
+        super().__init__(f"{kind} {key} is in use")
+        self.kind, self.key = kind, key
 
 
 class StoreUnavailable(StoreError):

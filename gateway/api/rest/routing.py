@@ -15,7 +15,7 @@ PREFIXES: Final = ("/v2", "")
 
 
 def routes(operations: Iterable[Operation]) -> list[web.RouteDef]:
-    """For `app.add_routes`, with the middleware `errors.telnyx_errors`."""
+    """For `app.add_routes`, with the middleware `middleware.telnyx_errors`."""
     return [
         web.route(operation.method, prefix + operation.path, _handler(operation))
         for operation in operations
@@ -88,3 +88,8 @@ def _dumps(value: object) -> str:
 def resources(operations: Sequence[Operation]) -> frozenset[str]:
     """The first path segments: what the guard protects below the root."""
     return frozenset(operation.resource for operation in operations)
+
+
+def public_paths(operations: Sequence[Operation]) -> frozenset[str]:
+    """Paths that need no key."""
+    return frozenset(prefix + one.path for one in operations if one.is_public for prefix in PREFIXES)

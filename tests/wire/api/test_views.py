@@ -14,10 +14,10 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from aiohttp.typedefs import Handler
 
-from gateway.api.errors import telnyx_errors
 from gateway.api.events import stream_events
 from gateway.api.guard import Guard
 from gateway.api.live import LiveFeed, Watcher
+from gateway.api.middleware import telnyx_errors
 from gateway.api.routes import routes
 from gateway.api.views import GatewayInfo, LiveCalls, LiveSessions, Views
 from gateway.auth.keys import KeyChecker, hash_key, new_key

@@ -1,0 +1,62 @@
+"""What provisioning raises beside the store's own errors.
+
+AccountsError
+ +- InvalidDocument   a value that was given is not acceptable, on its own or beside what is kept already
+ +- UnknownReference  a key names a connection, profile or credential that does not exist
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from gateway.domain.errors import GatewayError
+
+_M = TypeVar("_M", bound=BaseModel)
+
+
+class AccountsError(GatewayError):
+    """A request of provisioning that cannot be done."""
+
+    code: ClassVar[str] = "accounts_error"
+
+
+class InvalidDocument(AccountsError):
+    """What was given does not fit the model.
+
+    Attributes:
+        details: pydantic's findings; each location is a path into what was given.
+    """
+
+    code: ClassVar[str] = "invalid_document"
+
+    def __init__(self, details: Sequence[ErrorDetails]) -> None:
+        super().__init__("; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in details))
+        self.details = tuple(details)
+
+
+class UnknownReference(AccountsError):
+    """A key names a resource that does not exist.
+
+    Attributes:
+        field: path of the key, for example `outbound/outbound_voice_profile_id`.
+    """
+
+    code: ClassVar[str] = "unknown_reference"
+
+    def __init__(self, field: str, kind: str, key: str) -> None:
+        super().__init__(f"no {kind} {key}")
+        self.field, self.kind, self.key = field, kind, key
+
+
+def checked(model: type[_M], document: object) -> _M:
+    """The document as that model.
+
+    Raises:
+        InvalidDocument: it does not fit.
+    """
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        raise InvalidDocument(error.errors(include_url=False)) from error

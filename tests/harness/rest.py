@@ -1,0 +1,91 @@
+"""The REST API on a real server and a real store, without the rest of the gateway."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any, Final
+
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
+
+from gateway.accounts.accounts import Accounts
+from gateway.api.catalogue import operations
+from gateway.api.guard import Guard
+from gateway.api.middleware import telnyx_errors
+from gateway.api.rest.routing import public_paths, resources, routes
+from gateway.auth.keys import KeyChecker, hash_key, new_key
+from gateway.store.database import Database
+from gateway.store.keys import ApiKey, ApiKeys
+from tests.fakes.calls import START
+
+JSON: Final = "application/json"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status, headers and the decoded body (None without one, text where it is no JSON)."""
+
+    status: int
+    headers: dict[str, str]
+    body: Any  # Any: decoded JSON
+
+    @property
+    def data(self) -> Any:  # Any: decoded JSON
+        """What is in the envelope."""
+        return self.body["data"]
+
+    @property
+    def ids(self) -> list[str]:
+        """Of the rows of a list."""
+        return [row["id"] for row in self.data]
+
+    @property
+    def refusals(self) -> list[tuple[str, str | None]]:
+        """Each error's code with the pointer or parameter that it names."""
+        return [
+            (error["code"], error.get("source", {}).get("pointer") or error.get("source", {}).get("parameter"))
+            for error in self.body["errors"]
+        ]
+
+
+@dataclass(frozen=True)
+class Api:
+    """A server and a client with a key of every scope."""
+
+    http: ClientSession
+    accounts: Accounts
+    database: Database
+    key: str
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        data: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """A request with the key; `body` is sent as JSON, `data` as it is."""
+        sent = {"Authorization": f"Bearer {self.key}"} | (headers or {})
+        async with self.http.request(method, path, json=body, data=data and BytesIO(data), headers=sent) as response:
+            is_json = response.content_type == JSON
+            content = await response.json() if is_json else (await response.text() or None)
+            return Answer(response.status, dict(response.headers), content)
+
+
+@asynccontextmanager
+async def serving(database: Database) -> AsyncIterator[Api]:
+    """The whole catalogue on that store."""
+    key, accounts = new_key(), Accounts.on(database)
+    row = ApiKey(
+        key_id="k", key_hash=hash_key(key), last4=key[-4:], scope=frozenset({"read", "write"}), created_at=START
+    )
+    await ApiKeys(database).add(row)
+    catalogue = operations(accounts)
+    guard = Guard(KeyChecker(ApiKeys(database)), resources=resources(catalogue), public=public_paths(catalogue))
+    app = web.Application(middlewares=[telnyx_errors(guard)])
+    app.add_routes(routes(catalogue))
+    async with TestServer(app) as server, ClientSession(server.make_url("/")) as http:
+        yield Api(http, accounts, database, key)
