@@ -11,7 +11,7 @@ from typing import Final, Self
 
 from gateway.accounts.accounts import Accounts
 from gateway.accounts.provisioning import Provisioning
-from gateway.api.catalogue import operations
+from gateway.api.catalogue import Surroundings, operations
 from gateway.api.guard import Guard
 from gateway.api.live import LiveFeed
 from gateway.api.middleware import telnyx_errors
@@ -162,7 +162,7 @@ class Gateway:
             passwords=self.passwords,
             tokens=self.tokens,
         )
-        self.accounts = Accounts.on(database)
+        self.accounts = Accounts(database, passwords=self.passwords, tokens=self.tokens, seal=seal)
         self.keys = KeyChecker(self.provisioning.keys)
         self.devices = Devices(database)
 
@@ -243,7 +243,8 @@ class Gateway:
             reports=self.reports,
             devices=self.devices,
         )
-        catalogue = operations(self.accounts)
+        around = Surroundings(sessions=self.registry, calls=self.directory, token_ttl=config.auth.token_ttl)
+        catalogue = operations(self.accounts, around)
         guard = Guard(self.keys, resources=resources(catalogue), public=public_paths(catalogue))
         feed = LiveFeed(self.directory, self.registry)
         views = Views(calls=self.directory, records=calls, sessions=self.registry, info=self._info)

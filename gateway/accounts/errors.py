@@ -2,6 +2,7 @@
 
 AccountsError
  +- InvalidDocument   a value that was given is not acceptable, on its own or beside what is kept already
+ +- TooManyOfTag      a tag has as many credentials as it may
  +- UnknownReference  a key names a connection, profile or credential that does not exist
 """
 
@@ -48,6 +49,16 @@ class UnknownReference(AccountsError):
     def __init__(self, field: str, kind: str, key: str) -> None:
         super().__init__(f"no {kind} {key}")
         self.field, self.kind, self.key = field, kind, key
+
+
+class TooManyOfTag(AccountsError):
+    """A tag has as many credentials as it may."""
+
+    code: ClassVar[str] = "too_many_of_tag"
+
+    def __init__(self, tag: str, limit: int) -> None:
+        super().__init__(f"the tag {tag!r} has {limit} credentials already")
+        self.tag, self.limit = tag, limit
 
 
 def checked(model: type[_M], document: object) -> _M:

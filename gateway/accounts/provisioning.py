@@ -1,8 +1,7 @@
-"""Makes connections, credentials, numbers, tokens and keys: for the command line, the demo and the REST API."""
+"""Provisioning for the command line and the demo: the same services as the API's, with a lab's looser rules."""
 
 import asyncio
 import re
-import secrets
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -10,7 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from gateway.auth.errors import CredentialExpired, InvalidValue
+from gateway.accounts.connections import GENERATED, ConnectionChange, CredentialConnections
+from gateway.accounts.credentials import NewCredential, TelephonyCredentials
+from gateway.accounts.ids import decimal_id
+from gateway.auth.errors import InvalidValue
 from gateway.auth.jwt import Tokens
 from gateway.auth.keyfile import load_or_create
 from gateway.auth.keys import SCOPES, hash_key, new_key
@@ -18,32 +20,16 @@ from gateway.auth.passwords import Passwords
 from gateway.auth.sealing import Seal
 from gateway.auth.settings import AuthSettings
 from gateway.observability.clock import utc_now
-from gateway.store.connections import Connection, Connections
-from gateway.store.credentials import Credential, Credentials
+from gateway.store.connections import Connection
 from gateway.store.database import Database
 from gateway.store.keys import ApiKey, ApiKeys
 from gateway.store.numbers import Number, Numbers
 from gateway.store.settings import StoreSettings
 
-_GENERATED: Final = "gencred"
-_ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-_GENERATED_LENGTH: Final = 22
-
-_LIFETIME_YEARS: Final = 22
-"""What the service gives a credential without an `expires_at` (rest-v2 A.1.2)."""
-
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 _USER_NAME: Final = re.compile(r"(?=[A-Za-z0-9]{0,4}[A-Za-z])[A-Za-z0-9]{4,32}")
 _PASSWORD: Final = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,128}")
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
-
-
-@dataclass(frozen=True, slots=True)
-class NewCredential:
-    """A credential and its password, which nobody can look up later."""
-
-    credential: Credential
-    sip_password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +55,11 @@ class Provisioning:
         seal: Seal,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        self.connections, self.credentials = Connections(database), Credentials(database)
+        self._connections = CredentialConnections(database, passwords=passwords, seal=seal, clock=clock)
+        self._credentials = TelephonyCredentials(database, passwords=passwords, tokens=tokens, seal=seal, clock=clock)
+        self.connections, self.credentials = self._connections.rows, self._credentials.rows
         self.numbers, self.keys = Numbers(database), ApiKeys(database)
-        self._passwords, self._tokens, self._seal, self._clock = passwords, tokens, seal, clock
+        self._clock = clock
 
     async def add_connection(self, *, name: str, user_name: str, password: str) -> Connection:
         """A new active connection (rules of rest-v2 A.2.1; a lab's password may be short).
@@ -81,26 +69,14 @@ class Provisioning:
         """
         _match("name", name, _NAME, "1 to 255 printable characters")
         _match("user_name", user_name, _USER_NAME, "4 to 32 letters and digits, a letter among the first five")
-        if user_name.startswith(_GENERATED):
-            raise InvalidValue("user_name", f"no {_GENERATED} at the front: generated credentials are called so")
+        if user_name.startswith(GENERATED):
+            raise InvalidValue("user_name", f"no {GENERATED} at the front: generated credentials are called so")
         _match("password", password, _PASSWORD, "1 to 128 printable characters")
-        at, connection_id = self._clock(), _decimal_id()
-        connection = Connection(
-            connection_id=connection_id,
-            name=name,
-            user_name=user_name,
-            password_hash=await self._passwords.hash(password),
-            password_sealed=self._seal.seal(password, owner=connection_id),
-            is_active=True,
-            created_at=at,
-            updated_at=at,
-        )
-        await self.connections.add(connection)
-        return connection
+        return await self._connections.create(name=name, user_name=user_name, password=password)
 
     async def is_password(self, connection: Connection, password: str) -> bool:
         """Whether that is the connection's password."""
-        return (await self._passwords.verify(password, connection.password_hash)).is_right
+        return await self._connections.is_password(connection, password)
 
     async def set_password(self, connection_id: str, password: str) -> None:
         """A new password for a connection.
@@ -109,9 +85,23 @@ class Provisioning:
             NotFound: no such connection.
         """
         _match("password", password, _PASSWORD, "1 to 128 printable characters")
-        password_hash = await self._passwords.hash(password)
-        sealed = self._seal.seal(password, owner=connection_id)
-        await self.connections.set_password(connection_id, password_hash, sealed, at=self._clock())
+        await self._connections.change(connection_id, ConnectionChange(password=password))
+
+    async def set_active(self, connection_id: str, is_active: bool) -> None:
+        """Allow or refuse its logins and calls.
+
+        Raises:
+            NotFound: no such connection.
+        """
+        await self._connections.change(connection_id, ConnectionChange(is_active=is_active))
+
+    async def remove_connection(self, connection_id: str) -> None:
+        """Delete a connection with its credentials.
+
+        Raises:
+            NotFound: no such connection.
+        """
+        await self._connections.remove(connection_id)
 
     async def add_credential(
         self, connection_id: str, *, name: str | None = None, expires_at: datetime | None = None
@@ -125,43 +115,36 @@ class Provisioning:
         Raises:
             NotFound: no such connection.
         """
-        at = self._clock()
         if name is not None:
             _match("name", name, _NAME, "1 to 255 printable characters")
-        if expires_at is not None and expires_at <= at:
+        if expires_at is not None and expires_at <= self._clock():
             raise InvalidValue("expires_at", "a time in the future")
-        credential_id, sip_password = str(uuid.uuid4()), secrets.token_hex(16)
-        credential = Credential(
-            credential_id=credential_id,
-            connection_id=connection_id,
-            name=name or at.strftime("%Y-%m-%d %H:%M:%S.%fZ"),
-            sip_username=_GENERATED + "".join(secrets.choice(_ALPHABET) for _ in range(_GENERATED_LENGTH)),
-            password_hash=await self._passwords.hash(sip_password),
-            password_sealed=self._seal.seal(sip_password, owner=credential_id),
-            expires_at=expires_at or _years_later(at, _LIFETIME_YEARS),
-            created_at=at,
-            updated_at=at,
-        )
-        await self.credentials.add(credential)
-        return NewCredential(credential, sip_password)
+        return await self._credentials.create(connection_id, name=name, expires_at=expires_at)
 
-    async def add_number(self, phone_number: str, connection_id: str) -> Number:
-        """Give a number to a connection.
+    async def remove_credential(self, credential_id: str) -> None:
+        """Delete a credential; its tokens no longer log in.
 
         Raises:
-            NotFound: no such connection. Duplicate: the number is given already.
+            NotFound: no such credential.
+        """
+        await self._credentials.remove(credential_id)
+
+    async def add_number(self, phone_number: str, connection_id: str) -> Number:
+        """Give a number to a connection; one that the account has already and no connection uses is given to it.
+
+        Raises:
+            NotFound: no such connection. Duplicate: another connection has the number.
         """
         _match("phone_number", phone_number, _E164, "+ and 7 to 15 digits (E.164), for example +12025550190")
         at = self._clock()
         number = Number(
-            number_id=_decimal_id(),
+            number_id=decimal_id(),
             phone_number=phone_number,
             connection_id=connection_id,
             created_at=at,
             updated_at=at,
         )
-        await self.numbers.add(number)
-        return number
+        return await self.numbers.add_or_assign(number)
 
     async def create_token(self, credential_id: str, *, ttl: int) -> str:
         """An access token that lasts `ttl` seconds, or as long as its credential if that is shorter.
@@ -170,17 +153,7 @@ class Provisioning:
             NotFound: no such credential.
             CredentialExpired: the token would be dead on arrival.
         """
-        credential = await self.credentials.get(credential_id)
-        at = self._clock()
-        if credential.is_expired(at):
-            raise CredentialExpired(f"credential {credential_id} has expired")
-        if ttl < 1:
-            raise InvalidValue("ttl", "1 second or more")
-        now = int(at.timestamp())
-        expires_at = min(now + ttl, int(credential.expires_at.timestamp()))
-        return self._tokens.create(
-            credential_id=credential_id, token_id=str(uuid.uuid4()), now=now, expires_at=expires_at
-        )
+        return await self._credentials.create_token(credential_id, ttl=ttl)
 
     async def create_key(self, scope: Iterable[str] = SCOPES) -> NewKey:
         """A new API key. Only its hash is kept."""
@@ -223,15 +196,3 @@ async def opened(store: StoreSettings, auth: AuthSettings) -> AsyncIterator[Prov
 def _match(field_name: str, value: str, pattern: re.Pattern[str], expected: str) -> None:
     if not pattern.fullmatch(value):
         raise InvalidValue(field_name, expected)
-
-
-def _decimal_id() -> str:
-    """19 decimal digits that fit a signed 64-bit integer, as the service's ids (rest-v2 0.6)."""
-    return str(10**18 + secrets.randbelow(2**63 - 10**18))
-
-
-def _years_later(at: datetime, years: int) -> datetime:
-    try:
-        return at.replace(year=at.year + years)
-    except ValueError:  # 29 February
-        return at.replace(year=at.year + years, day=28)

@@ -1,10 +1,36 @@
 """Every operation of the REST API: what is routed, guarded and documented."""
 
-from gateway.accounts.accounts import Accounts
+from dataclasses import dataclass
+
+from gateway.accounts.accounts import ACCOUNT_ID, Accounts
+from gateway.api.resources.balance import balance_operations
+from gateway.api.resources.connections import connections_operations
+from gateway.api.resources.credential_connections import connection_operations
 from gateway.api.resources.outbound_voice_profiles import profile_operations
+from gateway.api.resources.telephony_credentials import credential_operations
 from gateway.api.rest.operation import Operation
+from gateway.api.views import LiveCalls, LiveSessions
 
 
-def operations(accounts: Accounts) -> list[Operation]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the operations need beside the accounts.
+
+    Attributes:
+        token_ttl: see `[auth] token_ttl`.
+    """
+
+    sessions: LiveSessions
+    calls: LiveCalls
+    token_ttl: int
+
+
+def operations(accounts: Accounts, around: Surroundings) -> list[Operation]:
     """In the order of the document."""
-    return [*profile_operations(accounts.profiles)]
+    return [
+        *credential_operations(accounts.credentials, user_id=ACCOUNT_ID, token_ttl=around.token_ttl),
+        *connection_operations(accounts.connections, around.sessions),
+        *connections_operations(accounts.connections, around.calls),
+        *profile_operations(accounts.profiles),
+        *balance_operations(),
+    ]

@@ -39,6 +39,11 @@ class ApiError(GatewayError):
         """Header fields that belong to the reply."""
         return {}
 
+    @property
+    def whole_body(self) -> object | None:
+        """The reply's `errors` where the service departs from its own envelope, else None."""
+        return None
+
 
 class BadRequest(ApiError):
     """Malformed: paging, a filter, a parameter."""
@@ -180,6 +185,18 @@ class Unprocessable(ApiError):
     title: ClassVar[str] = "Unprocessable entity"
 
 
+class ExpiredCredential(ApiError):
+    """A change of a credential whose time is over: the one reply that is an object (rest-v2 A.1.7)."""
+
+    code: ClassVar[str] = "expired_credential"
+    status: ClassVar[int] = 422
+
+    @property
+    def whole_body(self) -> object | None:
+        """As the service words it."""
+        return {"status": "can't update credentials in expired status"}
+
+
 class DuplicateResource(ApiError):
     """A value that must be unique is taken."""
 
@@ -262,9 +279,8 @@ BY_NUMBER: Final[Mapping[str, type[ApiError]]] = {
 def error_response(*errors: ApiError) -> web.Response:
     """The reply of one error or of several."""
     first = errors[0]
-    return web.json_response(
-        {"errors": [_to_json(error) for error in errors]}, status=first.status, headers=first.headers
-    )
+    body = first.whole_body or [_to_json(error) for error in errors]
+    return web.json_response({"errors": body}, status=first.status, headers=first.headers)
 
 
 def _to_json(error: ApiError) -> dict[str, object]:

@@ -6,7 +6,7 @@ Nothing of an unexpected exception reaches the client.
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from gateway.accounts.errors import InvalidDocument, UnknownReference
+from gateway.accounts.errors import InvalidDocument, TooManyOfTag, UnknownReference
 from gateway.api.errors import (
     ApiError,
     ApiErrors,
@@ -19,12 +19,15 @@ from gateway.api.errors import (
     ResourceInUse,
     ResourceNotFound,
     TooLarge,
+    TooManyRequests,
     Unavailable,
     UnexpectedError,
+    Unprocessable,
     error_response,
 )
 from gateway.api.guard import GRANTED, Guard
 from gateway.api.rest.body import in_telnyx_words
+from gateway.auth.errors import Busy
 from gateway.observability.logging import get_logger
 from gateway.store.errors import Duplicate, InUse, NotFound, StoreUnavailable
 
@@ -99,6 +102,10 @@ def _of_refusal(error: Exception) -> ApiError | ApiErrors | None:
             return ResourceInUse(str(error))
         case InvalidDocument():
             return ApiErrors(in_telnyx_words(error.details))
+        case TooManyOfTag():
+            return Unprocessable(str(error), pointer="/tag")
+        case Busy():
+            return TooManyRequests("too many passwords are being hashed; try again")
         case UnknownReference():
             return MissingReference(str(error), pointer=f"/{error.field}")
         case _:

@@ -168,8 +168,8 @@ class Authenticator:
         try:
             password_hash = await self._passwords.hash(password)
             if isinstance(owner, Connection):
-                await self._connections.set_password_hash(owner.connection_id, password_hash, at=at)
+                await self._connections.rehash(owner.connection_id, password_hash, at=at)
             else:
-                await self._credentials.set_password_hash(owner.credential_id, password_hash, at=at)
+                await self._credentials.rehash(owner.credential_id, password_hash, at=at)
         except (Busy, StoreError) as error:
             _log.warning("password_not_rehashed", error_code=error.code)

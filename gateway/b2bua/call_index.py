@@ -18,6 +18,23 @@ Found = tuple[CallRunner, LegName]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClientLeg:
+    """A client in a live call.
+
+    Attributes:
+        leg_id: `telnyx_leg_id`, as the client saw it.
+        is_caller: whether the client called, not we it.
+    """
+
+    leg_id: str
+    session_id: SessionId
+    verto_call_id: VertoCallId
+    username: str
+    connection_id: str | None
+    is_caller: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallSnapshot:
     """A live call as the console and the API show it."""
 
@@ -39,6 +56,12 @@ class CallSnapshot:
     stats: dict[str, LegStats]
     client_state: str | None = None
     transfers: tuple[CallTransferred, ...] = ()
+    client_legs: tuple[ClientLeg, ...] = ()
+
+    @property
+    def connection_ids(self) -> frozenset[str]:
+        """Connections of its clients."""
+        return frozenset(leg.connection_id for leg in self.client_legs if leg.connection_id is not None)
 
 
 @dataclass(slots=True)
@@ -85,7 +108,20 @@ class LiveCall:
             stats={leg.value: figures for leg, figures in stats.items()},
             transfers=journal.transfers,
             client_state=self.client_state,
+            client_legs=tuple(_client_leg(leg) for leg in self.verto_legs.values()),
         )
+
+
+def _client_leg(leg: VertoLeg) -> ClientLeg:
+    identity = leg.session.identity
+    return ClientLeg(
+        leg_id=leg.leg_id,
+        session_id=leg.session.session_id,
+        verto_call_id=leg.verto_call_id,
+        username=identity.username,
+        connection_id=identity.connection_id,
+        is_caller=not leg.was_called,
+    )
 
 
 class CallIndex:

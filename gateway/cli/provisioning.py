@@ -67,7 +67,7 @@ def remove_connection(
 ) -> None:
     """Remove a connection with its credentials. Its numbers and the records of its calls stay."""
     confirm(f"Remove connection {connection_id} with its credentials?", is_agreed=yes)
-    provision(config, lambda store: store.connections.remove(connection_id))
+    provision(config, lambda store: store.remove_connection(connection_id))
     _print_removed(connection_id, as_json)
 
 
@@ -118,7 +118,7 @@ def remove_credential(
 ) -> None:
     """Remove a credential; its tokens no longer log in."""
     confirm(f"Remove credential {credential_id}? Its tokens end with it.", is_agreed=yes)
-    provision(config, lambda store: store.credentials.remove(credential_id))
+    provision(config, lambda store: store.remove_credential(credential_id))
     _print_removed(credential_id, as_json)
 
 

@@ -1,15 +1,20 @@
 """Credential connections: who may log in with a user name of their own, and what credentials belong to."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, Literal
 
-from sqlalchemy import RowMapping, delete, insert, select, update
+from sqlalchemy import ColumnElement, RowMapping, Select, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.store.changes import ChangeKind, note
 from gateway.store.database import Database
-from gateway.store.errors import NotFound
-from gateway.store.schema import connections
+from gateway.store.errors import Duplicate, NotFound
+from gateway.store.paging import Page, Paged, contains, fetch_page
+from gateway.store.schema import connections, profile_connections
+
+ConnectionSort = Literal["created_at", "connection_name", "active"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +27,7 @@ class Connection:
         password_hash: argon2id, in its own text form.
         password_sealed: the password itself as `auth.sealing` sealed it; None in rows of an older version.
         is_active: False refuses logins and calls.
+        outbound_voice_profile_id: the profile that its calls go by.
         settings: the rest of its model (rest-v2 A.2.1) as a JSON document; `accounts` knows what is in it.
     """
 
@@ -31,6 +37,7 @@ class Connection:
     password_hash: str = field(repr=False)
     password_sealed: str | None = field(default=None, repr=False)
     is_active: bool
+    outbound_voice_profile_id: str | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
     created_at: datetime
     updated_at: datetime
@@ -42,14 +49,21 @@ class Connections:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, connection: Connection) -> None:
+    async def add(self, connection: Connection, *, has_unique_name: bool = False) -> None:
         """Keep a new one.
 
+        Args:
+            has_unique_name: refuse a name that another one has; the command line does not mind.
+
         Raises:
-            Duplicate: its `user_name` or `connection_id` is taken.
+            Duplicate: its `user_name`, `connection_id` or name is taken.
+            MissingParent: there is no such profile.
         """
         async with self._database.write() as sql:
+            if has_unique_name:
+                await _refuse_taken_name(sql, connection)
             await sql.execute(insert(connections).values(**_values(connection)))
+            await _use_profile(sql, connection)
 
     async def get(self, connection_id: str) -> Connection:
         """That connection.
@@ -68,56 +82,135 @@ class Connections:
 
     async def all(self, *, limit: int = 1000) -> tuple[Connection, ...]:
         """Oldest first, at most `limit`."""
-        query = select(connections).order_by(connections.c.created_at, connections.c.connection_id).limit(limit)
+        query = _query().order_by(connections.c.created_at, connections.c.connection_id).limit(limit)
         async with self._database.read() as sql:
             return tuple(_connection(row) for row in (await sql.execute(query)).mappings())
 
-    async def set_password_hash(self, connection_id: str, password_hash: str, *, at: datetime) -> None:
+    async def page(
+        self,
+        page: Page,
+        *,
+        name_contains: str | None = None,
+        profile_id: str | None = None,
+        sort: Sequence[tuple[ConnectionSort, bool]] = (),
+    ) -> Paged[Connection]:
+        """The connections that fit; `sort` has fields, each with whether it descends."""
+        where: list[ColumnElement[bool]] = []
+        if name_contains is not None:
+            where.append(contains(connections.c.name, name_contains))
+        if profile_id is not None:
+            where.append(profile_connections.c.profile_id == profile_id)
+        order = [_SORTS[name].desc() if is_descending else _SORTS[name] for name, is_descending in sort]
+        return await fetch_page(
+            self._database,
+            _query(),
+            where=where,
+            order=order,
+            unique=connections.c.connection_id,
+            page=page,
+            make=_connection,
+        )
+
+    async def change(self, connection_id: str, change: Callable[[Connection], Connection]) -> Connection:
+        """Read it, change it and write it back, with nobody in between; returns the new one.
+
+        What ends registrations is noted for the gateways that run.
+
+        Args:
+            change: makes the new one of the old one; what it raises leaves everything as it was.
+
+        Raises:
+            NotFound: there is none.
+            Duplicate: its new user name or name is taken.
+            MissingParent: there is no such profile.
+        """
+        async with self._database.write() as sql:
+            before = await _locked(sql, connection_id)
+            after = change(before)
+            if after.name != before.name:
+                await _refuse_taken_name(sql, after)
+            await sql.execute(
+                update(connections).where(connections.c.connection_id == connection_id).values(**_values(after))
+            )
+            if after.outbound_voice_profile_id != before.outbound_voice_profile_id:
+                await _use_profile(sql, after)
+            if before.is_active and not after.is_active:
+                await note(sql, ChangeKind.CONNECTION_OFF, connection_id, at=after.updated_at)
+            elif (after.user_name, after.password_hash) != (before.user_name, before.password_hash):
+                await note(sql, ChangeKind.CONNECTION_LOGIN, connection_id, at=after.updated_at)
+        return after
+
+    async def rehash(self, connection_id: str, password_hash: str, *, at: datetime) -> None:
         """Another hash of the same password.
 
         Raises:
             NotFound: there is no such connection.
         """
-        await self._update(connection_id, password_hash=password_hash, updated_at=at)
+        change = update(connections).where(connections.c.connection_id == connection_id)
+        async with self._database.write() as sql:
+            result = await sql.execute(change.values(password_hash=password_hash, updated_at=at))
+        if result.rowcount == 0:
+            raise NotFound("connection", connection_id)
 
-    async def set_password(self, connection_id: str, password_hash: str, password_sealed: str, *, at: datetime) -> None:
-        """Another password.
+    async def remove(self, connection_id: str, *, at: datetime) -> Connection:
+        """Delete it with its credentials; returns what it was.
 
-        Raises:
-            NotFound: there is no such connection.
-        """
-        await self._update(connection_id, password_hash=password_hash, password_sealed=password_sealed, updated_at=at)
-
-    async def set_active(self, connection_id: str, is_active: bool, *, at: datetime) -> None:
-        """Allow or refuse its logins and calls.
-
-        Raises:
-            NotFound: there is no such connection.
-        """
-        await self._update(connection_id, is_active=is_active, updated_at=at)
-
-    async def remove(self, connection_id: str) -> None:
-        """Delete it with its credentials. Its numbers stay, without a connection, and so do the records of its calls.
+        Its numbers stay, without a connection, and so do the records of its calls.
 
         Raises:
             NotFound: there is no such connection.
         """
         async with self._database.write() as sql:
-            result = await sql.execute(delete(connections).where(connections.c.connection_id == connection_id))
-        if result.rowcount == 0:
-            raise NotFound("connection", connection_id)
+            removed = await _locked(sql, connection_id)
+            await sql.execute(delete(connections).where(connections.c.connection_id == connection_id))
+            await note(sql, ChangeKind.CONNECTION_OFF, connection_id, at=at)
+        return removed
 
     async def _one(self, condition: Any) -> Connection | None:  # Any: SQLAlchemy's column expressions
         async with self._database.read() as sql:
-            row = (await sql.execute(select(connections).where(condition))).mappings().first()
+            row = (await sql.execute(_query().where(condition))).mappings().first()
         return None if row is None else _connection(row)
 
-    async def _update(self, connection_id: str, **values: object) -> None:
-        change = update(connections).where(connections.c.connection_id == connection_id).values(**values)
-        async with self._database.write() as sql:
-            result = await sql.execute(change)
-        if result.rowcount == 0:
-            raise NotFound("connection", connection_id)
+
+_SORTS: Final[Mapping[ConnectionSort, ColumnElement[Any]]] = {  # Any: columns of several types
+    "created_at": connections.c.created_at,
+    "connection_name": connections.c.name,
+    "active": connections.c.is_active,
+}
+
+
+def _query() -> Select[Any]:  # Any: SQLAlchemy cannot type a whole table's columns
+    joined = connections.outerjoin(
+        profile_connections, profile_connections.c.connection_id == connections.c.connection_id
+    )
+    profile_id = profile_connections.c.profile_id.label("outbound_voice_profile_id")
+    return select(connections, profile_id).select_from(joined)
+
+
+async def _locked(sql: AsyncConnection, connection_id: str) -> Connection:
+    """The row, locked until the transaction ends: on SQLite the whole transaction is one lock already."""
+    is_it = connections.c.connection_id == connection_id
+    await sql.execute(select(connections.c.connection_id).where(is_it).with_for_update())
+    row = (await sql.execute(_query().where(is_it))).mappings().first()
+    if row is None:
+        raise NotFound("connection", connection_id)
+    return _connection(row)
+
+
+async def _refuse_taken_name(sql: AsyncConnection, connection: Connection) -> None:
+    taken = select(connections.c.connection_id).where(
+        connections.c.name == connection.name, connections.c.connection_id != connection.connection_id
+    )
+    if (await sql.execute(taken.limit(1))).first() is not None:
+        raise Duplicate("connections", "connection_name")
+
+
+async def _use_profile(sql: AsyncConnection, connection: Connection) -> None:
+    link = profile_connections
+    await sql.execute(delete(link).where(link.c.connection_id == connection.connection_id))
+    if connection.outbound_voice_profile_id is not None:
+        values = {"connection_id": connection.connection_id, "profile_id": connection.outbound_voice_profile_id}
+        await sql.execute(insert(link).values(**values))
 
 
 def _connection(row: RowMapping) -> Connection:

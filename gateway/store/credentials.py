@@ -1,13 +1,17 @@
 """Telephony credentials: on-demand SIP identities under a connection (rest-v2 A.1)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.store.changes import ChangeKind, note
 from gateway.store.database import Database
 from gateway.store.errors import MissingParent, NotFound
+from gateway.store.paging import Page, Paged, fetch_page
 from gateway.store.schema import telephony_credentials
 
 
@@ -53,10 +57,9 @@ class Credentials:
             NotFound: its connection does not exist.
             Duplicate: its `sip_username` or `credential_id` is taken.
         """
-        values = {name: getattr(credential, name) for name in telephony_credentials.c.keys()}  # noqa: SIM118 - not a dict
         try:
             async with self._database.write() as sql:
-                await sql.execute(insert(telephony_credentials).values(**values))
+                await sql.execute(insert(telephony_credentials).values(**_values(credential)))
         except MissingParent as error:
             raise NotFound("connection", credential.connection_id) from error
 
@@ -84,8 +87,66 @@ class Credentials:
         async with self._database.read() as sql:
             return tuple(_credential(row) for row in (await sql.execute(query)).mappings())
 
-    async def set_password_hash(self, credential_id: str, password_hash: str, *, at: datetime) -> None:
-        """Replace the hash.
+    async def page(
+        self,
+        page: Page,
+        *,
+        at: datetime,
+        tag: str | None = None,
+        name: str | None = None,
+        connection_id: str | None = None,
+        sip_username: str | None = None,
+        is_expired: bool | None = None,
+        is_newest_first: bool = False,
+    ) -> Paged[Credential]:
+        """The credentials that fit all of what is not None, oldest first by default.
+
+        Args:
+            at: the time by which `is_expired` is judged.
+        """
+        table = telephony_credentials.c
+        exact = ((table.tag, tag), (table.name, name), (table.connection_id, connection_id))
+        where = [column == value for column, value in (*exact, (table.sip_username, sip_username)) if value is not None]
+        if is_expired is not None:
+            where.append(table.expires_at <= at if is_expired else table.expires_at > at)
+        return await fetch_page(
+            self._database,
+            select(telephony_credentials),
+            where=where,
+            order=[table.created_at.desc() if is_newest_first else table.created_at.asc()],
+            unique=table.credential_id,
+            page=page,
+            make=_credential,
+        )
+
+    async def change(self, credential_id: str, change: Callable[[Credential], Credential]) -> Credential:
+        """Read it, change it and write it back, with nobody in between; returns the new one.
+
+        Args:
+            change: makes the new one of the old one; what it raises leaves everything as it was.
+
+        Raises:
+            NotFound: there is none, or its new connection does not exist.
+        """
+        try:
+            async with self._database.write() as sql:
+                before = await _locked(sql, credential_id)
+                after = change(before)
+                await sql.execute(
+                    update(telephony_credentials)
+                    .where(telephony_credentials.c.credential_id == credential_id)
+                    .values(**_values(after))
+                )
+                if after.expires_at != before.expires_at:
+                    await note(sql, ChangeKind.CREDENTIAL_EXPIRY, credential_id, at=after.updated_at)
+                if after.connection_id != before.connection_id:
+                    await note(sql, ChangeKind.CREDENTIAL_OFF, credential_id, at=after.updated_at)
+        except MissingParent as error:
+            raise NotFound("connection", after.connection_id) from error
+        return after
+
+    async def rehash(self, credential_id: str, password_hash: str, *, at: datetime) -> None:
+        """Another hash of the same password.
 
         Raises:
             NotFound: there is no such credential.
@@ -96,18 +157,18 @@ class Credentials:
         if result.rowcount == 0:
             raise NotFound("credential", credential_id)
 
-    async def remove(self, credential_id: str) -> None:
-        """Delete it; its tokens die with it.
+    async def remove(self, credential_id: str, *, at: datetime) -> Credential:
+        """Delete it; its tokens die with it. Returns what it was.
 
         Raises:
             NotFound: there is no such credential.
         """
         async with self._database.write() as sql:
-            result = await sql.execute(
-                delete(telephony_credentials).where(telephony_credentials.c.credential_id == credential_id)
-            )
-        if result.rowcount == 0:
-            raise NotFound("credential", credential_id)
+            removed = await _locked(sql, credential_id)
+            is_it = telephony_credentials.c.credential_id == credential_id
+            await sql.execute(delete(telephony_credentials).where(is_it))
+            await note(sql, ChangeKind.CREDENTIAL_OFF, credential_id, at=at)
+        return removed
 
     async def _one(self, condition: Any) -> Credential | None:  # Any: SQLAlchemy's column expressions
         async with self._database.read() as sql:
@@ -115,5 +176,17 @@ class Credentials:
         return None if row is None else _credential(row)
 
 
+async def _locked(sql: AsyncConnection, credential_id: str) -> Credential:
+    query = select(telephony_credentials).where(telephony_credentials.c.credential_id == credential_id)
+    row = (await sql.execute(query.with_for_update())).mappings().first()
+    if row is None:
+        raise NotFound("credential", credential_id)
+    return _credential(row)
+
+
 def _credential(row: RowMapping) -> Credential:
     return Credential(**row)
+
+
+def _values(credential: Credential) -> dict[str, object]:
+    return {name: getattr(credential, name) for name in telephony_credentials.c.keys()}  # noqa: SIM118 - not a dict

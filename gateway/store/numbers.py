@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import RowMapping, delete, insert, select
+from sqlalchemy import RowMapping, delete, insert, select, update
 
 from gateway.store.database import Database
 from gateway.store.errors import MissingParent, NotFound
@@ -51,6 +51,27 @@ class Numbers:
                 await sql.execute(insert(numbers).values(**values))
         except MissingParent as error:
             raise NotFound("connection", number.connection_id or "") from error
+
+    async def add_or_assign(self, number: Number) -> Number:
+        """Keep a new one, or give one that no connection has to that connection; returns the row.
+
+        Raises:
+            NotFound: its connection does not exist.
+            Duplicate: another connection has its `phone_number`.
+        """
+        free = numbers.c.connection_id.is_(None)
+        assign = update(numbers).where(numbers.c.phone_number == number.phone_number, free)
+        try:
+            async with self._database.write() as sql:
+                given = assign.values(connection_id=number.connection_id, updated_at=number.updated_at)
+                is_assigned = (await sql.execute(given)).rowcount == 1
+        except MissingParent as error:
+            raise NotFound("connection", number.connection_id or "") from error
+        if not is_assigned:
+            await self.add(number)
+        found = await self.find(number.phone_number)
+        assert found is not None
+        return found
 
     async def find(self, phone_number: str) -> Number | None:
         """That number, `+` and digits."""

@@ -182,8 +182,8 @@ account_changes: Final = Table(
     Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("kind", String(32), nullable=False),
     Column("subject", String(64), nullable=False),
-    Column("what", String(32), nullable=False),
     Column("at", UtcDateTime, nullable=False, index=True),
+    sqlite_autoincrement=True,  # a number is never given twice, also when all rows were pruned
 )
 
 push_devices: Final = Table(

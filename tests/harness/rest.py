@@ -10,14 +10,21 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
 from gateway.accounts.accounts import Accounts
-from gateway.api.catalogue import operations
+from gateway.api.catalogue import Surroundings, operations
 from gateway.api.guard import Guard
 from gateway.api.middleware import telnyx_errors
 from gateway.api.rest.routing import public_paths, resources, routes
+from gateway.auth.jwt import Tokens
 from gateway.auth.keys import KeyChecker, hash_key, new_key
+from gateway.auth.passwords import Passwords
+from gateway.auth.sealing import Seal
+from gateway.auth.settings import AuthSettings
 from gateway.store.database import Database
 from gateway.store.keys import ApiKey, ApiKeys
-from tests.fakes.calls import START
+from tests.fakes.calls import START, FakeCalls, FakeSessions
+
+CHEAP: Final = AuthSettings(password_time_cost=1, password_memory_kib=8, password_parallelism=1)
+KEY: Final = b"k" * 64
 
 JSON: Final = "application/json"
 
@@ -57,6 +64,9 @@ class Api:
     accounts: Accounts
     database: Database
     key: str
+    tokens: Tokens
+    calls: FakeCalls
+    sessions: FakeSessions
 
     async def call(
         self,
@@ -78,14 +88,18 @@ class Api:
 @asynccontextmanager
 async def serving(database: Database) -> AsyncIterator[Api]:
     """The whole catalogue on that store."""
-    key, accounts = new_key(), Accounts.on(database)
+    key, passwords, calls = new_key(), Passwords(CHEAP), FakeCalls()
+    sessions = FakeSessions()
+    tokens = Tokens(KEY, clock_skew=5)
+    accounts = Accounts(database, passwords=passwords, tokens=tokens, seal=Seal(KEY))
     row = ApiKey(
         key_id="k", key_hash=hash_key(key), last4=key[-4:], scope=frozenset({"read", "write"}), created_at=START
     )
     await ApiKeys(database).add(row)
-    catalogue = operations(accounts)
+    catalogue = operations(accounts, Surroundings(sessions=sessions, calls=calls, token_ttl=86_400))
     guard = Guard(KeyChecker(ApiKeys(database)), resources=resources(catalogue), public=public_paths(catalogue))
     app = web.Application(middlewares=[telnyx_errors(guard)])
     app.add_routes(routes(catalogue))
     async with TestServer(app) as server, ClientSession(server.make_url("/")) as http:
-        yield Api(http, accounts, database, key)
+        yield Api(http, accounts, database, key, tokens, calls, sessions)
+    passwords.close()

@@ -58,7 +58,7 @@ async def test_second_start_finds_everything_and_makes_only_a_token(config: Conf
 async def test_what_somebody_took_away_is_made_again(config: Config) -> None:
     first = await prepare(config)
     async with opened(config.store, config.auth) as store:
-        await store.credentials.remove(first.credential_id)
+        await store.remove_credential(first.credential_id)
         await store.numbers.remove(NUMBER)
         await store.keys.remove((await store.keys.all())[0].key_id)
 

@@ -101,6 +101,11 @@ class VertoLeg:
         return not self._has_called
 
     @property
+    def leg_id(self) -> str:
+        """`telnyx_leg_id`."""
+        return self._ids.leg_id
+
+    @property
     def party(self) -> Party:
         """See `Leg`."""
         return self._caller if self._has_called else self._callee

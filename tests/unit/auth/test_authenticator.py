@@ -159,7 +159,7 @@ async def test_unknown_user_and_wrong_password_get_the_same_answer_and_the_same_
 
 async def test_inactive_connection_is_told_only_to_who_knows_the_password(house: House) -> None:
     alice = await _provision(house)
-    await house.provisioning.connections.set_active(alice.connection_id, False, at=house.clock.now)
+    await house.provisioning.set_active(alice.connection_id, False)
 
     assert _code(await _login(house, "alice", "s3cret")) == "connection_inactive"
     assert _code(await _login(house, alice.sip_username, alice.sip_password)) == "connection_inactive"
@@ -182,7 +182,7 @@ async def test_token_ends_with_its_time_and_with_its_credential(house: House) ->
 
     assert _code(await _login(house, token=alice.token)) == "token_expired"
     assert _code(await _login(house, token=fresh)) == "ok"
-    await house.provisioning.credentials.remove(alice.credential_id)
+    await house.provisioning.remove_credential(alice.credential_id)
     assert _code(await _login(house, token=fresh)) == "token_invalid"
 
 
@@ -198,7 +198,7 @@ async def test_token_of_another_gateway_is_invalid(house: House) -> None:
 async def test_removed_connection_takes_its_logins_along(house: House) -> None:
     alice = await _provision(house)
 
-    await house.provisioning.connections.remove(alice.connection_id)
+    await house.provisioning.remove_connection(alice.connection_id)
 
     assert _code(await _login(house, "alice", "s3cret")) == "bad_credentials"
     assert _code(await _login(house, token=alice.token)) == "token_invalid"
@@ -212,7 +212,7 @@ async def test_connection_that_is_removed_while_its_password_is_checked_does_not
 
     async def slow(password: str, password_hash: str | None) -> Verdict:
         verdict = await verify(password, password_hash)
-        await house.provisioning.connections.remove(alice.connection_id)
+        await house.provisioning.remove_connection(alice.connection_id)
         return verdict
 
     monkeypatch.setattr(house.passwords, "verify", slow)
@@ -223,7 +223,7 @@ async def test_connection_that_is_removed_while_its_password_is_checked_does_not
 async def test_outdated_hash_is_renewed_by_a_login_and_not_by_a_failed_one(house: House) -> None:
     alice = await _provision(house)
     older = PasswordHasher(time_cost=2, memory_cost=16, parallelism=1).hash("s3cret")
-    await house.provisioning.connections.set_password_hash(alice.connection_id, older, at=house.clock.now)
+    await house.provisioning.connections.rehash(alice.connection_id, older, at=house.clock.now)
 
     await _login(house, "alice", "wrong")
     before = (await house.provisioning.connections.get(alice.connection_id)).password_hash
@@ -238,7 +238,7 @@ async def test_outdated_hash_is_renewed_by_a_login_and_not_by_a_failed_one(house
 async def test_outdated_hash_of_a_credential_is_renewed_too(house: House) -> None:
     alice = await _provision(house)
     older = PasswordHasher(time_cost=2, memory_cost=16, parallelism=1).hash("s3cret")
-    await house.provisioning.credentials.set_password_hash(alice.credential_id, older, at=house.clock.now)
+    await house.provisioning.credentials.rehash(alice.credential_id, older, at=house.clock.now)
 
     assert _code(await _login(house, alice.sip_username, "s3cret")) == "ok"
 

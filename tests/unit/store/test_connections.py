@@ -71,8 +71,8 @@ async def test_new_hash_and_state_replace_the_old_and_move_the_time_of_change(da
     await connections.add(connection())
     later = NOON.replace(hour=13)
 
-    await connections.set_password_hash(connection().connection_id, "$argon2id$new", at=later)
-    await connections.set_active(connection().connection_id, False, at=later)
+    await connections.rehash(connection().connection_id, "$argon2id$new", at=later)
+    await connections.change(connection().connection_id, lambda row: replace(row, is_active=False, updated_at=later))
 
     changed = await connections.get(connection().connection_id)
     assert (changed.password_hash, changed.is_active, changed.updated_at) == ("$argon2id$new", False, later)
@@ -85,7 +85,7 @@ async def test_removed_connection_takes_its_credentials_along_and_leaves_its_num
         await Credentials(database).add(credential(i, connection_id=connection(i).connection_id))
         await Numbers(database).add(number(190 + i, connection_id=connection(i).connection_id))
 
-    await Connections(database).remove(connection(1).connection_id)
+    await Connections(database).remove(connection(1).connection_id, at=NOON)
 
     assert [row.name for row in await Credentials(database).all()] == ["desk 2"]
     assert [(row.phone_number, row.connection_id) for row in await Numbers(database).all()] == [
@@ -100,9 +100,9 @@ async def test_a_connection_that_is_not_there_is_not_found(database: Database) -
     assert await connections.find_by_user_name("nobody") is None
     for attempt in (
         connections.get("1"),
-        connections.remove("1"),
-        connections.set_active("1", True, at=NOON),
-        connections.set_password_hash("1", "x", at=NOON),
+        connections.remove("1", at=NOON),
+        connections.change("1", lambda row: row),
+        connections.rehash("1", "x", at=NOON),
     ):
         with pytest.raises(NotFound, match="no connection 1"):
             await attempt

@@ -78,10 +78,10 @@ async def test_devices_go_with_their_credential_and_connection(database: Databas
     await devices.keep(PHONE, OWNER, at=NOON)
     assert await devices.of_connection(connection().connection_id) == (PHONE,)
 
-    await Credentials(database).remove(generated.credential_id)
+    await Credentials(database).remove(generated.credential_id, at=NOON)
     assert await devices.of_user(generated.sip_username) == ()
 
-    await Connections(database).remove(connection().connection_id)
+    await Connections(database).remove(connection().connection_id, at=NOON)
     assert await devices.of_user("alice1") == ()
 
 

@@ -163,9 +163,9 @@ def _changes() -> None:
         sa.Column("sequence", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("kind", sa.String(32), nullable=False),
         sa.Column("subject", sa.String(64), nullable=False),
-        sa.Column("what", sa.String(32), nullable=False),
         sa.Column("at", _time(), nullable=False),
         sa.PrimaryKeyConstraint("sequence", name="pk_account_changes"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_account_changes_at", "account_changes", ["at"])
 

@@ -1,0 +1,84 @@
+"""What changed that a running gateway has to act on: written with the change itself, read by every gateway on it.
+
+So a credential that the command line removes, in a process of its own, ends the registration of its clients as well.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Final
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.store.database import Database
+from gateway.store.schema import account_changes
+
+KEPT: Final = timedelta(days=1)
+"""How long a change is kept; a gateway reads it within a second."""
+
+_OVERLAP: Final = 100
+"""Sequence numbers that are read again: PostgreSQL gives them out before the transactions commit, in any order."""
+
+
+class ChangeKind(Enum):
+    """What sort of thing changed, and how."""
+
+    CONNECTION_LOGIN = "connection_login"
+    """User name or password of a connection: clients that logged in with the old ones are out."""
+    CONNECTION_OFF = "connection_off"
+    """A connection was switched off or removed: all of its clients are out."""
+    CREDENTIAL_OFF = "credential_off"
+    """A credential was removed."""
+    CREDENTIAL_EXPIRY = "credential_expiry"
+    """A credential expires at another time than before."""
+    KEY_REVOKED = "key_revoked"
+    """An API key is no longer good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change; `subject` is the id of what changed."""
+
+    sequence: int
+    kind: ChangeKind
+    subject: str
+
+
+async def note(sql: AsyncConnection, kind: ChangeKind, subject: str, *, at: datetime) -> None:
+    """Write it down in the transaction of the change itself."""
+    await sql.execute(insert(account_changes).values(kind=kind.value, subject=subject, at=at))
+
+
+class Changes:
+    """The table, for one reader that follows it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._last = 0
+        self._seen: set[int] = set()
+
+    async def start(self) -> None:
+        """From now on: what was before is not reported."""
+        async with self._database.read() as sql:
+            self._last = (await sql.execute(select(func.max(account_changes.c.sequence)))).scalar() or 0
+        self._seen = set(range(max(0, self._last - _OVERLAP), self._last + 1))
+
+    async def fetch(self) -> tuple[Change, ...]:
+        """What came since the last time, oldest first."""
+        table = account_changes.c
+        query = select(table.sequence, table.kind, table.subject).where(table.sequence > self._last - _OVERLAP)
+        async with self._database.read() as sql:
+            rows = (await sql.execute(query.order_by(table.sequence))).all()
+        found = [
+            Change(row.sequence, ChangeKind(row.kind), row.subject) for row in rows if row.sequence not in self._seen
+        ]
+        self._seen.update(change.sequence for change in found)
+        self._last = max([self._last, *(change.sequence for change in found)])
+        self._seen = {number for number in self._seen if number > self._last - _OVERLAP}
+        return tuple(found)
+
+    async def forget(self, now: datetime) -> None:
+        """Delete what every gateway has read long ago."""
+        async with self._database.write() as sql:
+            await sql.execute(delete(account_changes).where(account_changes.c.at < now - KEPT))
