@@ -6,7 +6,9 @@ from typing import Final
 
 from gateway.accounts.connections import CredentialConnections
 from gateway.accounts.credentials import TelephonyCredentials
+from gateway.accounts.numbers import PhoneNumbers
 from gateway.accounts.profiles import VoiceProfiles
+from gateway.accounts.push_credentials import MobilePushCredentials
 from gateway.auth.jwt import Tokens
 from gateway.auth.passwords import Passwords
 from gateway.auth.sealing import Seal
@@ -24,6 +26,8 @@ class Accounts:
         connections: credential connections.
         credentials: telephony credentials.
         profiles: outbound voice profiles.
+        numbers: the account's numbers, their orders, and what is for sale.
+        push: what pushes are sent with.
     """
 
     def __init__(
@@ -39,3 +43,5 @@ class Accounts:
         self.connections = CredentialConnections(database, passwords=passwords, seal=seal, clock=clock)
         self.credentials = TelephonyCredentials(database, passwords=passwords, tokens=tokens, seal=seal, clock=clock)
         self.profiles = VoiceProfiles(database, clock=clock)
+        self.numbers = PhoneNumbers(database, clock=clock)
+        self.push = MobilePushCredentials(database, seal=seal, clock=clock)

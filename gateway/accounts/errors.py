@@ -2,6 +2,7 @@
 
 AccountsError
  +- InvalidDocument   a value that was given is not acceptable, on its own or beside what is kept already
+ +- NumberNotForSale  a number that is ordered is not in the inventory, or somebody's
  +- TooManyOfTag      a tag has as many credentials as it may
  +- UnknownReference  a key names a connection, profile or credential that does not exist
 """
@@ -49,6 +50,20 @@ class UnknownReference(AccountsError):
     def __init__(self, field: str, kind: str, key: str) -> None:
         super().__init__(f"no {kind} {key}")
         self.field, self.kind, self.key = field, kind, key
+
+
+class NumberNotForSale(AccountsError):
+    """A number that is ordered is not in the inventory, or somebody's.
+
+    Attributes:
+        position: in the order, from 0.
+    """
+
+    code: ClassVar[str] = "number_not_for_sale"
+
+    def __init__(self, phone_number: str, position: int) -> None:
+        super().__init__(f"{phone_number} is not for sale")
+        self.phone_number, self.position = phone_number, position
 
 
 class TooManyOfTag(AccountsError):

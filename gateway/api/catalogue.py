@@ -3,10 +3,14 @@
 from dataclasses import dataclass
 
 from gateway.accounts.accounts import ACCOUNT_ID, Accounts
+from gateway.api.resources.available_phone_numbers import available_number_operations
 from gateway.api.resources.balance import balance_operations
 from gateway.api.resources.connections import connections_operations
 from gateway.api.resources.credential_connections import connection_operations
+from gateway.api.resources.mobile_push_credentials import push_credential_operations
+from gateway.api.resources.number_orders import number_order_operations
 from gateway.api.resources.outbound_voice_profiles import profile_operations
+from gateway.api.resources.phone_numbers import phone_number_operations
 from gateway.api.resources.telephony_credentials import credential_operations
 from gateway.api.rest.operation import Operation
 from gateway.api.views import LiveCalls, LiveSessions
@@ -32,5 +36,9 @@ def operations(accounts: Accounts, around: Surroundings) -> list[Operation]:
         *connection_operations(accounts.connections, around.sessions),
         *connections_operations(accounts.connections, around.calls),
         *profile_operations(accounts.profiles),
+        *available_number_operations(accounts.numbers),
+        *number_order_operations(accounts.numbers),
+        *phone_number_operations(accounts.numbers),
+        *push_credential_operations(accounts.push),
         *balance_operations(),
     ]

@@ -1,14 +1,18 @@
 """Numbers in E.164 form and the connection that each belongs to."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Final, Literal
 
-from sqlalchemy import RowMapping, delete, insert, select, update
+from sqlalchemy import ColumnElement, RowMapping, Select, String, cast, delete, func, insert, select, update
 
 from gateway.store.database import Database
 from gateway.store.errors import MissingParent, NotFound
-from gateway.store.schema import numbers
+from gateway.store.paging import Page, Paged, contains, fetch_page
+from gateway.store.schema import connections, numbers
+
+NumberSort = Literal["purchased_at", "phone_number", "connection_name", "usage_payment_method"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +21,7 @@ class Number:
 
     Attributes:
         connection_id: None for one that the account has and no connection uses.
+        connection_name: of that connection.
         status: `active`, or `purchase-pending` while its order runs.
         settings: the rest of its model (rest-v2 A.4) as a JSON document; `accounts` knows what is in it.
     """
@@ -24,12 +29,36 @@ class Number:
     number_id: str
     phone_number: str
     connection_id: str | None
+    connection_name: str | None = None
     status: str = "active"
     number_type: str = "local"
     customer_reference: str | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberFilter:
+    """What is looked for; None is anything.
+
+    Attributes:
+        digits: a part of the number.
+        name_*: of the connection's name.
+        is_tagged: False for those without any tag.
+    """
+
+    digits: str | None = None
+    connection_id: str | None = None
+    status: str | None = None
+    tag: str | None = None
+    customer_reference: str | None = None
+    number_type: str | None = None
+    name_equals: str | None = None
+    name_contains: str | None = None
+    name_starts: str | None = None
+    name_ends: str | None = None
+    is_tagged: bool | None = None
 
 
 class Numbers:
@@ -45,10 +74,9 @@ class Numbers:
             NotFound: its connection does not exist.
             Duplicate: its `phone_number` or `number_id` is taken.
         """
-        values = {name: getattr(number, name) for name in numbers.c.keys()}  # noqa: SIM118 - not a dict
         try:
             async with self._database.write() as sql:
-                await sql.execute(insert(numbers).values(**values))
+                await sql.execute(insert(numbers).values(**values_of(number)))
         except MissingParent as error:
             raise NotFound("connection", number.connection_id or "") from error
 
@@ -73,12 +101,30 @@ class Numbers:
         assert found is not None
         return found
 
+    async def get(self, number_id: str) -> Number:
+        """That number, by its id.
+
+        Raises:
+            NotFound: there is none.
+        """
+        async with self._database.read() as sql:
+            row = (await sql.execute(_query().where(numbers.c.number_id == number_id))).mappings().first()
+        if row is None:
+            raise NotFound("phone number", number_id)
+        return _number(row)
+
     async def find(self, phone_number: str) -> Number | None:
         """That number, `+` and digits."""
-        query = select(numbers).where(numbers.c.phone_number == phone_number)
+        query = _query().where(numbers.c.phone_number == phone_number)
         async with self._database.read() as sql:
             row = (await sql.execute(query)).mappings().first()
         return None if row is None else _number(row)
+
+    async def taken(self, among: Sequence[str]) -> frozenset[str]:
+        """Which of these numbers the account has."""
+        query = select(numbers.c.phone_number).where(numbers.c.phone_number.in_(among))
+        async with self._database.read() as sql:
+            return frozenset((await sql.execute(query)).scalars())
 
     async def first_of(self, connection_id: str) -> Number | None:
         """The number that a connection got first: its caller id."""
@@ -87,11 +133,44 @@ class Numbers:
 
     async def all(self, *, connection_id: str | None = None, limit: int = 1000) -> tuple[Number, ...]:
         """Oldest first, at most `limit`; of one connection, or of all."""
-        query = select(numbers).order_by(numbers.c.created_at, numbers.c.number_id).limit(limit)
+        query = _query().order_by(numbers.c.created_at, numbers.c.number_id).limit(limit)
         if connection_id is not None:
             query = query.where(numbers.c.connection_id == connection_id)
         async with self._database.read() as sql:
             return tuple(_number(row) for row in (await sql.execute(query)).mappings())
+
+    async def page(
+        self, page: Page, wanted: NumberFilter, sort: Sequence[tuple[NumberSort, bool]] = ()
+    ) -> Paged[Number]:
+        """The numbers that fit; `sort` has fields, each with whether it descends."""
+        return await fetch_page(
+            self._database,
+            _query(),
+            where=_conditions(wanted),
+            order=[_SORTS[name].desc() if is_descending else _SORTS[name] for name, is_descending in sort],
+            unique=numbers.c.number_id,
+            page=page,
+            make=_number,
+        )
+
+    async def change(self, number_id: str, change: Callable[[Number], Number]) -> Number:
+        """Read it, change it and write it back, with nobody in between; returns the new one.
+
+        Raises:
+            NotFound: there is none, or its new connection does not exist.
+        """
+        is_it = numbers.c.number_id == number_id
+        try:
+            async with self._database.write() as sql:
+                await sql.execute(select(numbers.c.number_id).where(is_it).with_for_update())
+                row = (await sql.execute(_query().where(is_it))).mappings().first()
+                if row is None:
+                    raise NotFound("phone number", number_id)
+                changed = change(_number(row))
+                await sql.execute(update(numbers).where(is_it).values(**values_of(changed)))
+        except MissingParent as error:
+            raise NotFound("connection", changed.connection_id or "") from error
+        return await self.get(number_id)
 
     async def remove(self, phone_number: str) -> None:
         """Give it up.
@@ -103,6 +182,51 @@ class Numbers:
             result = await sql.execute(delete(numbers).where(numbers.c.phone_number == phone_number))
         if result.rowcount == 0:
             raise NotFound("number", phone_number)
+
+
+def values_of(number: Number) -> dict[str, object]:
+    """The columns of a row."""
+    return {name: getattr(number, name) for name in numbers.c.keys()}  # noqa: SIM118 - not a dict
+
+
+_SORTS: Final[Mapping[NumberSort, ColumnElement[Any]]] = {  # Any: columns of several types
+    "purchased_at": numbers.c.created_at,
+    "phone_number": numbers.c.phone_number,
+    "connection_name": connections.c.name,
+    "usage_payment_method": numbers.c.phone_number,  # all have the same
+}
+
+
+def _query() -> Select[Any]:  # Any: SQLAlchemy cannot type a whole table's columns
+    joined = numbers.outerjoin(connections, connections.c.connection_id == numbers.c.connection_id)
+    return select(numbers, connections.c.name.label("connection_name")).select_from(joined)
+
+
+def _conditions(wanted: NumberFilter) -> list[ColumnElement[bool]]:
+    exact = (
+        (numbers.c.connection_id, wanted.connection_id),
+        (numbers.c.status, wanted.status),
+        (numbers.c.customer_reference, wanted.customer_reference),
+        (numbers.c.number_type, wanted.number_type),
+        (connections.c.name, wanted.name_equals),
+    )
+    where: list[ColumnElement[bool]] = [column == value for column, value in exact if value is not None]
+    if wanted.digits is not None:
+        where.append(contains(numbers.c.phone_number, wanted.digits))
+    if wanted.name_contains is not None:
+        where.append(contains(connections.c.name, wanted.name_contains))
+    name = func.lower(connections.c.name)
+    if wanted.name_starts is not None:
+        where.append(name.startswith(wanted.name_starts.lower(), autoescape=True))
+    if wanted.name_ends is not None:
+        where.append(name.endswith(wanted.name_ends.lower(), autoescape=True))
+    tags = cast(numbers.c.settings["tags"], String)
+    if wanted.tag is not None:
+        where.append(contains(tags, f'"{wanted.tag}"'))
+    if wanted.is_tagged is not None:
+        has_tags = contains(tags, '"')
+        where.append(has_tags if wanted.is_tagged else func.coalesce(~has_tags, True))
+    return where
 
 
 def _number(row: RowMapping) -> Number:

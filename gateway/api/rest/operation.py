@@ -39,11 +39,13 @@ class Rows:
 
     Attributes:
         extra: further members of `meta`.
+        doubled_meta: a second name that `meta` stands under as well.
     """
 
     rows: Sequence[BaseModel]
     total: int
     extra: Mapping[str, object] = field(default_factory=dict)
+    doubled_meta: str | None = None
 
 
 Answer = BaseModel | Sequence[BaseModel] | Rows | str | web.StreamResponse | None

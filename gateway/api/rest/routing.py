@@ -49,7 +49,9 @@ def to_response(operation: Operation, listing: Listing, answer: Answer) -> web.S
             return _json([_plain(operation, model) for model in models], operation.status)
         case Shape.PAGE, Rows():
             rows = [_plain(operation, row) for row in answer.rows]
-            return _json({"data": rows, "meta": _meta(operation, listing, answer)}, operation.status)
+            meta = _meta(operation, listing, answer)
+            doubled = {} if answer.doubled_meta is None else {answer.doubled_meta: meta}
+            return _json({"data": rows, "meta": meta, **doubled}, operation.status)
         case Shape.TEXT, str():
             return web.Response(text=answer, status=operation.status)
         case Shape.NOTHING, None:
