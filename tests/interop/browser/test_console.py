@@ -17,7 +17,7 @@ from tests.harness.stores import Stores
 from tests.interop.browser.chromium import chromium
 from tests.interop.browser.sound import write_tone
 
-pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.interop, pytest.mark.xdist_group(f"browser-{__name__}")]
 
 ECHO, BUSY, TONE = "+12025550100", "+12025550102", "+12025550101"
 DESKTOP: ViewportSize = {"width": 1366, "height": 860}
