@@ -10,7 +10,7 @@ from typing import Final
 
 from build_console import ROOT, BuildError, install_packages
 
-FOLDERS: Final = (Path("tests/interop/browser"), Path("tests/interop/react_native"))
+FOLDERS: Final = (Path("tests/interop/browser"), Path("tests/interop/react_native"), Path("tests/interop/server_sdk"))
 """In the tree; each is filled by itself."""
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from gateway.accounts.core.connection import ConnectionSettings
 from gateway.accounts.core.merging import merged
-from gateway.accounts.errors import UnknownReference, checked
+from gateway.accounts.errors import TooManyConnections, UnknownReference, checked
 from gateway.accounts.ids import decimal_id
 from gateway.auth.errors import Unsealable
 from gateway.auth.passwords import Passwords
@@ -17,12 +17,16 @@ from gateway.observability.logging import get_logger
 from gateway.store.connections import Connection, Connections
 from gateway.store.database import Database
 from gateway.store.errors import MissingParent
+from gateway.store.paging import Page
 
 MASK: Final = "********"
 """What is shown of a password that cannot be read again."""
 
 GENERATED: Final = "gencred"
 """How generated user names begin: no connection may be called so."""
+
+MAX_CONNECTIONS: Final = 10_000
+"""Connections of an account (rest-v2 A.2.1)."""
 
 _PROFILE: Final = "outbound/outbound_voice_profile_id"
 
@@ -68,8 +72,11 @@ class CredentialConnections:
         Raises:
             Duplicate: the user name is taken, or the name where it has to be unique.
             UnknownReference: there is no such profile.
+            TooManyConnections: the account is full.
             Busy: too many passwords are being hashed.
         """
+        if (await self.rows.page(Page(size=1))).total >= MAX_CONNECTIONS:
+            raise TooManyConnections(MAX_CONNECTIONS)
         at, connection_id = self._clock(), decimal_id()
         profile_id, document = _apart(settings or ConnectionSettings())
         connection = Connection(

@@ -3,6 +3,7 @@
 AccountsError
  +- InvalidDocument   a value that was given is not acceptable, on its own or beside what is kept already
  +- NumberNotForSale  a number that is ordered is not in the inventory, or somebody's
+ +- TooManyConnections  the account has as many connections as it may
  +- TooManyOfTag      a tag has as many credentials as it may
  +- UnknownReference  a key names a connection, profile or credential that does not exist
 """
@@ -64,6 +65,16 @@ class NumberNotForSale(AccountsError):
     def __init__(self, phone_number: str, position: int) -> None:
         super().__init__(f"{phone_number} is not for sale")
         self.phone_number, self.position = phone_number, position
+
+
+class TooManyConnections(AccountsError):
+    """The account has as many connections as it may."""
+
+    code: ClassVar[str] = "too_many_connections"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"an account has at most {limit} connections")
+        self.limit = limit
 
 
 class TooManyOfTag(AccountsError):

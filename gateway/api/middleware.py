@@ -6,7 +6,7 @@ Nothing of an unexpected exception reaches the client.
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from gateway.accounts.errors import InvalidDocument, TooManyOfTag, UnknownReference
+from gateway.accounts.errors import InvalidDocument, TooManyConnections, TooManyOfTag, UnknownReference
 from gateway.api.errors import (
     ApiError,
     ApiErrors,
@@ -104,6 +104,8 @@ def _of_refusal(error: Exception) -> ApiError | ApiErrors | None:
             return ApiErrors(in_telnyx_words(error.details))
         case TooManyOfTag():
             return Unprocessable(str(error), pointer="/tag")
+        case TooManyConnections():
+            return Unprocessable(str(error))
         case Busy():
             return TooManyRequests("too many passwords are being hashed; try again")
         case UnknownReference():

@@ -24,6 +24,7 @@ class VertoClient:
         session_id: SessionId,
         identity: Identity,
         peer: str,
+        peer_port: int | None = None,
         user_agent: str,
         logged_in_at: datetime,
         presented_id: SessionId | None = None,
@@ -42,7 +43,8 @@ class VertoClient:
             close: closes the socket with a code and a reason, once what is queued has been sent.
         """
         self.session_id, self.identity = session_id, identity
-        self.peer, self.user_agent, self.logged_in_at = peer, user_agent, logged_in_at
+        self.peer, self.peer_port = peer, peer_port
+        self.user_agent, self.logged_in_at = user_agent, logged_in_at
         self.presented_id = presented_id
         self.user_variables, self.push = user_variables, push if push is not None else PushOptions()
         self.is_ended = False

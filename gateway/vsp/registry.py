@@ -27,6 +27,7 @@ class SessionSnapshot:
     connection_id: str | None
     credential_id: str | None
     peer: str
+    peer_port: int | None = None
     user_agent: str
     logged_in_at: datetime
     is_connected: bool
@@ -197,6 +198,7 @@ def _snapshot(entry: _Entry) -> SessionSnapshot:
         connection_id=client.identity.connection_id,
         credential_id=client.identity.credential_id,
         peer=client.peer,
+        peer_port=client.peer_port,
         user_agent=client.user_agent,
         logged_in_at=client.logged_in_at,
         is_connected=entry.is_connected,

@@ -157,6 +157,8 @@ class VertoServer:
             last_voice_sdk_id: what its client was given on an earlier socket, or says so.
         """
         socket = self._new_socket(websocket, transport, peer, last_voice_sdk_id)
+        name = transport.get_extra_info("peername")
+        socket.peer_port = name[1] if isinstance(name, tuple) else None
         self._sockets[socket] = None
 
         def on_excess(reason: Reason) -> None:
@@ -319,6 +321,7 @@ class VertoServer:
             session_id=session_id,
             identity=identity,
             peer=socket.peer,
+            peer_port=socket.peer_port,
             user_agent=login.user_agent,
             logged_in_at=self._clock(),
             presented_id=login.session_id,

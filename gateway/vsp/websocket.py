@@ -81,6 +81,8 @@ class VertoSocket:
             check_login, disable_push: the server's; they may take their time.
         """
         self.core, self.peer, self.last_voice_sdk_id = core, peer, last_voice_sdk_id
+        self.peer_port: int | None = None
+        """Where the connection itself comes from; behind a proxy, the proxy's."""
         self.client: VertoClient | None = None
         self.closed_by = "client"
         self.on_message: Callable[[], None] = lambda: None

@@ -5,7 +5,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from gateway.accounts.connections import CredentialConnections, settings_of
+from gateway.accounts.connections import MAX_CONNECTIONS, CredentialConnections, settings_of
 from gateway.api.resources.credential_connections import RULES, find_connections
 from gateway.api.resources.times import to_milliseconds
 from gateway.api.rest.listing import ListRules
@@ -37,11 +37,36 @@ class ConnectionRow(BaseModel):
     updated_at: str
 
 
-class ConnectionCount(BaseModel):
-    """How many connections there are."""
+class Counts(BaseModel):
+    """Connections of each kind; a gateway has one kind."""
 
-    record_type: str = "connection_count"
-    count: int
+    call_control_applications: int = 0
+    credential_connections: int
+    external_connections: int = 0
+    fax_connections: int = 0
+    fqdn_connections: int = 0
+    ip_connections: int = 0
+    microsoft_teams_sbc_connections: int = 0
+    mobile_voice_connections: int = 0
+    operator_connect_connections: int = 0
+    texml_applications: int = 0
+    third_party_provider_connections: int = 0
+    uac_connections: int = 0
+    zoom_sbc_connections: int = 0
+
+
+class Limits(BaseModel):
+    """How many there may be."""
+
+    global_limit: int = MAX_CONNECTIONS
+
+
+class ConnectionCount(BaseModel):
+    """How many connections there are, and may be."""
+
+    record_type: str = "connections_count"
+    counts: Counts
+    limits: Limits = Limits()
 
 
 class ActiveCall(BaseModel):
@@ -66,7 +91,8 @@ def connections_operations(connections: CredentialConnections, calls: LiveCalls)
         return _row(await connections.rows.get(call.path["id"]))
 
     async def count(_call: Call[None]) -> ConnectionCount:
-        return ConnectionCount(count=(await connections.rows.page(Page(size=1))).total)
+        total = (await connections.rows.page(Page(size=1))).total
+        return ConnectionCount(counts=Counts(credential_connections=total))
 
     async def active_calls(call: Call[None]) -> Rows:
         connection = await connections.rows.get(call.path["id"])

@@ -232,13 +232,12 @@ def _registration(connection: Connection, sessions: LiveSessions) -> Registratio
     if not own:
         return RegistrationStatus(status="Not Registered", sip_username=connection.user_name)
     newest = max(own, key=lambda one: one.logged_in_at)
-    address, _, port = newest.peer.rpartition(":")
     return RegistrationStatus(
         status="Registered",
         sip_username=connection.user_name,
-        ip_address=(address or newest.peer).strip("[]"),
+        ip_address=newest.peer,
         transport="WSS",
-        port=int(port) if address and port.isdigit() else None,
+        port=newest.peer_port,
         user_agent=newest.user_agent,
         last_registration=to_milliseconds(newest.logged_in_at),
     )
