@@ -6,10 +6,12 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from importlib.metadata import version
 from typing import Final, Self
 
 from gateway.accounts.accounts import Accounts
+from gateway.accounts.gate import CallGate
 from gateway.accounts.provisioning import Provisioning
 from gateway.api.catalogue import Surroundings, operations
 from gateway.api.guard import Guard
@@ -106,7 +108,7 @@ class Gateway:
         """What is started last is stopped first: listeners, calls, SIP, media, records, store."""
         config, enter = self.config, self._stack.enter_async_context
         metrics_url = await enter(self._operator_server())
-        database = await Database.open(config.store)
+        database = self.database = await Database.open(config.store)
         self._stack.push_async_callback(database.close)
         calls = await enter(self._call_records(database))
         self._build_auth(database)
@@ -199,6 +201,9 @@ class Gateway:
     @asynccontextmanager
     async def _call_control(self) -> AsyncIterator[None]:
         config = self.config
+        gate = CallGate(
+            self.database, rate_of=lambda _number: Decimal("0.002"), account_limit=config.calls.max_outbound_calls
+        )
         self.directory = CallDirectory(
             config.calls,
             engine=self.engine,
@@ -211,6 +216,7 @@ class Gateway:
                 is_magic_number=lambda user: find_magic_number(user) is not None,
                 ring_group=self.registry.ring_group,
                 devices=self.devices if self.config.lab.enabled else None,
+                admission=gate,
             ),
             invite=self.agent.invite,
             find_replaced=self.agent.find_replaced,
@@ -218,7 +224,7 @@ class Gateway:
             trunk_codecs={trunk.name: trunk.codecs for trunk in self.trunks}.__getitem__,
             attach_timeout=config.verto.attach_timeout,
             pushes=self.pushes if config.lab.enabled else None,
-            listeners=[CallMeasures().take, self.recorder.record],
+            listeners=[CallMeasures().take, self.recorder.record, gate.take],
         )
         async with self.directory:
             await self.agent.start()

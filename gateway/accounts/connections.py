@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from gateway.accounts.core.connection import ConnectionSettings
+from gateway.accounts.core.connection import ConnectionSettings, SipUriCalling
 from gateway.accounts.core.merging import merged
 from gateway.accounts.errors import TooManyConnections, UnknownReference, checked
 from gateway.accounts.ids import decimal_id
@@ -65,9 +65,13 @@ class CredentialConnections:
         password: str,
         is_active: bool = True,
         settings: ConnectionSettings | None = None,
-        has_unique_name: bool = False,
+        is_local: bool = False,
     ) -> Connection:
         """A new connection.
+
+        Args:
+            is_local: made on the command line: its name need not be unique, its calls need no profile, and it can be
+                called by SIP URI.
 
         Raises:
             Duplicate: the user name is taken, or the name where it has to be unique.
@@ -78,7 +82,7 @@ class CredentialConnections:
         if (await self.rows.page(Page(size=1))).total >= MAX_CONNECTIONS:
             raise TooManyConnections(MAX_CONNECTIONS)
         at, connection_id = self._clock(), decimal_id()
-        profile_id, document = _apart(settings or ConnectionSettings())
+        profile_id, document = (None, {}) if settings is None else _apart(settings)
         connection = Connection(
             connection_id=connection_id,
             name=name,
@@ -86,13 +90,14 @@ class CredentialConnections:
             password_hash=await self._passwords.hash(password),
             password_sealed=self._seal.seal(password, owner=connection_id),
             is_active=is_active,
+            is_local=is_local,
             outbound_voice_profile_id=profile_id,
             settings=document,
             created_at=at,
             updated_at=at,
         )
         try:
-            await self.rows.add(connection, has_unique_name=has_unique_name)
+            await self.rows.add(connection, has_unique_name=not is_local)
         except MissingParent as error:
             raise UnknownReference(_PROFILE, "outbound voice profile", str(profile_id)) from error
         return connection
@@ -163,10 +168,10 @@ def settings_of(connection: Connection) -> ConnectionSettings:
 
 def to_document(connection: Connection) -> dict[str, object]:
     """The kept settings as one document with the profile in its place."""
-    return merged(
-        ConnectionSettings().model_dump(mode="json"),
-        merged(connection.settings, {"outbound": _outbound(connection)}),
-    )
+    defaults = ConnectionSettings().model_dump(mode="json")
+    if connection.is_local:
+        defaults["sip_uri_calling_preference"] = SipUriCalling.UNRESTRICTED.value
+    return merged(defaults, merged(connection.settings, {"outbound": _outbound(connection)}))
 
 
 def unsealed(seal: Seal, sealed: str | None, owner: str) -> str:

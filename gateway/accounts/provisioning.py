@@ -72,7 +72,7 @@ class Provisioning:
         if user_name.startswith(GENERATED):
             raise InvalidValue("user_name", f"no {GENERATED} at the front: generated credentials are called so")
         _match("password", password, _PASSWORD, "1 to 128 printable characters")
-        return await self._connections.create(name=name, user_name=user_name, password=password)
+        return await self._connections.create(name=name, user_name=user_name, password=password, is_local=True)
 
     async def is_password(self, connection: Connection, password: str) -> bool:
         """Whether that is the connection's password."""

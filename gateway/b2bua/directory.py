@@ -44,7 +44,7 @@ Listener = Callable[[Fact], None]
 class Routes(TransferRoutes, Protocol):
     """What the directory needs of `routing.Router`."""
 
-    async def from_trunk(self, user: str, host: str) -> Route: ...
+    async def from_trunk(self, call_id: CallId, user: str, host: str) -> Route: ...
 
 
 class CallDirectory:
@@ -175,7 +175,7 @@ class CallDirectory:
             call,
             Legs(
                 leg_a,
-                lambda: self._router.from_client(identity, invite.destination),
+                lambda: self._router.from_client(runner.call_id, identity, invite.destination, shown=number),
                 lambda route: self._leg_b(route, call, caller=caller, headers=headers),
             ),
         )
@@ -243,7 +243,7 @@ class CallDirectory:
             call,
             Legs(
                 leg_a,
-                lambda: self._router.from_trunk(incoming.request_user, incoming.request_host),
+                lambda: self._router.from_trunk(runner.call_id, incoming.request_user, incoming.request_host),
                 lambda route: self._leg_b(route, call, caller=caller, headers=headers),
             ),
         )

@@ -78,12 +78,13 @@ class LegMaker:
     ) -> Leg:
         """A leg that calls along that route, and shows `caller`."""
         if isinstance(route, ToTrunks):
+            number = route.caller_number or caller.number
             return TrunkLeg(
                 name,
                 route,
                 invite=self._invite,
-                from_uri=f"sip:{_uri_user(caller.number)}@{self._domain}",
-                from_name=caller.name,
+                from_uri=f"sip:{_uri_user(number)}@{self._domain}",
+                from_name=number if caller.name == caller.number else caller.name,
                 headers=headers,
                 post=post,
                 find_replaced=self._find_replaced,

@@ -6,18 +6,22 @@ number; a number assigned to a connection whose client is registered; the trunks
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 from urllib.parse import unquote
 
+from gateway.b2bua.admission import Admission
+from gateway.domain.admission import Admitted
 from gateway.domain.causes import (
     INVALID_NUMBER_FORMAT,
     NO_ROUTE_DESTINATION,
+    NO_ROUTE_REASON,
     OUTGOING_CALL_BARRED,
     SUBSCRIBER_ABSENT,
     Cause,
 )
 from gateway.domain.identity import Identity
+from gateway.domain.ids import CallId
 from gateway.domain.push import Device
 from gateway.vsp.control import ClientSession
 
@@ -79,10 +83,15 @@ class ToUser:
 
 @dataclass(frozen=True, slots=True)
 class ToTrunks:
-    """To these trunks, tried in order, with that user part."""
+    """To these trunks, tried in order, with that user part.
+
+    Attributes:
+        caller_number: what the called side sees, where admission says so; else what the caller shows.
+    """
 
     trunks: tuple[Trunk, ...]
     user: str
+    caller_number: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +159,7 @@ class Router:
         is_magic_number: Callable[[str], bool],
         ring_group: Callable[[ClientSession], Neighbours] | None = None,
         devices: PushDevices | None = None,
+        admission: Admission | None = None,
     ) -> None:
         """
         Args:
@@ -160,6 +170,7 @@ class Router:
             is_magic_number: whether the lab trunk plays a part for that number.
             ring_group: who else rings with a client; without it nobody does.
             devices: what can be pushed; None where nothing delivers a push.
+            admission: what the accounts allow; without it everything is.
         """
         self._domain = domain.lower()
         self._trunks = tuple(trunk for trunk in trunks if not trunk.is_lab)
@@ -168,10 +179,28 @@ class Router:
         self._find_connection_of_number = find_connection_of_number
         self._find_client_of_connection = find_client_of_connection
         self._is_magic_number = is_magic_number
-        self._ring_group, self._devices = ring_group, devices
+        self._ring_group, self._devices, self._admission = ring_group, devices, admission
 
-    async def from_client(self, caller: Identity, text: str) -> Route:
-        """Where a call of that client to that destination goes."""
+    async def from_client(self, call_id: CallId, caller: Identity, text: str, *, shown: str) -> Route:
+        """Where a call of that client to that destination goes, if it may be made.
+
+        Args:
+            shown: the number that the client wants to show.
+        """
+        route = await self._from_client(text)
+        if self._admission is None:
+            return route
+        number = _number_without_route(route, text)
+        if isinstance(route, ToTrunks) or number is not None:
+            # A number that nobody serves is first of all one that may or may not be called.
+            dialled = route.user if isinstance(route, ToTrunks) else number or ""
+            verdict = await self._admission.to_trunk(call_id, caller, dialled, shown)
+            if not isinstance(verdict, Admitted):
+                return Refused(verdict)
+            return replace(route, caller_number=verdict.caller_number) if isinstance(route, ToTrunks) else route
+        return await self._admitted(call_id, route, caller=caller, text=text)
+
+    async def _from_client(self, text: str) -> Route:
         destination = parse_destination(text)
         if destination is None:
             return Refused(INVALID_NUMBER_FORMAT)
@@ -182,15 +211,35 @@ class Router:
             return Refused(SUBSCRIBER_ABSENT, "User not registered")
         return await self._by_number(destination)
 
-    async def from_trunk(self, user: str, host: str) -> Route:
-        """Where a call that a trunk sent us goes: to a client, never back to a trunk."""
+    async def from_trunk(self, call_id: CallId, user: str, host: str) -> Route:
+        """Where a call that a trunk sent us goes, if it may: to a client, never back to a trunk."""
+        return await self._admitted(call_id, await self._from_trunk(user, host), caller=None, text=user)
+
+    async def _admitted(self, call_id: CallId, route: Route, *, caller: Identity | None, text: str) -> Route:
+        """The route to a client, or why it may not be called."""
+        if self._admission is None or isinstance(route, Refused | ToTrunks):
+            return route
+        first = route.session if isinstance(route, ToClient) else next(iter(route.sessions), None)
+        assert first is not None or isinstance(route, ToUser)
+        username = route.username if isinstance(route, ToUser) else route.session.identity.username
+        destination = parse_destination(text)
+        cause = await self._admission.to_client(
+            call_id,
+            username,
+            None if first is None else first.identity.connection_id,
+            caller=caller,
+            is_by_uri=destination is not None and destination.user == username,
+        )
+        return route if cause is None else Refused(cause)
+
+    async def _from_trunk(self, user: str, host: str) -> Route:
         destination = parse_destination(f"{user}@{host}") or parse_destination(user)
         if destination is None:
             return Refused(INVALID_NUMBER_FORMAT)
         # Trunks put our address, not our domain, into the Request-URI: the user part alone decides.
         if (route := await self._to_user(destination)) is not None:
             return route
-        return await self._to_owner_of_number(destination) or Refused(NO_ROUTE_DESTINATION)
+        return await self._to_owner_of_number(destination) or Refused(NO_ROUTE_DESTINATION, NO_ROUTE_REASON)
 
     async def from_refer(self, uri: str, *, may_dial_out: bool) -> Route:
         """Where a transfer leads that a trunk's far end asked for.
@@ -244,5 +293,13 @@ class Router:
         if (route := await self._to_owner_of_number(destination)) is not None:
             return route
         if not destination.is_number or not self._trunks:
-            return Refused(NO_ROUTE_DESTINATION)
+            return Refused(NO_ROUTE_DESTINATION, NO_ROUTE_REASON)
         return ToTrunks(self._trunks, destination.user)
+
+
+def _number_without_route(route: Route, text: str) -> str | None:
+    """The number that was dialled and leads nowhere."""
+    if not isinstance(route, Refused) or route.cause is not NO_ROUTE_DESTINATION:
+        return None
+    destination = parse_destination(text)
+    return destination.user if destination is not None and destination.is_number else None

@@ -23,6 +23,9 @@ class CallSettings:
     max_calls: int = 1000
     """Calls at once in the whole gateway; further ones are refused with 503."""
 
+    max_outbound_calls: int = 1000
+    """Calls to trunks at once, the channel limit of the account; further ones are refused with 403 and D1's text."""
+
     max_calls_per_session: int = 20
     """Calls at once of one client. The SDK's network check makes six (verto-js 10)."""
 

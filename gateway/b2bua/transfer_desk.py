@@ -20,7 +20,7 @@ from gateway.sip.call import IncomingCall, Replaces
 class TransferRoutes(Protocol):
     """What is needed of `routing.Router`."""
 
-    async def from_client(self, caller: Identity, text: str) -> Route: ...
+    async def from_client(self, call_id: CallId, caller: Identity, text: str, *, shown: str) -> Route: ...
 
     async def from_refer(self, uri: str, *, may_dial_out: bool) -> Route: ...
 
@@ -37,10 +37,11 @@ class TransferDesk:
         self._calls, self._legs, self._router = calls, legs, router
         self._refer, self._domain = refer, domain
 
-    async def find_target(self, transferor: Leg, destination: str) -> Route:
+    async def find_target(self, call_id: CallId, transferor: Leg, destination: str) -> Route:
         """A client may transfer to whatever it may call, a trunk's far end to what `[calls] refer` says."""
         if isinstance(transferor, VertoLeg):
-            return await self._router.from_client(transferor.session.identity, destination)
+            identity, shown = transferor.session.identity, transferor.party.number
+            return await self._router.from_client(call_id, identity, destination, shown=shown)
         if self._refer == "refuse":
             return Refused(CALL_REJECTED)
         route = await self._router.from_refer(destination, may_dial_out=self._refer == "anywhere")

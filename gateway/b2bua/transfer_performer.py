@@ -68,7 +68,7 @@ class OtherCall(Protocol):
 class Desk(Protocol):
     """What a call needs for transfers (`transfer_desk.TransferDesk`)."""
 
-    async def find_target(self, transferor: Leg, destination: str) -> Route:
+    async def find_target(self, call_id: CallId, transferor: Leg, destination: str) -> Route:
         """Where a transfer by that leg's far end goes: nowhere that it could not call itself."""
 
     def make_target(self, call_id: CallId, door: Door, route: Route, *, transferor: Leg, remaining: Leg) -> Leg:
@@ -172,7 +172,7 @@ class TransferPerformer:
         transferor = self._seats[leg]
         try:
             async with asyncio.timeout(FIND_TIMEOUT):
-                route = await self._desk.find_target(transferor, destination)
+                route = await self._desk.find_target(self._call_id, transferor, destination)
         except TimeoutError:
             route = Refused(RECOVERY_ON_TIMER_EXPIRE, "the route took too long")
         if isinstance(route, Refused):

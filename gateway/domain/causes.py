@@ -4,6 +4,7 @@ Sources: ITU-T Q.850; RFC 3398 section 7.2.4.1 and 8.2.6.1 (ISUP <-> SIP); RFC 4
 above 400 are FreeSWITCH's (`switch_types.h`), which the Verto clients know.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -131,6 +132,41 @@ _BY_SIP_STATUS: Final[Mapping[int, Cause]] = {
     604: NO_ROUTE_DESTINATION,
     606: INCOMPATIBLE_DESTINATION,
 }
+
+
+REJECTIONS: Final[Mapping[str, Cause]] = {
+    code: Cause(CALL_REJECTED.name, CALL_REJECTED.code, status, f"{words} {code}")
+    for code, status, words in (
+        ("D1", 403, "Channel limit of the account exceeded"),
+        ("D2", 403, "Channel limit of the outbound voice profile exceeded"),
+        ("D3", 403, "Channel limit of the connection exceeded"),
+        ("D10", 403, "Forbidden"),
+        ("D11", 403, "Destination number is invalid"),
+        ("D12", 403, "Destination is not whitelisted"),
+        ("D18", 404, "Connection is inactive"),
+        ("D22", 403, "Inbound channel limit exceeded"),
+        ("D24", 403, "Rate of the destination exceeds the limit"),
+        ("D25", 403, "Connection validation failed"),
+        ("D30", 403, "SIP URI calls are not allowed"),
+        ("D35", 403, "Caller Origination Number is Invalid"),
+        ("D38", 403, "Connection has no outbound voice profile"),
+        ("B3", 488, "Media Encryption Required"),
+    )
+}
+"""What the service itself refuses a call with, by its own code, which stands at the end of the reason phrase.
+
+Source: rest-v2 H.1, H.2; for the client all of them are a rejected call.
+"""
+
+NO_ROUTE_REASON: Final = "No route D40"
+"""The phrase for a destination that nobody serves; its cause is NO_ROUTE_DESTINATION."""
+
+_TELNYX_CODE: Final = re.compile(r"(?:^|\s)[BD][0-9]{1,2}$")
+
+
+def from_sip_response(status: int, reason: str) -> Cause:
+    """The cause of a final response; a code of Telnyx at the end of its phrase says that it was rejected."""
+    return CALL_REJECTED if _TELNYX_CODE.search(reason) else from_sip_status(status)
 
 
 def from_sip_status(status: int) -> Cause:

@@ -27,6 +27,7 @@ class Connection:
         password_hash: argon2id, in its own text form.
         password_sealed: the password itself as `auth.sealing` sealed it; None in rows of an older version.
         is_active: False refuses logins and calls.
+        is_local: made on the command line: needs neither a voice profile nor a caller id.
         outbound_voice_profile_id: the profile that its calls go by.
         settings: the rest of its model (rest-v2 A.2.1) as a JSON document; `accounts` knows what is in it.
     """
@@ -37,6 +38,7 @@ class Connection:
     password_hash: str = field(repr=False)
     password_sealed: str | None = field(default=None, repr=False)
     is_active: bool
+    is_local: bool = True
     outbound_voice_profile_id: str | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
     created_at: datetime

@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    true,
 )
 from sqlalchemy.types import DateTime, TypeDecorator
 
@@ -68,6 +69,8 @@ connections: Final = Table(
     # The password itself, sealed (`auth.sealing`): the API shows it, digest needs it. Rows of before r0004 have none.
     Column("password_sealed", String(1024)),
     Column("is_active", Boolean, nullable=False),
+    # Made on the command line, like all of before r0004: needs neither a voice profile nor a caller id.
+    Column("is_local", Boolean, nullable=False, server_default=true()),
     # The rest of the model of rest-v2 A.2.1, as the API last took it; what is absent has its default.
     Column("settings", JSON, nullable=False, server_default="{}"),
     Column("created_at", UtcDateTime, nullable=False),

@@ -104,7 +104,6 @@ def connection_operations(connections: CredentialConnections, sessions: LiveSess
             password=body.password,
             is_active=body.active,
             settings=ConnectionSettings.model_validate(body.model_dump(exclude=_OWN)),
-            has_unique_name=True,
         )
         return view(made)
 

@@ -27,7 +27,7 @@ from gateway.domain.causes import (
     RECOVERY_ON_TIMER_EXPIRE,
     Cause,
     from_q850,
-    from_sip_status,
+    from_sip_response,
 )
 from gateway.domain.ids import LegName, Sdp, SipCallId
 from gateway.media.engine import Profile
@@ -251,7 +251,7 @@ class TrunkLeg(SipLeg):
                 self._call = None
                 # Our own cause table knows a SIP status better than the trunk's switch does, but for 5xx and 480.
                 has_detail = q850 is not None and (status >= 500 or status == 480)
-                cause = from_q850(q850) if has_detail and q850 is not None else from_sip_status(status)
+                cause = from_q850(q850) if has_detail and q850 is not None else from_sip_response(status, reason)
                 self.post(LegEnded(self.name, cause, status, reason, status in RETRYABLE))
             case _:
                 self._translate_in_dialog(event)

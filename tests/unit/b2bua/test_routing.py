@@ -17,8 +17,9 @@ from gateway.b2bua.routing import (
     Trunk,
     parse_destination,
 )
-from gateway.domain.causes import INVALID_NUMBER_FORMAT, NO_ROUTE_DESTINATION, SUBSCRIBER_ABSENT
+from gateway.domain.causes import INVALID_NUMBER_FORMAT, NO_ROUTE_DESTINATION, NO_ROUTE_REASON, SUBSCRIBER_ABSENT
 from gateway.domain.identity import Identity
+from gateway.domain.ids import CallId
 from gateway.domain.push import Device
 from tests.fakes.clients import RecordingSession
 
@@ -27,6 +28,7 @@ BACKUP = Trunk(name="backup", uri="sip:127.0.0.3:5060", codecs=("PCMA",))
 LAB = Trunk(name="lab", uri="sip:127.0.0.1:5070", codecs=("PCMU",), is_lab=True)
 ME = Identity(connection_id="1", credential_id=None, username="alice")
 BOB = RecordingSession("bob")
+CALL = CallId("call")
 
 
 def router(*trunks: Trunk) -> Router:
@@ -80,25 +82,27 @@ def test_any_text_is_parsed_or_refused_and_never_carries_control_characters(text
         ("bob@sip.telnyx.com", ToClient(BOB)),
         ("sip:bob@sip.telnyx.com", ToClient(BOB)),
         ("nobody@sip.telnyx.com", Refused(SUBSCRIBER_ABSENT, "User not registered")),
-        ("nobody", Refused(NO_ROUTE_DESTINATION)),
+        ("nobody", Refused(NO_ROUTE_DESTINATION, NO_ROUTE_REASON)),
         ("+1 202 555 0100", ToTrunks((LAB,), "+12025550100")),
         ("+12025550190", ToClient(BOB)),
         ("+12025550191", ToTrunks((CARRIER, BACKUP), "+12025550191")),
         ("+4930123456", ToTrunks((CARRIER, BACKUP), "+4930123456")),
-        ("bob@elsewhere.example", Refused(NO_ROUTE_DESTINATION)),
+        ("bob@elsewhere.example", Refused(NO_ROUTE_DESTINATION, NO_ROUTE_REASON)),
         ("<script>", Refused(INVALID_NUMBER_FORMAT)),
     ],
 )
 async def test_client_reaches_clients_then_lab_then_numbers_then_trunks(dialled: str, expected: Route) -> None:
-    assert await router(CARRIER, LAB, BACKUP).from_client(ME, dialled) == expected
+    assert await router(CARRIER, LAB, BACKUP).from_client(CALL, ME, dialled, shown="") == expected
 
 
 async def test_magic_number_is_an_ordinary_one_without_the_lab() -> None:
-    assert await router(CARRIER).from_client(ME, "+12025550100") == ToTrunks((CARRIER,), "+12025550100")
+    assert await router(CARRIER).from_client(CALL, ME, "+12025550100", shown="") == ToTrunks((CARRIER,), "+12025550100")
 
 
 async def test_number_without_any_trunk_has_no_route() -> None:
-    assert await router(LAB).from_client(ME, "+4930123456") == Refused(NO_ROUTE_DESTINATION)
+    assert await router(LAB).from_client(CALL, ME, "+4930123456", shown="") == Refused(
+        NO_ROUTE_DESTINATION, NO_ROUTE_REASON
+    )
 
 
 @pytest.mark.parametrize(
@@ -106,12 +110,12 @@ async def test_number_without_any_trunk_has_no_route() -> None:
     [
         ("bob", ToClient(BOB)),
         ("+12025550190", ToClient(BOB)),
-        ("+12025550191", Refused(NO_ROUTE_DESTINATION)),
-        ("+12025550100", Refused(NO_ROUTE_DESTINATION)),
+        ("+12025550191", Refused(NO_ROUTE_DESTINATION, NO_ROUTE_REASON)),
+        ("+12025550100", Refused(NO_ROUTE_DESTINATION, NO_ROUTE_REASON)),
     ],
 )
 async def test_trunk_reaches_clients_and_never_another_trunk(user: str, expected: Route) -> None:
-    assert await router(CARRIER, LAB).from_trunk(user, "127.0.0.1") == expected
+    assert await router(CARRIER, LAB).from_trunk(CALL, user, "127.0.0.1") == expected
 
 
 CAROL, CAROL_TOO = RecordingSession("carol", "session-c1"), RecordingSession("carol", "session-c2")
@@ -160,14 +164,14 @@ def pushing_router(*, has_devices: bool = True) -> Router:
         ("dave@sip.telnyx.com", ToUser("dave", (), (PHONE,))),
         ("+12025550192", ToUser("dave", (), (PHONE,))),
         ("erin@sip.telnyx.com", Refused(SUBSCRIBER_ABSENT, "User not registered")),
-        ("dave@elsewhere.example", Refused(NO_ROUTE_DESTINATION)),
-        ("+4930123456", Refused(NO_ROUTE_DESTINATION)),
+        ("dave@elsewhere.example", Refused(NO_ROUTE_DESTINATION, NO_ROUTE_REASON)),
+        ("+4930123456", Refused(NO_ROUTE_DESTINATION, NO_ROUTE_REASON)),
     ],
 )
 async def test_v54_clients_that_ask_ring_together_and_devices_where_there_is_no_client(
     dialled: str, expected: Route
 ) -> None:
-    assert await pushing_router().from_client(ME, dialled) == expected
+    assert await pushing_router().from_client(CALL, ME, dialled, shown="") == expected
 
 
 @pytest.mark.parametrize(
@@ -175,16 +179,16 @@ async def test_v54_clients_that_ask_ring_together_and_devices_where_there_is_no_
     [
         ("dave", ToUser("dave", (), (PHONE,))),
         ("+12025550192", ToUser("dave", (), (PHONE,))),
-        ("erin", Refused(NO_ROUTE_DESTINATION)),
+        ("erin", Refused(NO_ROUTE_DESTINATION, NO_ROUTE_REASON)),
     ],
 )
 async def test_a_trunk_reaches_devices_too(user: str, expected: Route) -> None:
-    assert await pushing_router().from_trunk(user, "127.0.0.1") == expected
+    assert await pushing_router().from_trunk(CALL, user, "127.0.0.1") == expected
 
 
 async def test_without_anybody_to_deliver_pushes_only_clients_ring() -> None:
     lone = pushing_router(has_devices=False)
 
-    assert await lone.from_client(ME, "carol") == ToUser("carol", (CAROL, CAROL_TOO), ())
-    assert await lone.from_client(ME, "dave") == Refused(NO_ROUTE_DESTINATION)
-    assert await lone.from_client(ME, "+12025550192") == Refused(NO_ROUTE_DESTINATION)
+    assert await lone.from_client(CALL, ME, "carol", shown="") == ToUser("carol", (CAROL, CAROL_TOO), ())
+    assert await lone.from_client(CALL, ME, "dave", shown="") == Refused(NO_ROUTE_DESTINATION, NO_ROUTE_REASON)
+    assert await lone.from_client(CALL, ME, "+12025550192", shown="") == Refused(NO_ROUTE_DESTINATION, NO_ROUTE_REASON)

@@ -18,7 +18,8 @@ async def test_number_comes_back_with_its_connection(database: Database) -> None
 
     await Numbers(database).add(number(connection_id=OWNER))
 
-    assert await Numbers(database).find("+12025550199") == number(connection_id=OWNER)
+    named = replace(number(connection_id=OWNER), connection_name=connection().name)
+    assert await Numbers(database).find("+12025550199") == named
     assert await Numbers(database).find("+12025550198") is None
 
 

@@ -140,7 +140,7 @@ async def test_far_end_that_wants_encryption_is_named_to_the_client(gateway: Run
     async with phone(gateway) as alice:
         call = await alice.call("+12025550115")
 
-        assert await alice.until_over(call) == ("INCOMPATIBLE_DESTINATION", 488)
+        assert await alice.until_over(call) == ("CALL_REJECTED", 488)
         bye = (await alice.verto.wait_for("telnyx_rtc.bye", call_id=call))["params"]
         assert bye["sipReason"] == "Media Encryption Required B3"
 

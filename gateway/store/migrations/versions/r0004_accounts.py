@@ -15,6 +15,7 @@ depends_on: Final = None
 def upgrade() -> None:
     """Make the tables and columns; a number becomes able to outlive its connection."""
     op.add_column("connections", sa.Column("password_sealed", sa.String(1024)))
+    op.add_column("connections", sa.Column("is_local", sa.Boolean(), nullable=False, server_default=sa.true()))
     op.add_column("connections", sa.Column("settings", sa.JSON(), nullable=False, server_default="{}"))
     op.create_index("ix_connections_created_at", "connections", ["created_at"])
     for column in (sa.Column("password_sealed", sa.String(1024)), sa.Column("tag", sa.String(255))):
@@ -46,6 +47,7 @@ def downgrade() -> None:
     op.drop_column("telephony_credentials", "password_sealed")
     op.drop_index("ix_connections_created_at", "connections")
     op.drop_column("connections", "settings")
+    op.drop_column("connections", "is_local")
     op.drop_column("connections", "password_sealed")
 
 

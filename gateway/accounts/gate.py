@@ -1,0 +1,153 @@
+"""Lets calls through or refuses them, by what their connections and profiles allow, and counts those that live."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from gateway.accounts.connections import settings_of
+from gateway.accounts.core.admission import (
+    Destination,
+    Load,
+    Party,
+    Profile,
+    caller_id,
+    refuse_caller,
+    refuse_inbound,
+    refuse_outbound,
+)
+from gateway.accounts.core.numbering import look_up
+from gateway.accounts.core.profile import ProfileSettings
+from gateway.domain.admission import Admitted
+from gateway.domain.causes import REJECTIONS, Cause
+from gateway.domain.facts import CallEnded, Fact
+from gateway.domain.identity import Identity
+from gateway.domain.ids import CallId
+from gateway.store.connections import Connection, Connections
+from gateway.store.credentials import Credentials
+from gateway.store.database import Database
+from gateway.store.errors import NotFound
+from gateway.store.profiles import Profiles
+
+
+@dataclass(frozen=True, slots=True)
+class _Seat:
+    """A live call, as limits count it. `profile_id` is that of a call to a trunk."""
+
+    connection_id: str
+    profile_id: str | None
+    is_inbound: bool
+
+
+class CallGate:
+    """One per process. Between counting and taking a seat nothing else runs, so that a limit holds exactly."""
+
+    def __init__(
+        self, database: Database, *, rate_of: Callable[[str], Decimal], account_limit: int | None = None
+    ) -> None:
+        """
+        Args:
+            rate_of: USD a minute to an E.164 number.
+            account_limit: calls to trunks that may be live at once; None for any.
+        """
+        self._connections, self._credentials = Connections(database), Credentials(database)
+        self._profiles = Profiles(database)
+        self._rate_of, self._account_limit = rate_of, account_limit
+        self._seats: dict[CallId, list[_Seat]] = {}
+
+    async def to_trunk(self, call_id: CallId, caller: Identity, dialled: str, shown: str) -> Admitted | Cause:
+        """See `b2bua.admission.Admission`."""
+        if caller.connection_id is None:
+            return Admitted(shown)
+        party = await self._party(caller.connection_id)
+        if party is None:
+            return REJECTIONS["D25"]
+        numbered = look_up(dialled, party.settings.outbound.localization)
+        destination = Destination(
+            number=numbered.e164,
+            country=numbered.country,
+            is_emergency=numbered.is_emergency,
+            rate=self._rate_of(numbered.e164),
+        )
+        number = caller_id(party.settings, shown, destination)
+        load = self._load(party)
+        cause = refuse_outbound(party, destination, number, load, account_limit=self._account_limit)
+        if cause is not None:
+            return cause
+        profile_id = None if party.profile is None else party.profile.profile_id
+        self._take(call_id, _Seat(party.connection_id, profile_id, is_inbound=False))
+        return Admitted(number)
+
+    async def to_client(
+        self, call_id: CallId, username: str, connection_id: str | None, *, caller: Identity | None, is_by_uri: bool
+    ) -> Cause | None:
+        """See `b2bua.admission.Admission`."""
+        if caller is not None and caller.connection_id is not None:
+            calling = await self._party(caller.connection_id)
+            refused = REJECTIONS["D25"] if calling is None else refuse_caller(calling, Load())
+            if refused is not None:
+                return refused
+        found = await self._owner(username, connection_id)
+        if found is None:
+            return None
+        called, has_own_name = found
+        cause = refuse_inbound(
+            called,
+            Load(inbound=self._count(lambda seat: seat.is_inbound and seat.connection_id == called.connection_id)),
+            is_by_uri=is_by_uri,
+            is_from_client=caller is not None,
+            has_own_name=has_own_name,
+        )
+        if cause is None:
+            self._take(call_id, _Seat(called.connection_id, None, is_inbound=True))
+        return cause
+
+    def take(self, fact: Fact) -> None:
+        """Hear a fact: a call that is over gives up its seats."""
+        if isinstance(fact, CallEnded):
+            self._seats.pop(fact.call_id, None)
+
+    def _take(self, call_id: CallId, seat: _Seat) -> None:
+        self._seats.setdefault(call_id, []).append(seat)
+
+    def _load(self, caller: Party) -> Load:
+        profile_id = None if caller.profile is None else caller.profile.profile_id
+        return Load(
+            account=self._count(lambda seat: not seat.is_inbound),
+            connection=self._count(lambda seat: not seat.is_inbound and seat.connection_id == caller.connection_id),
+            profile=self._count(lambda seat: profile_id is not None and seat.profile_id == profile_id),
+        )
+
+    def _count(self, is_counted: Callable[[_Seat], bool]) -> int:
+        return sum(is_counted(seat) for seats in self._seats.values() for seat in seats)
+
+    async def _party(self, connection_id: str) -> Party | None:
+        try:
+            return await self._of(await self._connections.get(connection_id))
+        except NotFound:
+            return None
+
+    async def _owner(self, username: str, connection_id: str | None) -> tuple[Party, bool] | None:
+        """The connection behind a user name, and whether it is its own."""
+        connection = await self._connections.find_by_user_name(username)
+        has_own_name = connection is not None
+        if connection is None and connection_id is None:
+            credential = await self._credentials.find_by_sip_username(username)
+            connection_id = None if credential is None else credential.connection_id
+        if connection is not None:
+            return await self._of(connection), has_own_name
+        party = None if connection_id is None else await self._party(connection_id)
+        return None if party is None else (party, has_own_name)
+
+    async def _of(self, connection: Connection) -> Party:
+        profile = None
+        if connection.outbound_voice_profile_id is not None:
+            row = await self._profiles.get(connection.outbound_voice_profile_id)
+            settings = ProfileSettings.model_validate(row.settings)
+            profile = Profile(profile_id=row.profile_id, is_enabled=row.is_enabled, settings=settings)
+        return Party(
+            connection_id=connection.connection_id,
+            is_active=connection.is_active,
+            is_local=connection.is_local,
+            settings=settings_of(connection),
+            profile=profile,
+        )
