@@ -249,7 +249,13 @@ class Gateway:
             reports=self.reports,
             devices=self.devices,
         )
-        around = Surroundings(sessions=self.registry, calls=self.directory, token_ttl=config.auth.token_ttl)
+        around = Surroundings(
+            sessions=self.registry,
+            calls=self.directory,
+            token_ttl=config.auth.token_ttl,
+            version=version("rtc-gateway"),
+            server=lambda: self._public_url,
+        )
         catalogue = operations(self.accounts, around)
         guard = Guard(self.keys, resources=resources(catalogue), public=public_paths(catalogue))
         feed = LiveFeed(self.directory, self.registry)
@@ -287,12 +293,17 @@ class Gateway:
         return GatewayInfo(
             version=version("rtc-gateway"),
             started_at=self.started_at,
-            public_url=self.config.http.public_url or self.ready.http[0],
+            public_url=self._public_url,
             http=self.ready.http,
             sip=self.ready.sip,
             trunks=tuple(trunk.name for trunk in self.trunks),
             is_lab_enabled=self.config.lab.enabled,
         )
+
+    @property
+    def _public_url(self) -> str:
+        """Where people reach us, once the listeners are bound."""
+        return self.config.http.public_url or self.ready.http[0]
 
     async def _authenticate(self, attempt: LoginAttempt) -> Identity | Refusal:
         return await self.authenticator.login(

@@ -1,5 +1,6 @@
 """Every operation of the REST API: what is routed, guarded and documented."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.accounts.accounts import ACCOUNT_ID, Accounts
@@ -9,6 +10,7 @@ from gateway.api.resources.connections import connections_operations
 from gateway.api.resources.credential_connections import connection_operations
 from gateway.api.resources.mobile_push_credentials import push_credential_operations
 from gateway.api.resources.number_orders import number_order_operations
+from gateway.api.resources.openapi import openapi_operations
 from gateway.api.resources.outbound_voice_profiles import profile_operations
 from gateway.api.resources.phone_numbers import phone_number_operations
 from gateway.api.resources.telephony_credentials import credential_operations
@@ -22,16 +24,20 @@ class Surroundings:
 
     Attributes:
         token_ttl: see `[auth] token_ttl`.
+        version: of the gateway.
+        server: the address under which clients reach us, once the listeners are bound.
     """
 
     sessions: LiveSessions
     calls: LiveCalls
     token_ttl: int
+    version: str
+    server: Callable[[], str]
 
 
 def operations(accounts: Accounts, around: Surroundings) -> list[Operation]:
     """In the order of the document."""
-    return [
+    found = [
         *credential_operations(accounts.credentials, user_id=ACCOUNT_ID, token_ttl=around.token_ttl),
         *connection_operations(accounts.connections, around.sessions),
         *connections_operations(accounts.connections, around.calls),
@@ -42,3 +48,4 @@ def operations(accounts: Accounts, around: Surroundings) -> list[Operation]:
         *push_credential_operations(accounts.push),
         *balance_operations(),
     ]
+    return [*found, *openapi_operations(found, version=around.version, server=around.server)]

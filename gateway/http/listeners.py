@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import socket
 import ssl
 from collections.abc import Callable, Iterable
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
 from gateway.http.address import ListenAddress, ListenRefused
@@ -30,6 +32,9 @@ RENEWAL_INTERVAL: Final = 12 * 3600.0
 """Seconds between two looks at the certificate, in a gateway that runs for months."""
 
 BACKLOG: Final = 512
+
+MAX_REQUEST_LINE: Final = 32 * 1024
+"""Octets of a request line: every filter of a list with the longest value, percent-encoded."""
 
 _log = get_logger()
 
@@ -84,6 +89,8 @@ class HttpServer:
             access_log=None,
             keepalive_timeout=self._settings.request_timeout,
             shutdown_timeout=self._settings.stop_timeout,
+            max_line_size=MAX_REQUEST_LINE,
+            logger=_server_logger(),
         )
         await self._runner.setup()
         try:
@@ -171,6 +178,25 @@ class HttpServer:
         if isinstance(self._settings.certificate, CertificateFiles):
             return from_files(self._settings.certificate, now=self._clock())
         return from_own_authority(self._settings.data_dir, certificate_names(self._settings), now=self._clock())
+
+
+class _MalformedRequests(logging.Filter):
+    """What is no HTTP is the peer's fault: a line without a traceback, and the 400 that aiohttp sends."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError):
+            return True
+        peer = record.args[0] if isinstance(record.args, tuple) and record.args else "unknown"
+        _log.warning("request_malformed", peer=peer, status=error.code)
+        return False
+
+
+def _server_logger() -> logging.Logger:
+    logger = logging.getLogger("aiohttp.server")
+    if not any(isinstance(known, _MalformedRequests) for known in logger.filters):
+        logger.addFilter(_MalformedRequests())
+    return logger
 
 
 class _Refusing(asyncio.Protocol):

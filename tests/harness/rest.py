@@ -96,7 +96,12 @@ async def serving(database: Database) -> AsyncIterator[Api]:
         key_id="k", key_hash=hash_key(key), last4=key[-4:], scope=frozenset({"read", "write"}), created_at=START
     )
     await ApiKeys(database).add(row)
-    catalogue = operations(accounts, Surroundings(sessions=sessions, calls=calls, token_ttl=86_400))
+    catalogue = operations(
+        accounts,
+        Surroundings(
+            sessions=sessions, calls=calls, token_ttl=86_400, version="0.1.0", server=lambda: "http://127.0.0.1:8080"
+        ),
+    )
     guard = Guard(KeyChecker(ApiKeys(database)), resources=resources(catalogue), public=public_paths(catalogue))
     app = web.Application(middlewares=[telnyx_errors(guard)])
     app.add_routes(routes(catalogue))

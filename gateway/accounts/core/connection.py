@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StringConstraints, model_validator
 
-from gateway.accounts.core.model import Document, Name, Tags, Url, telnyx_error
+from gateway.accounts.core.model import Document, Name, Tags, Url, Whole, telnyx_error
 
 Codec = Literal["G722", "G711U", "G711A", "G729", "OPUS", "H.264"]
 
@@ -71,13 +71,13 @@ class Inbound(Document):
     dnis_number_format: Literal["+e164", "e164", "national", "sip_username"] = "e164"
     codecs: Annotated[tuple[Codec, ...], AfterValidator(_unique), Field(max_length=16)] = DEFAULT_CODECS
     default_routing_method: Literal["sequential", "round-robin"] | None = None
-    channel_limit: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    channel_limit: Annotated[Whole, Field(ge=0, le=1_000_000)] | None = None
     generate_ringback_tone: StrictBool = False
     isup_headers_enabled: StrictBool = False
     prack_enabled: StrictBool = False
     sip_compact_headers_enabled: StrictBool = True
-    timeout_1xx_secs: Annotated[int, Field(ge=1, le=120)] = 3
-    timeout_2xx_secs: Annotated[int, Field(ge=1, le=600)] = 90
+    timeout_1xx_secs: Annotated[Whole, Field(ge=1, le=120)] = 3
+    timeout_2xx_secs: Annotated[Whole, Field(ge=1, le=600)] = 90
     shaken_stir_enabled: StrictBool = False
     simultaneous_ringing: Literal["disabled", "enabled"] = "disabled"
 
@@ -89,7 +89,7 @@ class Outbound(Document):
     outbound_voice_profile_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,19}$")] | None = None
     ani_override: Annotated[str, StringConstraints(max_length=255)] = ""
     ani_override_type: AniOverride = AniOverride.ALWAYS
-    channel_limit: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    channel_limit: Annotated[Whole, Field(ge=0, le=1_000_000)] | None = None
     instant_ringback_enabled: StrictBool = True
     generate_ringback_tone: StrictBool = False
     localization: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = "US"
@@ -103,15 +103,15 @@ class RtcpSettings(Document):
 
     port: Literal["rtp+1", "rtcp-mux"] = "rtp+1"
     capture_enabled: StrictBool = False
-    report_frequency_secs: Annotated[int, Field(ge=5, le=3000)] = 5
+    report_frequency_secs: Annotated[Whole, Field(ge=5, le=3000)] = 5
 
 
 class JitterBuffer(Document):
     """A jitter buffer of the connection."""
 
     enable_jitter_buffer: StrictBool = False
-    jitterbuffer_msec_min: Annotated[int, Field(ge=40, le=400)] = 60
-    jitterbuffer_msec_max: Annotated[int, Field(ge=40, le=400)] = 200
+    jitterbuffer_msec_min: Annotated[Whole, Field(ge=40, le=400)] = 60
+    jitterbuffer_msec_max: Annotated[Whole, Field(ge=40, le=400)] = 200
 
     @model_validator(mode="after")
     def _ordered(self) -> "JitterBuffer":
@@ -133,7 +133,7 @@ class NoiseSuppressionDetails(Document):
         "krisp_viva_ss",
         "quail_voice_focus",
     ] = "denoiser"
-    attenuation_limit: Annotated[int, Field(ge=0, le=100, multiple_of=10)] = 0
+    attenuation_limit: Annotated[Whole, Field(ge=0, le=100, multiple_of=10)] = 0
 
 
 class ConnectionSettings(Document):
@@ -154,7 +154,7 @@ class ConnectionSettings(Document):
     webhook_event_url: Url = ""
     webhook_event_failover_url: Url | None = ""
     webhook_api_version: Literal["1", "2", "texml"] = "1"
-    webhook_timeout_secs: Annotated[int, Field(ge=0, le=30)] | None = None
+    webhook_timeout_secs: Annotated[Whole, Field(ge=0, le=30)] | None = None
     call_cost_in_webhooks: StrictBool = False
     conversation_persistence: StrictBool = False
     tags: Tags = ()

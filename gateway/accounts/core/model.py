@@ -6,7 +6,7 @@ Pydantic serves here as a checker of values; nothing in this package reads or wr
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 MAX_URL: Final = 2000
@@ -39,16 +39,23 @@ def _check_url(url: str) -> str:
     return url
 
 
-def _check_tags(tags: tuple[str, ...]) -> tuple[str, ...]:
-    if len(tags) > 100 or any(not 0 < len(tag) <= 255 for tag in tags):
-        raise telnyx_error("10027", "at most 100 tags of 1 to 255 characters")
-    return tags
+def _refuse_text(value: object) -> object:
+    """Pydantic would read a number out of a text or a boolean; the service does not."""
+    if isinstance(value, str | bool):
+        raise telnyx_error("10027", "a number")
+    return value
 
+
+Whole = Annotated[int, BeforeValidator(_refuse_text)]
+"""A whole number."""
+
+Decimal = Annotated[float, BeforeValidator(_refuse_text)]
+"""A number, whole or not."""
 
 Url = Annotated[str, AfterValidator(_check_url)]
 """A URL of http or https; empty for none."""
 
-Tags = Annotated[tuple[str, ...], AfterValidator(_check_tags)]
+Tags = Annotated[tuple[Annotated[str, StringConstraints(min_length=1, max_length=255)], ...], Field(max_length=100)]
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """What people call a thing: one line of printable text."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StrictBool, StringConstraints
 
-from gateway.accounts.core.model import Document, Tags, telnyx_error
+from gateway.accounts.core.model import Decimal, Document, Tags, Whole, telnyx_error
 
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 """ISO 3166-1 alpha-2."""
@@ -46,7 +46,7 @@ class CallingWindow(Document):
     end_time: (
         Annotated[str, StringConstraints(pattern=r"^[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?Z$")] | None
     ) = None
-    calls_per_cld: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    calls_per_cld: Annotated[Whole, Field(ge=0, le=1_000_000)] | None = None
 
 
 class ProfileSettings(Document):
@@ -54,11 +54,11 @@ class ProfileSettings(Document):
 
     traffic_type: Literal["conversational"] = "conversational"
     service_plan: Literal["global"] = "global"
-    concurrent_call_limit: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    concurrent_call_limit: Annotated[Whole, Field(ge=0, le=1_000_000)] | None = None
     tags: Tags = ()
     usage_payment_method: Literal["rate-deck"] = "rate-deck"
     whitelisted_destinations: Annotated[tuple[Country, ...], Field(max_length=300)] = ("US", "CA")
-    max_destination_rate: Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)] | None = None
+    max_destination_rate: Annotated[Decimal, Field(ge=0, le=1_000_000, allow_inf_nan=False)] | None = None
     daily_spend_limit: Amount | None = None
     daily_spend_limit_enabled: StrictBool = False
     call_recording: CallRecording = CallRecording()

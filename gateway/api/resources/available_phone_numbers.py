@@ -6,7 +6,6 @@ from pydantic import BaseModel
 
 from gateway.accounts.core.inventory import CURRENCY, FEATURES, MONTHLY_COST, UPFRONT_COST, OfferedNumber, Wanted
 from gateway.accounts.numbers import PhoneNumbers
-from gateway.api.errors import BadRequest
 from gateway.api.rest.listing import FilterKind, FilterRule, Listing, ListRules
 from gateway.api.rest.operation import Call, Operation, Rows, Shape
 
@@ -29,7 +28,7 @@ _RULES: Final = ListRules(
         "phone_number][contains": FilterRule(about="Digits within the number."),
         "phone_number][starts_with": FilterRule(about="Digits at its beginning."),
         "phone_number][ends_with": FilterRule(about="Digits at its end."),
-        "limit": FilterRule(kind=FilterKind.INTEGER, about=f"Rows at most, up to {MAX_LIMIT}."),
+        "limit": FilterRule(kind=FilterKind.INTEGER, bounds=(1, MAX_LIMIT), about="Rows at most."),
         "best_effort": _BOOLEAN,
         "quickship": _BOOLEAN,
         "reservable": _BOOLEAN,
@@ -122,8 +121,6 @@ def _digits(asked: Listing, name: str) -> str:
 def _limit(asked: Listing) -> int:
     limit = asked.filters.get("limit", DEFAULT_LIMIT)
     assert isinstance(limit, int)
-    if not 1 <= limit <= MAX_LIMIT:
-        raise BadRequest(f"filter[limit] is 1 to {MAX_LIMIT}", parameter="filter[limit]")
     return limit
 
 

@@ -18,7 +18,12 @@ MAX_SIZE: Final = 250
 _MAX_NUMBER: Final = 10**9
 """Pages beyond are refused: no table has them, and a database's offset is a 64-bit number."""
 
-_MAX_VALUE: Final = 1024
+MAX_VALUE: Final = 255
+"""Characters of a filter's value."""
+
+MAX_SORTS: Final = 10
+"""Fields of an order."""
+
 _FILTER: Final = re.compile(r"filter((?:\[[^\[\]]{1,64}\]){1,4})")
 _PART: Final = re.compile(r"\[([^\[\]]*)\]")
 _PAGE_NAMES: Final = {
@@ -53,12 +58,16 @@ class FilterRule:
         about: one line for the document.
         choices: the closed set of a text, empty for any.
         shortest: characters that a text needs at least.
+        bounds: the lowest and the highest value of an integer.
+        is_required: whether the list is refused without it.
     """
 
     kind: FilterKind = FilterKind.TEXT
     about: str = ""
     choices: tuple[str, ...] = ()
     shortest: int = 1
+    bounds: tuple[int, int] = (-(10**15), 10**15)
+    is_required: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +145,9 @@ def read_listing(query: Sequence[tuple[str, str]], rules: ListRules) -> Listing:
             if (rule := rules.filters.get(key)) is None:
                 raise BadRequest(f"this list has no {name}", parameter=name)
             filters[key] = _read_filter(name, value, rule)
+    for key, rule in rules.filters.items():
+        if rule.is_required and key not in filters:
+            raise BadRequest(f"filter[{key}] is required", parameter=f"filter[{key}]")
     return Listing(number=number, size=size, filters=filters, sort=sort)
 
 
@@ -146,8 +158,11 @@ def _read_page(name: str, value: str, highest: int) -> int:
 
 
 def _read_sort(value: str, rules: ListRules) -> tuple[Sort, ...]:
-    keys = []
-    for item in value.split(","):
+    keys: list[Sort] = []
+    items = value.split(",")
+    if len(items) > MAX_SORTS:
+        raise BadRequest(f"an order has at most {MAX_SORTS} fields", parameter="sort")
+    for item in items:
         name = item.removeprefix("-")
         if name not in rules.sorts:
             known = ", ".join(rules.sorts) or "nothing"
@@ -164,16 +179,17 @@ def _filter_name(name: str) -> str:
 
 
 def _read_filter(name: str, value: str, rule: FilterRule) -> FilterValue:
-    if len(value) > _MAX_VALUE or "\x00" in value:
-        raise BadRequest(f"{name} is longer than {_MAX_VALUE} characters or holds a NUL", parameter=name)
+    if len(value) > MAX_VALUE or "\x00" in value:
+        raise BadRequest(f"{name} is longer than {MAX_VALUE} characters or holds a NUL", parameter=name)
     match rule.kind:
         case FilterKind.BOOLEAN:
             if value not in ("true", "false"):
                 raise BadRequest(f"{name} is true or false", parameter=name)
             return value == "true"
         case FilterKind.INTEGER:
-            if not re.fullmatch(r"-?[0-9]{1,15}", value):
-                raise BadRequest(f"{name} is a whole number", parameter=name)
+            lowest, highest = rule.bounds
+            if not re.fullmatch(r"-?[0-9]{1,16}", value) or not lowest <= int(value) <= highest:
+                raise BadRequest(f"{name} is a whole number from {lowest} to {highest}", parameter=name)
             return int(value)
         case FilterKind.TIME:
             return read_time(name, value)

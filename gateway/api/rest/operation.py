@@ -86,6 +86,8 @@ class Operation:
         parameters: further query parameters and what they are, for the document.
         must_exist: raises `ResourceNotFound` if what the path names is not there, before the body is looked at.
         is_public: needs no key.
+        is_many: whether a bare answer is an array.
+        media_type: of an answer that the handler makes itself.
     """
 
     method: str
@@ -103,6 +105,8 @@ class Operation:
     parameters: Mapping[str, str] = field(default_factory=dict)
     must_exist: Callable[[Mapping[str, str]], Awaitable[object]] | None = None
     is_public: bool = False
+    is_many: bool = False
+    media_type: str = "application/json"
 
     @property
     def resource(self) -> str:
