@@ -13,6 +13,7 @@ from typing import Final, Self
 from gateway.accounts.accounts import Accounts
 from gateway.accounts.gate import CallGate
 from gateway.accounts.provisioning import Provisioning
+from gateway.accounts.watch import AccountWatch
 from gateway.api.catalogue import Surroundings, operations
 from gateway.api.guard import Guard
 from gateway.api.live import LiveFeed
@@ -22,9 +23,11 @@ from gateway.api.rest.routing import public_paths, resources
 from gateway.api.rest.routing import routes as rest_routes
 from gateway.api.routes import routes as api_routes
 from gateway.api.views import GatewayInfo, Views
+from gateway.auth.attempts import WINDOW, LoginAttempts
 from gateway.auth.authenticator import Authenticator, Refusal
+from gateway.auth.core.throttle import Throttle
 from gateway.auth.jwt import Tokens
-from gateway.auth.keyfile import load_or_create
+from gateway.auth.keyfile import load_or_create, load_ring
 from gateway.auth.keys import KeyChecker
 from gateway.auth.passwords import Passwords
 from gateway.auth.sealing import Seal
@@ -154,7 +157,7 @@ class Gateway:
         config = self.config.auth
         self.passwords = Passwords(config)
         self._stack.callback(self.passwords.close)
-        self.tokens = Tokens(load_or_create(config.jwt_secret_file), clock_skew=config.clock_skew)
+        self.tokens = Tokens(load_ring(config.jwt_secret_file), clock_skew=config.clock_skew)
         seal = Seal(load_or_create(config.seal_key_file, "auth.seal_key_file"))
         self.provisioning = Provisioning(database, passwords=self.passwords, tokens=self.tokens, seal=seal)
         self.authenticator = Authenticator(
@@ -163,6 +166,7 @@ class Gateway:
             numbers=self.provisioning.numbers,
             passwords=self.passwords,
             tokens=self.tokens,
+            attempts=LoginAttempts(config),
         )
         self.accounts = Accounts(database, passwords=self.passwords, tokens=self.tokens, seal=seal)
         self.keys = KeyChecker(self.provisioning.keys)
@@ -257,8 +261,20 @@ class Gateway:
             server=lambda: self._public_url,
         )
         catalogue = operations(self.accounts, around)
-        guard = Guard(self.keys, resources=resources(catalogue), public=public_paths(catalogue))
+        guard = Guard(
+            self.keys,
+            resources=resources(catalogue),
+            public=public_paths(catalogue),
+            throttle=Throttle(config.auth.max_wrong_keys, WINDOW),
+        )
         feed = LiveFeed(self.directory, self.registry)
+        watch = AccountWatch(
+            self.database,
+            registrations=self.verto,
+            on_key_revoked=feed.close_of,
+            tokens=self.tokens,
+            key_file=config.auth.jwt_secret_file,
+        )
         views = Views(calls=self.directory, records=calls, sessions=self.registry, info=self._info)
         lab_routes = [] if lab is None else LabApi(lab.switchboard, guard.allows, self.registry, self.pushes).routes()
         own_routes = [
@@ -281,7 +297,12 @@ class Gateway:
                 metrics=metrics_url,
                 certificate_authority=None if server.authority is None else str(server.authority),
             )
-            yield
+            async with asyncio.TaskGroup() as group:
+                group.create_task(watch.run(), name="account-watch")
+                try:
+                    yield
+                finally:
+                    watch.stop()
         finally:
             # Calls first, while their clients can still be told; then sockets, streams and listeners.
             await self.directory.drain()

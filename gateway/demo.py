@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.accounts.provisioning import Provisioning, opened
+from gateway.auth.errors import KeyRevoked
 from gateway.auth.keys import KeyChecker
 from gateway.config import Config
 from gateway.domain.errors import GatewayError
@@ -98,11 +99,18 @@ async def _credential(store: Provisioning, connection_id: str) -> tuple[str, str
 async def _api_key(store: Provisioning, path: Path) -> str:
     """The key in the file while it is valid, else a new one."""
     kept = await asyncio.to_thread(_read, path)
-    if kept is not None and await KeyChecker(store.keys).check(kept) is not None:
+    if kept is not None and await _is_good(store, kept):
         return kept
     made = await store.create_key()
     await asyncio.to_thread(_write, path, made.text)
     return made.text
+
+
+async def _is_good(store: Provisioning, key: str) -> bool:
+    try:
+        return await KeyChecker(store.keys).check(key) is not None
+    except KeyRevoked:
+        return False
 
 
 async def _kept_secret(path: Path) -> str:

@@ -14,9 +14,10 @@ from gateway.accounts.credentials import NewCredential, TelephonyCredentials
 from gateway.accounts.ids import decimal_id
 from gateway.auth.errors import InvalidValue
 from gateway.auth.jwt import Tokens
-from gateway.auth.keyfile import load_or_create
-from gateway.auth.keys import SCOPES, hash_key, new_key
+from gateway.auth.keyfile import load_or_create, load_ring
+from gateway.auth.keys import hash_key, new_key
 from gateway.auth.passwords import Passwords
+from gateway.auth.scopes import SCOPES
 from gateway.auth.sealing import Seal
 from gateway.auth.settings import AuthSettings
 from gateway.observability.clock import utc_now
@@ -155,8 +156,10 @@ class Provisioning:
         """
         return await self._credentials.create_token(credential_id, ttl=ttl)
 
-    async def create_key(self, scope: Iterable[str] = SCOPES) -> NewKey:
+    async def create_key(self, scope: Iterable[str] = SCOPES, *, name: str | None = None) -> NewKey:
         """A new API key. Only its hash is kept."""
+        if name is not None:
+            _match("name", name, _NAME, "1 to 255 printable characters")
         wanted = frozenset(scope)
         if not wanted or not wanted <= SCOPES:
             raise InvalidValue("scope", f"one or more of {', '.join(sorted(SCOPES))}")
@@ -167,9 +170,18 @@ class Provisioning:
             last4=text[-4:],
             scope=wanted,
             created_at=self._clock(),
+            name=name,
         )
         await self.keys.add(key)
         return NewKey(key, text)
+
+    async def revoke_key(self, key_id: str) -> None:
+        """An API key is good for nothing from now on.
+
+        Raises:
+            NotFound: no such key.
+        """
+        await self.keys.revoke(key_id, at=self._clock())
 
 
 @asynccontextmanager
@@ -179,13 +191,13 @@ async def opened(store: StoreSettings, auth: AuthSettings) -> AsyncIterator[Prov
     Raises:
         BadKeyFile, StoreUnavailable, WrongSchema: what is configured cannot be used.
     """
-    key = await asyncio.to_thread(load_or_create, auth.jwt_secret_file)
+    ring = await asyncio.to_thread(load_ring, auth.jwt_secret_file)
     seal = Seal(await asyncio.to_thread(load_or_create, auth.seal_key_file, "auth.seal_key_file"))
     passwords = Passwords(auth)
     try:
         database = await Database.open(store)
         try:
-            tokens = Tokens(key, clock_skew=auth.clock_skew)
+            tokens = Tokens(ring, clock_skew=auth.clock_skew)
             yield Provisioning(database, passwords=passwords, tokens=tokens, seal=seal)
         finally:
             await database.close()

@@ -5,6 +5,7 @@
 Source: the error codes that Telnyx documents for its v2 API.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
@@ -65,6 +66,14 @@ class AuthenticationFailed(ApiError):
         return {"WWW-Authenticate": "Bearer"}
 
 
+class ApiKeyRevoked(AuthenticationFailed):
+    """A key that was good once."""
+
+    code: ClassVar[str] = "api_key_revoked"
+    number: ClassVar[str] = "20002"
+    title: ClassVar[str] = "API Key revoked"
+
+
 class NotAuthorized(ApiError):
     """The key is valid and may not do this."""
 
@@ -100,12 +109,21 @@ class MethodNotAllowed(ApiError):
 
 
 class TooManyRequests(ApiError):
-    """A bound of ours is reached."""
+    """A bound of ours is reached. `wait`: seconds after which another try makes sense."""
 
     code: ClassVar[str] = "too_many_requests"
     status: ClassVar[int] = 429
     number: ClassVar[str] = "10011"
     title: ClassVar[str] = "Too many requests"
+
+    def __init__(self, detail: str, *, wait: float = 1.0) -> None:
+        super().__init__(detail)
+        self.wait = wait
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """RFC 9110 section 10.2.3; the server SDKs wait for it."""
+        return {"Retry-After": str(max(1, math.ceil(self.wait)))}
 
 
 class TooLarge(ApiError):

@@ -9,6 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
+from gateway.api.guard import GRANTED
 from gateway.api.live import LiveFeed, Watcher
 from gateway.observability.logging import get_logger
 
@@ -28,7 +29,8 @@ async def stream_events(request: web.Request, feed: LiveFeed, *, heartbeat: floa
     Raises:
         TooManyRequests: too many streams are open.
     """
-    watcher = feed.watch()
+    grant = request.get(GRANTED)
+    watcher = feed.watch("" if grant is None else grant.key_id)
     response = web.StreamResponse(headers=_HEADERS)
     try:
         await response.prepare(request)

@@ -48,7 +48,8 @@ class Event:
 class Watcher:
     """One client of the event stream. Changes of the same thing replace one another until they are fetched."""
 
-    def __init__(self, snapshot: Callable[[], Event], on_close: "Callable[[Watcher], None]") -> None:
+    def __init__(self, snapshot: Callable[[], Event], on_close: "Callable[[Watcher], None]", key_id: str = "") -> None:
+        self.key_id = key_id
         self._snapshot, self._on_close = snapshot, on_close
         self._pending: dict[str, Event] = {}
         self._needs_snapshot = True
@@ -117,21 +118,26 @@ class LiveFeed:
         """The last calls that ended since the start, newest first; the store may not have them yet."""
         return list(reversed(self._ended))
 
-    def watch(self) -> Watcher:
-        """A new watcher; close it.
+    def watch(self, key_id: str = "") -> Watcher:
+        """A new watcher, opened with that API key; close it.
 
         Raises:
             TooManyRequests: there are `MAX_WATCHERS`, or the program stops.
         """
         if self._is_closed or len(self._watchers) >= MAX_WATCHERS:
             raise TooManyRequests(f"{MAX_WATCHERS} event streams are open already")
-        watcher = Watcher(self._snapshot, self._forget)
+        watcher = Watcher(self._snapshot, self._forget, key_id)
         if not self._watchers:
             self._told_calls = {view.call_id: view for view in self.live_calls()}
             self._told_sessions = self._sessions.sessions()
             self._arm()
         self._watchers.add(watcher)
         return watcher
+
+    def close_of(self, key_id: str) -> None:
+        """End the streams that were opened with that API key."""
+        for watcher in [one for one in self._watchers if one.key_id == key_id]:
+            watcher.close()
 
     def close(self) -> None:
         """End every stream, hear no more facts; idempotent. Call it before the HTTP server waits for open requests."""

@@ -10,6 +10,7 @@ from gateway.accounts.errors import InvalidDocument, TooManyConnections, TooMany
 from gateway.api.errors import (
     ApiError,
     ApiErrors,
+    ApiKeyRevoked,
     AuthenticationFailed,
     BadRequest,
     DuplicateResource,
@@ -27,7 +28,7 @@ from gateway.api.errors import (
 )
 from gateway.api.guard import GRANTED, Guard
 from gateway.api.rest.body import in_telnyx_words
-from gateway.auth.errors import Busy
+from gateway.auth.errors import Busy, KeyRevoked, ShutOut
 from gateway.observability.logging import get_logger
 from gateway.store.errors import Duplicate, InUse, NotFound, StoreUnavailable
 
@@ -56,12 +57,17 @@ def telnyx_errors(guard: Guard) -> Middleware:
 
 
 async def _authorise(guard: Guard, request: web.Request) -> None:
-    scopes = await guard.scopes(request.headers.get("Authorization"))
-    if scopes is None:
+    try:
+        grant = await guard.grant(request.headers.get("Authorization"), request.remote or "unknown")
+    except KeyRevoked as error:
+        raise ApiKeyRevoked("this API key was revoked") from error
+    except ShutOut as error:
+        raise TooManyRequests("too many wrong API keys came from this address", wait=error.wait) from error
+    if grant is None:
         raise AuthenticationFailed("send a valid API key as `Authorization: Bearer KEY`")
-    if (needed := guard.needed_scope(request.method, request.path)) not in scopes:
+    if (needed := guard.needed_scope(request.method, request.path)) not in grant.scope:
         raise NotAuthorized(f"this key has no scope `{needed}`")
-    request[GRANTED] = scopes
+    request[GRANTED] = grant
 
 
 def _as_api_error(error: Exception, request: web.Request) -> ApiError | ApiErrors:

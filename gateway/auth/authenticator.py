@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal
 
+from gateway.auth.attempts import LoginAttempts
 from gateway.auth.errors import Busy, ExpiredToken, InvalidToken
 from gateway.auth.jwt import Tokens
 from gateway.auth.passwords import Passwords
@@ -29,6 +30,7 @@ RefusalCode = Literal[
     "unknown_target",
     "too_many_visitors",
     "too_many_sessions",
+    "too_many_attempts",
 ]
 
 _USERNAME: Final = re.compile(r"[A-Za-z0-9_.+-]{1,64}")
@@ -54,6 +56,7 @@ TOKEN_EXPIRED: Final = Refusal("token_expired", "the token has expired")
 TOKEN_INVALID: Final = Refusal("token_invalid", "the token is not valid")
 CONNECTION_INACTIVE: Final = Refusal("connection_inactive", "the connection is not active")
 CREDENTIAL_EXPIRED: Final = Refusal("credential_expired", "the credential has expired")
+TOO_MANY_ATTEMPTS: Final = Refusal("too_many_attempts", "too many wrong logins, try again later")
 BUSY: Final = Refusal("busy", "too many logins at once, try again")
 
 
@@ -68,10 +71,16 @@ class Authenticator:
         numbers: Numbers,
         passwords: Passwords,
         tokens: Tokens,
+        attempts: LoginAttempts | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
+        """
+        Args:
+            attempts: who has been wrong too often; without it nobody is.
+        """
         self._connections, self._credentials, self._numbers = connections, credentials, numbers
         self._passwords, self._tokens, self._clock = passwords, tokens, clock
+        self._attempts = attempts
 
     async def login(
         self, *, username: str | None, password: str | None, token: str | None, peer: str
@@ -87,6 +96,10 @@ class Authenticator:
             kind = "password"
         elif token:
             kind = "token"
+        name = (username or "").partition("@")[0]
+        if self._attempts is not None and self._attempts.is_shut_out(name, peer):
+            LOGINS.labels(kind=kind, result=TOO_MANY_ATTEMPTS.code).inc()
+            return TOO_MANY_ATTEMPTS
         try:
             outcome = await self._check(kind, username or "", password or "", token or "")
         except Busy:
@@ -94,6 +107,8 @@ class Authenticator:
         except StoreError as error:
             _log.error("login_not_checked", peer=peer, error_code=error.code, detail=str(error))
             outcome = BUSY
+        if self._attempts is not None:
+            self._attempts.note(name, peer, is_wrong=outcome in (BAD_CREDENTIALS, TOKEN_INVALID))
         if isinstance(outcome, Refusal):
             _log.warning("login_refused", kind=kind, peer=peer, error_code=outcome.code)
             LOGINS.labels(kind=kind, result=outcome.code).inc()

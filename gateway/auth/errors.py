@@ -5,6 +5,8 @@ AuthError
  +- BadKeyFile         the key that signs tokens cannot be read, made or is too short
  +- InvalidToken       a token that is not ours, was changed, or lacks a claim
  |   +- ExpiredToken   ours, but too old
+ +- ShutOut            an address has been wrong too often and is not listened to for a while
+ +- KeyRevoked         an API key that was good once
  +- Unsealable         a kept password cannot be read again: the key file is another one
  +- CredentialExpired  a token was asked for, of a credential whose time is over
  +- InvalidValue       a value for a new connection, credential, number, token or key is not acceptable
@@ -32,6 +34,22 @@ class BadKeyFile(AuthError):
     """The key that signs tokens is not usable."""
 
     code: ClassVar[str] = "bad_key_file"
+
+
+class ShutOut(AuthError):
+    """Wrong too often; `wait`: seconds until it is listened to again."""
+
+    code: ClassVar[str] = "shut_out"
+
+    def __init__(self, wait: float) -> None:
+        super().__init__(f"wrong too often, try again in {wait:.0f} s")
+        self.wait = wait
+
+
+class KeyRevoked(AuthError):
+    """An API key that was good once."""
+
+    code: ClassVar[str] = "key_revoked"
 
 
 class Unsealable(AuthError):

@@ -8,6 +8,7 @@ from typing import Final
 import jwt
 
 from gateway.auth.errors import ExpiredToken, InvalidToken
+from gateway.auth.keyfile import KeyRing
 
 ALGORITHM: Final = "HS512"
 AUDIENCE: Final = "telnyx_telephony"
@@ -36,11 +37,18 @@ class Token:
 
 
 class Tokens:
-    """Makes and verifies access tokens with one key. Pure apart from the random part of a new token."""
+    """Makes access tokens with one key, and verifies them with it and with those of before.
 
-    def __init__(self, key: bytes, *, clock_skew: float) -> None:
-        self._key = key
+    Tokens name no key (`kid`): there are few of them, and a signature check takes microseconds.
+    """
+
+    def __init__(self, keys: bytes | KeyRing, *, clock_skew: float) -> None:
+        self._ring = keys if isinstance(keys, KeyRing) else KeyRing(keys)
         self._clock_skew = clock_skew
+
+    def use(self, ring: KeyRing) -> None:
+        """Other keys from now on."""
+        self._ring = ring
 
     def create(self, *, credential_id: str, token_id: str, now: int, expires_at: int) -> str:
         """A compact JWT.
@@ -63,7 +71,7 @@ class Tokens:
             "tel_token": base64.urlsafe_b64encode(secrets.token_bytes(_TEL_TOKEN_OCTETS)).rstrip(b"=").decode(),
             "typ": TYPE,
         }
-        token = jwt.encode(claims, self._key, algorithm=ALGORITHM)
+        token = jwt.encode(claims, self._ring.signing, algorithm=ALGORITHM)
         if {"-", "_"} & set(token.split(".")[1]):
             raise ValueError("credential_id or token_id holds characters that browsers cannot decode")
         return token
@@ -77,18 +85,7 @@ class Tokens:
         """
         if len(token) > MAX_LENGTH or not token.isascii():
             raise InvalidToken("not a compact token")
-        try:
-            claims = jwt.decode(
-                token,
-                self._key,
-                algorithms=[ALGORITHM],
-                audience=AUDIENCE,
-                issuer=ISSUER,
-                # The times are checked below, against the caller's clock.
-                options={"require": list(_CLAIMS), "verify_exp": False, "verify_nbf": False, "verify_iat": False},
-            )
-        except jwt.PyJWTError as error:
-            raise InvalidToken(str(error)) from error
+        claims = self._claims(token, now)
         if claims["typ"] != TYPE:
             raise InvalidToken("not an access token")
         not_before, expires_at = _seconds(claims, "nbf"), _seconds(claims, "exp")
@@ -97,6 +94,34 @@ class Tokens:
         if now >= expires_at + self._clock_skew:
             raise ExpiredToken("expired")
         return Token(credential_id=str(claims["sub"]), token_id=str(claims["jti"]), expires_at=expires_at)
+
+    def _claims(self, token: str, now: float) -> dict[str, object]:
+        """Those of a token that one of the keys has signed."""
+        retired = [one.key for one in self._ring.retired if now < one.until + self._clock_skew]
+        for key in retired:
+            try:
+                return _decoded(token, key)
+            except jwt.InvalidSignatureError:
+                continue
+            except jwt.PyJWTError as error:
+                raise InvalidToken(str(error)) from error
+        try:
+            return _decoded(token, self._ring.signing)
+        except jwt.PyJWTError as error:
+            raise InvalidToken(str(error)) from error
+
+
+def _decoded(token: str, key: bytes) -> dict[str, object]:
+    claims: dict[str, object] = jwt.decode(
+        token,
+        key,
+        algorithms=[ALGORITHM],
+        audience=AUDIENCE,
+        issuer=ISSUER,
+        # The times are checked against the caller's clock.
+        options={"require": list(_CLAIMS), "verify_exp": False, "verify_nbf": False, "verify_iat": False},
+    )
+    return claims
 
 
 def _seconds(claims: dict[str, object], name: str) -> int:

@@ -6,12 +6,10 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.auth.errors import KeyRevoked
 from gateway.store.keys import ApiKeys
 
 PREFIX: Final = "KEY"
-SCOPES: Final = frozenset({"read", "write", "lab"})
-"""`read` and `write` are the REST API's, `lab` is `/_lab`."""
-
 _MAX_LENGTH: Final = 256
 
 
@@ -40,11 +38,12 @@ class KeyChecker:
         self._keys = keys
 
     async def check(self, key: str) -> KeyGrant | None:
-        """What the key allows, None for an unknown or revoked one.
+        """What the key allows, None for an unknown one.
 
         The look-up is by hash: how long it takes says nothing about a key that an attacker does not have.
 
         Raises:
+            KeyRevoked: it was good once.
             StoreUnavailable: the database failed.
         """
         if len(key) > _MAX_LENGTH or not key.startswith(PREFIX):
@@ -53,4 +52,6 @@ class KeyChecker:
         found = await self._keys.find_by_hash(key_hash)
         if found is None or not hmac.compare_digest(found.key_hash, key_hash):
             return None
+        if found.revoked_at is not None:
+            raise KeyRevoked(f"key {found.key_id} was revoked")
         return KeyGrant(key_id=found.key_id, scope=found.scope)

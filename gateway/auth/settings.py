@@ -43,6 +43,19 @@ class AuthSettings:
     """Seconds for which a password that was right is known without computing argon2id again: clients that reconnect
     log in with the same one. Kept as a keyed digest in memory; a changed password is not known. 0: never."""
 
+    max_wrong_logins: int = 30
+    """Wrong logins of one user from one address within a minute; further ones are refused without a look. 0: any
+    number. It drains evenly: one more try after two seconds."""
+
+    max_wrong_logins_per_address: int = 120
+    """The same for all users from one address (an IPv6 network of 64 bits counts as one)."""
+
+    max_wrong_logins_per_user: int = 600
+    """The same for one user from all addresses. High on purpose: whoever knows a user name could lock its owner out."""
+
+    max_wrong_keys: int = 60
+    """Wrong API keys from one address within a minute; further requests get 429, unless their key was good lately."""
+
     def __post_init__(self) -> None:
         _check("token_ttl", self.token_ttl, 1, 10 * 365 * 86_400)
         _check("clock_skew", self.clock_skew, 0, 300)
@@ -51,6 +64,8 @@ class AuthSettings:
         _check("password_memory_kib", self.password_memory_kib, 8 * self.password_parallelism, 4_194_304)
         _check("remember_logins", self.remember_logins, 0, 86_400)
         _check("max_waiting_logins", self.max_waiting_logins, 1, 100_000)
+        for name in ("max_wrong_logins", "max_wrong_logins_per_address", "max_wrong_logins_per_user", "max_wrong_keys"):
+            _check(name, getattr(self, name), 0, 1_000_000)
 
 
 def _check(name: str, value: float, lowest: float, highest: float) -> None:

@@ -1,10 +1,12 @@
 """`connection`, `credential`, `number`, `token`, `key`: provisioning without the REST API, on the same store."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.auth.scopes import SCOPES
 from gateway.cli.options import ConfigOption, JsonOption, YesOption, confirm, load_config, provision
 from gateway.cli.output import print_json, print_line, print_row, print_table
 
@@ -169,17 +171,45 @@ def create_token(
     print_json({"token": made}) if as_json else print_line(made)
 
 
+@token.command("rotate-key", epilog="Example: rtc-gateway token rotate-key --overlap 3600")
+def rotate_key(
+    overlap: Annotated[
+        int | None,
+        typer.Option(
+            "--overlap", min=0, metavar="SECONDS", help="How long old tokens stay good; auth.token_ttl if left out."
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Sign tokens with a new key from now on. A running gateway takes it over within a second."""
+    from gateway.auth.keyfile import rotate
+    from gateway.cli.options import run
+
+    auth = load_config(config).auth
+    seconds = auth.token_ttl if overlap is None else overlap
+
+    async def work() -> float:
+        now = datetime.now(UTC).timestamp()
+        await asyncio.to_thread(rotate, auth.jwt_secret_file, now=now, overlap=seconds)
+        return now + seconds
+
+    until = datetime.fromtimestamp(run(work()), UTC)
+    print_json({"old_tokens_until": until}) if as_json else print_line(until.isoformat(timespec="seconds"))
+
+
 @key.command("create", epilog="Example: rtc-gateway key create --scope read --scope lab")
 def create_key(
     scope: Annotated[
         list[str] | None,
         typer.Option("--scope", metavar="read|write|lab", help="May be given several times; all when left out."),
     ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="What people call it.")] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Create an API key; prints the bare key, which is shown only now."""
-    made = provision(config, lambda store: store.create_key(scope) if scope else store.create_key())
+    made = provision(config, lambda store: store.create_key(scope or SCOPES, name=name))
     print_json(_key(made.key) | {"key": made.text}) if as_json else print_line(made.text)
 
 
@@ -189,17 +219,17 @@ def list_keys(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     _print_rows([_key(row) for row in provision(config, lambda store: store.keys.all())], as_json)
 
 
-@key.command("remove", epilog="Example: rtc-gateway key remove 4b6f9c1e-53a0-4c5e-8d5c-7f4f3a1b2c3d")
-def remove_key(
+@key.command("revoke", epilog="Example: rtc-gateway key revoke 4b6f9c1e-53a0-4c5e-8d5c-7f4f3a1b2c3d")
+def revoke_key(
     key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="As `key list` shows it.")],
     yes: YesOption = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Revoke an API key."""
+    """Revoke an API key. It stays in the list, and its bearer is told so; a running gateway acts within a second."""
     confirm(f"Revoke key {key_id}?", is_agreed=yes)
-    provision(config, lambda store: store.keys.remove(key_id))
-    _print_removed(key_id, as_json)
+    provision(config, lambda store: store.revoke_key(key_id))
+    print_json({"id": key_id, "revoked": True}) if as_json else print_line(key_id)
 
 
 def _print_rows(rows: list[dict[str, object]], as_json: bool) -> None:
@@ -261,4 +291,11 @@ def _number(row: "Number") -> dict[str, object]:
 
 
 def _key(row: "ApiKey") -> dict[str, object]:
-    return {"id": row.key_id, "last4": row.last4, "scope": row.scope, "created_at": row.created_at}
+    return {
+        "id": row.key_id,
+        "name": row.name,
+        "last4": row.last4,
+        "scope": row.scope,
+        "created_at": row.created_at,
+        "revoked_at": row.revoked_at,
+    }

@@ -63,6 +63,12 @@ LOGINS: Final = Counter(
     ["kind", "result"],
     registry=REGISTRY,
 )
+SHUT_OUT: Final = Counter(
+    "gateway_shut_out_total",
+    "Times that somebody was shut out for being wrong too often (login, key)",
+    ["kind"],
+    registry=REGISTRY,
+)
 SIP_REQUESTS: Final = Counter(
     "gateway_sip_requests_total",
     "SIP requests received (in) and sent (out)",

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import RowMapping, delete, insert, select
+from sqlalchemy import RowMapping, func, insert, select, update
 
+from gateway.store.changes import ChangeKind, note
 from gateway.store.database import Database
 from gateway.store.errors import NotFound
 from gateway.store.schema import api_keys
@@ -18,6 +19,8 @@ class ApiKey:
         key_hash: lower-case hex of the SHA-256 of the whole key.
         last4: its last four characters, to tell keys apart.
         scope: what it may do, of `read write lab`.
+        name: what people call it.
+        revoked_at: since when it is good for nothing; it stays, so that its bearer is told so.
     """
 
     key_id: str
@@ -25,6 +28,8 @@ class ApiKey:
     last4: str
     scope: frozenset[str]
     created_at: datetime
+    name: str | None = None
+    revoked_at: datetime | None = None
 
 
 class ApiKeys:
@@ -47,6 +52,8 @@ class ApiKeys:
                     last4=key.last4,
                     scope=sorted(key.scope),
                     created_at=key.created_at,
+                    name=key.name,
+                    revoked_at=key.revoked_at,
                 )
             )
 
@@ -63,16 +70,19 @@ class ApiKeys:
         async with self._database.read() as sql:
             return tuple(_key(row) for row in (await sql.execute(query)).mappings())
 
-    async def remove(self, key_id: str) -> None:
-        """Revoke it.
+    async def revoke(self, key_id: str, *, at: datetime) -> None:
+        """It is good for nothing from now on; once more does no harm.
 
         Raises:
             NotFound: there is no such key.
         """
+        is_it = api_keys.c.key_id == key_id
+        revoked_at = func.coalesce(api_keys.c.revoked_at, at)
         async with self._database.write() as sql:
-            result = await sql.execute(delete(api_keys).where(api_keys.c.key_id == key_id))
-        if result.rowcount == 0:
-            raise NotFound("key", key_id)
+            result = await sql.execute(update(api_keys).where(is_it).values(revoked_at=revoked_at))
+            if result.rowcount == 0:
+                raise NotFound("key", key_id)
+            await note(sql, ChangeKind.KEY_REVOKED, key_id, at=at)
 
 
 def _key(row: RowMapping) -> ApiKey:
@@ -82,4 +92,6 @@ def _key(row: RowMapping) -> ApiKey:
         last4=row["last4"],
         scope=frozenset(row["scope"]),
         created_at=row["created_at"],
+        name=row["name"],
+        revoked_at=row["revoked_at"],
     )

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Final
 
-from gateway.domain.causes import Cause
+from gateway.domain.causes import REJECTIONS, Cause
 from gateway.domain.identity import Identity
 from gateway.domain.ids import Sdp, SessionId, VertoCallId
 from gateway.domain.registration import RegistrationState
@@ -12,6 +13,9 @@ from gateway.vsp.core.calls import CallTable
 from gateway.vsp.core.platforms import is_mobile
 from gateway.vsp.core.push import PushOptions
 from gateway.vsp.core.session import VertoSession
+
+REVOKED: Final = REJECTIONS["D25"]
+"""What ends or refuses a call of a client whose login is good no longer."""
 
 
 class VertoClient:
@@ -196,6 +200,17 @@ class VertoClient:
         """Change what the client hears of its registration."""
         self._core.registration.set(state)
         self._flush()
+
+    def retire(self) -> None:
+        """The user is gone, a call goes on: say so, and stay for it. A good login on this socket brings it back."""
+        self.is_ended = True
+        self.set_registration(RegistrationState.UNREGED)
+
+    def come_back(self) -> None:
+        """It logged in again on the same socket."""
+        if self.is_ended:
+            self.is_ended = False
+            self.set_registration(RegistrationState.REGED)
 
     def end_registration(self) -> None:
         """The user is gone: say so and close. Its session does not wait for it."""

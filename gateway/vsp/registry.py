@@ -37,6 +37,8 @@ class SessionSnapshot:
     """Those of the login, without what belongs to push notifications: a device's token is a secret."""
     target_id: str | None = None
     """What a visitor came for."""
+    is_registered: bool = True
+    """False once its user is gone, while a call of it goes on."""
 
 
 @dataclass(slots=True)
@@ -47,7 +49,7 @@ class _Entry:
     @property
     def is_rung(self) -> bool:
         """Whether a call may ring it: not one that came only to decline (M-69)."""
-        return self.is_connected and not self.client.push.is_declined
+        return self.is_connected and not self.client.push.is_declined and not self.client.is_ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,11 @@ class SessionRegistry:
             if entry.is_rung and entry.client.identity.connection_id == connection_id
         ]
         return min(clients, key=lambda client: client.identity.credential_id is not None, default=None)
+
+    def credential_ids(self) -> frozenset[str]:
+        """Ids of the credentials of all sessions, connected or not."""
+        owners = (entry.client.identity.credential_id for entry in self._entries.values() if not entry.client.is_ended)
+        return frozenset(credential_id for credential_id in owners if credential_id is not None)
 
     def of_owner(self, *, connection_id: str | None, credential_id: str | None) -> list[VertoClient]:
         """The clients, connected or not, of a connection or of one of its credentials."""
@@ -204,5 +211,6 @@ def _snapshot(entry: _Entry) -> SessionSnapshot:
         is_connected=entry.is_connected,
         calls=len(client.live_calls),
         user_variables=tuple(pair for pair in client.user_variables if pair[0] not in _OF_DEVICES),
+        is_registered=not client.is_ended,
         target_id=None if client.identity.target is None else client.identity.target.target_id,
     )

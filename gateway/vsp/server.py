@@ -17,8 +17,8 @@ from gateway.observability.clock import utc_now
 from gateway.observability.logging import get_logger
 from gateway.observability.metrics import VERTO_SOCKETS, VERTO_SOCKETS_REFUSED
 from gateway.vsp.channels import Channels
-from gateway.vsp.client import VertoClient
-from gateway.vsp.control import CallControl
+from gateway.vsp.client import REVOKED, VertoClient
+from gateway.vsp.control import CallControl, ClientBye
 from gateway.vsp.core.calls import CallTable
 from gateway.vsp.core.messages import AnonymousLogin, Login, LoginRequest
 from gateway.vsp.core.platforms import is_mobile as is_mobile_sdk
@@ -74,6 +74,7 @@ class VertoServer:
         self._devices = None if devices is None else DeviceDesk(devices, authenticate, clock)
         self._sockets: dict[VertoSocket, None] = {}
         self._by_peer: Counter[str] = Counter()
+        self._retired: set[VertoClient] = set()
         self._channels = Channels()
         self._receiving = Receiving(settings.max_bytes_receiving)
         self._open, self._logged_in = 0, 0
@@ -241,18 +242,51 @@ class VertoServer:
         self._control.session_lost(session_id)
         self._reports.session_over(session_id)
 
-    def end_registrations(self, *, connection_id: str | None = None, credential_id: str | None = None) -> int:
-        """A connection or a credential is gone, or switched off: its clients are told and closed; how many there were.
+    def credentials_in_use(self) -> frozenset[str]:
+        """Ids of the credentials with which clients are logged in."""
+        self._close_retired()
+        return self._registry.credential_ids()
 
-        Whoever removes one in this process calls this. Sessions whose socket is lost end as well, and all their calls.
+    def end_registrations(
+        self, *, connection_id: str | None = None, credential_id: str | None = None, is_own_name_only: bool = False
+    ) -> int:
+        """A connection or a credential is gone, off, expired or changed: its clients are told; how many there were.
+
+        They are not rung any more and may not call. Those without a call are closed, and those whose socket is lost;
+        a call that goes on does so until it ends, or ends now, as `[verto] revoked_calls` has it.
+
+        Args:
+            is_own_name_only: not those of the connection's credentials.
         """
-        ended = self._registry.of_owner(connection_id=connection_id, credential_id=credential_id)
+        owned = self._registry.of_owner(connection_id=connection_id, credential_id=credential_id)
+        ended = [
+            client
+            for client in owned
+            if not client.is_ended and not (is_own_name_only and client.identity.credential_id is not None)
+        ]
         for client in ended:
             if client.session_id in self._lost:
                 self._expire(client.session_id)
+            elif client.live_calls and self._settings.revoked_calls == "keep":
+                client.retire()
+                self._retired.add(client)
             else:
+                self._end_calls(client)
                 client.end_registration()
         return len(ended)
+
+    def _end_calls(self, client: VertoClient) -> None:
+        for verto_call_id in client.live_calls:
+            client.send_bye(verto_call_id, cause=REVOKED, sip_code=REVOKED.sip_status, sip_reason=REVOKED.sip_reason)
+            bye = ClientBye(cause=REVOKED, sip_code=REVOKED.sip_status, custom_headers=())
+            self._control.client_message(client.session_id, verto_call_id, bye)
+
+    def _close_retired(self) -> None:
+        """Whoever kept a call when the registration ended, and has none any more."""
+        for client in [one for one in self._retired if not one.is_ended or not one.live_calls]:
+            self._retired.discard(client)
+            if client.is_ended:
+                client.end_registration()
 
     # ---- logins
 
@@ -387,6 +421,7 @@ class VertoServer:
         if identity.connection_id != client.identity.connection_id:
             return socket.core.refuse_login("this socket is logged in to another connection; disconnect first", now=now)
         self._registry.renew(client, identity)
+        client.come_back()
         if isinstance(login, Login):
             client.user_variables, client.push = login.user_variables, login.push
         _log.info("session_renewed", session_id=client.session_id, username=identity.username, peer=socket.peer)

@@ -1,6 +1,7 @@
 """Settings of the browser side. Seconds, bytes and counts; the reasons for the defaults stand beside them."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,10 @@ class VspSettings:
     idle_timeout: float = 60.0
     """Seconds without any frame from a client after which its socket is dropped: four pings unanswered, or two of
     the slower ones."""
+
+    revoked_calls: Literal["keep", "end"] = "keep"
+    """What becomes of a client's calls when its credential is deleted, expires or is switched off, or its password
+    changes. `keep`: they go on until somebody hangs up, though a lost socket does not come back. `end`: they end."""
 
     login_timeout: float = 30.0
     """Seconds that a socket may stay open before its first login request."""

@@ -19,7 +19,7 @@ from gateway.observability.metrics import (
 )
 from gateway.vsp import frame_log
 from gateway.vsp.channels import Channels
-from gateway.vsp.client import VertoClient
+from gateway.vsp.client import REVOKED, VertoClient
 from gateway.vsp.control import CallControl
 from gateway.vsp.core.calls import CallMessaged, CallRequested
 from gateway.vsp.core.channels import BroadcastRequested, ChannelsSubscribed, ChannelsUnsubscribed
@@ -214,6 +214,10 @@ class VertoSocket:
 
     def _tell_control(self, client: VertoClient, event: CallRequested | CallMessaged | CallsWanted) -> None:
         match event:
+            case CallRequested(invite) if client.is_ended:
+                client.send_bye(
+                    invite.verto_call_id, cause=REVOKED, sip_code=REVOKED.sip_status, sip_reason=REVOKED.sip_reason
+                )
             case CallRequested(invite):
                 self._control.call_requested(client, invite)
             case CallMessaged(verto_call_id, message):

@@ -60,7 +60,7 @@ async def test_what_somebody_took_away_is_made_again(config: Config) -> None:
     async with opened(config.store, config.auth) as store:
         await store.remove_credential(first.credential_id)
         await store.numbers.remove(NUMBER)
-        await store.keys.remove((await store.keys.all())[0].key_id)
+        await store.revoke_key((await store.keys.all())[0].key_id)
 
     second = await prepare(config)
 

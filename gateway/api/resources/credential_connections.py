@@ -227,7 +227,8 @@ def _refuse_generated(user_name: str | None) -> None:
 
 def _registration(connection: Connection, sessions: LiveSessions) -> RegistrationStatus:
     """The newest client that logged in with the connection's own user name."""
-    own = [one for one in sessions.sessions() if one.is_connected and one.username == connection.user_name]
+    known = [one for one in sessions.sessions() if one.username == connection.user_name]
+    own = [one for one in known if one.is_connected and one.is_registered]
     if not own:
         return RegistrationStatus(status="Not Registered", sip_username=connection.user_name)
     newest = max(own, key=lambda one: one.logged_in_at)

@@ -3,6 +3,8 @@
 import pytest
 
 from gateway.api.guard import Guard
+from gateway.auth.core.throttle import Throttle
+from gateway.auth.errors import ShutOut
 from gateway.auth.keys import KeyGrant
 
 
@@ -17,20 +19,45 @@ class OneKey:
 
 @pytest.mark.parametrize("header", ["Bearer KEYgood", "bearer KEYgood", "  Bearer   KEYgood "])
 async def test_bearer_key_is_taken_in_any_case_and_spacing(header: str) -> None:
-    assert await Guard(OneKey()).scopes(header) == frozenset({"read"})
+    grant = await Guard(OneKey()).grant(header, "192.0.2.1")
+
+    assert grant is not None and grant.scope == {"read"}
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic KEYgood", "KEYgood", "Bearer KEYbad"])
 async def test_anything_else_is_nobody(header: str | None) -> None:
-    assert await Guard(OneKey()).scopes(header) is None
+    assert await Guard(OneKey()).grant(header, "192.0.2.1") is None
 
 
 @pytest.mark.parametrize("key", ["K" * 513, "KEYgöod"])
 async def test_key_that_cannot_be_ours_is_not_even_looked_up(key: str) -> None:
     keys = OneKey()
 
-    assert await Guard(keys).scopes(f"Bearer {key}") is None
+    assert await Guard(keys).grant(f"Bearer {key}", "192.0.2.1") is None
     assert keys.asked == []
+
+
+async def test_address_with_too_many_wrong_keys_is_not_looked_up_any_more() -> None:
+    keys = OneKey()
+    guard = Guard(keys, throttle=Throttle(2, 60.0), now=lambda: 0.0)
+    for _ in range(2):
+        await guard.grant("Bearer KEYbad", "192.0.2.1")
+
+    with pytest.raises(ShutOut) as refused:
+        await guard.grant("Bearer KEYbad", "192.0.2.1")
+
+    assert refused.value.wait == pytest.approx(30.0)
+    assert len(keys.asked) == 2
+    assert await guard.grant("Bearer KEYbad", "192.0.2.2") is None
+
+
+async def test_key_that_was_good_is_heard_from_an_address_that_is_shut_out() -> None:
+    guard = Guard(OneKey(), throttle=Throttle(2, 60.0), now=lambda: 0.0)
+    await guard.grant("Bearer KEYgood", "192.0.2.1")
+    for _ in range(2):
+        await guard.grant("Bearer KEYbad", "192.0.2.1")
+
+    assert await guard.grant("Bearer KEYgood", "192.0.2.1") is not None
 
 
 @pytest.mark.parametrize(

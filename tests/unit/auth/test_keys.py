@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.auth.errors import InvalidValue
+from gateway.auth.errors import InvalidValue, KeyRevoked
 from gateway.auth.keys import KeyChecker
 from tests.unit.auth.conftest import House
 
@@ -36,12 +36,14 @@ async def test_unknown_key_grants_nothing(house: House, key: str) -> None:
     assert await KeyChecker(house.provisioning.keys).check(key) is None
 
 
-async def test_revoked_key_grants_nothing(house: House) -> None:
-    made = await house.provisioning.create_key()
+async def test_revoked_key_is_told_so_and_stays_in_the_list(house: House) -> None:
+    made = await house.provisioning.create_key(name="ci")
 
-    await house.provisioning.keys.remove(made.key.key_id)
+    await house.provisioning.revoke_key(made.key.key_id)
 
-    assert await KeyChecker(house.provisioning.keys).check(made.text) is None
+    with pytest.raises(KeyRevoked):
+        await KeyChecker(house.provisioning.keys).check(made.text)
+    assert [(key.name, key.revoked_at) for key in await house.provisioning.keys.all()] == [("ci", house.clock.now)]
 
 
 @pytest.mark.parametrize("scope", [[], ["admin"], ["read", "everything"]])

@@ -261,7 +261,7 @@ COMMANDS = {
     "credential add", "credential list", "credential show", "credential remove",
     "number add", "number list", "number remove",
     "token create",
-    "key create", "key list", "key remove",
+    "key create", "key list", "key revoke", "token rotate-key",
     "ca show", "ca export",
 }  # fmt: skip
 

@@ -3,12 +3,14 @@
 import base64
 import json
 import re
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from gateway.auth.errors import InvalidToken
 from gateway.auth.jwt import Tokens
-from gateway.auth.keyfile import load_or_create
+from gateway.auth.keyfile import load_or_create, load_ring
 from tests.unit.cli.conftest import Run
 
 
@@ -146,8 +148,25 @@ def test_key_is_shown_once_and_can_be_revoked(run: Run) -> None:
     assert re.fullmatch(r"KEY[A-Za-z0-9_-]{43}\n", done.out)
     assert (row["scope"], row["last4"]) == (["lab", "read"], done.out.strip()[-4:])
     assert done.out.strip() not in run("key", "list").out
-    assert run("key", "remove", str(row["id"])).code == 0
-    assert run("key", "list", "--json").json == []
+    assert (row["name"], row["revoked_at"]) == (None, None)
+    assert run("key", "revoke", str(row["id"]), "--yes", "--json").record == {"id": row["id"], "revoked": True}
+    (revoked,) = run("key", "list", "--json").rows
+    assert revoked["revoked_at"] is not None
+
+
+def test_rotated_key_signs_and_the_one_before_stays_good_for_its_overlap(run: Run, tmp_path: Path) -> None:
+    credential_id = str(_credential(run, _connection(run))["id"])
+    old = str(run("token", "create", credential_id, "--json").record["token"])
+
+    rotated = run("token", "rotate-key", "--overlap", "60", "--json").record
+
+    new = str(run("token", "create", credential_id, "--json").record["token"])
+    tokens = Tokens(load_ring(tmp_path / "var" / "jwt.key"), clock_skew=0)
+    until = datetime.fromisoformat(str(rotated["old_tokens_until"])).timestamp()
+    assert tokens.verify(old, now=until - 2).credential_id == credential_id
+    with pytest.raises(InvalidToken):
+        tokens.verify(old, now=until + 2)
+    assert tokens.verify(new, now=until + 2).credential_id == credential_id
 
 
 def test_key_without_a_scope_may_do_everything(run: Run) -> None:
@@ -173,7 +192,7 @@ def test_key_without_a_scope_may_do_everything(run: Run) -> None:
         (("token", "create", "5"), 1, "no credential 5"),
         (("token", "create", "5", "--ttl", "0"), 2, "Invalid value for '--ttl'"),
         (("key", "create", "--scope", "all"), 2, "scope: expected one or more of lab, read, write"),
-        (("key", "remove", "5"), 1, "no key 5"),
+        (("key", "revoke", "5"), 1, "no key 5"),
         (("nonsense",), 2, "No such command 'nonsense'"),
     ],
 )

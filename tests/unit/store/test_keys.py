@@ -1,5 +1,7 @@
 """API keys."""
 
+from datetime import timedelta
+
 import pytest
 
 from gateway.store.database import Database
@@ -19,14 +21,16 @@ async def test_key_is_found_by_its_hash_with_its_scope(database: Database) -> No
     assert await ApiKeys(database).find_by_hash("cd" * 32) is None
 
 
-async def test_revoked_key_is_not_found_any_more(database: Database) -> None:
-    await ApiKeys(database).add(_key())
+async def test_revoked_key_says_since_when_and_revoking_it_again_changes_nothing(database: Database) -> None:
+    keys = ApiKeys(database)
+    await keys.add(_key())
 
-    await ApiKeys(database).remove("k1")
+    await keys.revoke("k1", at=NOON)
+    await keys.revoke("k1", at=NOON + timedelta(hours=1))
 
-    assert await ApiKeys(database).all() == ()
+    assert [row.revoked_at for row in await keys.all()] == [NOON]
     with pytest.raises(NotFound):
-        await ApiKeys(database).remove("k1")
+        await keys.revoke("k2", at=NOON)
 
 
 async def test_same_hash_twice_is_refused(database: Database) -> None:

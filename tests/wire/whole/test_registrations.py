@@ -1,10 +1,12 @@
 """A client's registration: what the lab makes of it, and its end with its user."""
 
 import asyncio
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.harness.gateway import PASSWORD, Running
+from tests.harness.gateway import PASSWORD, Running, running
 from tests.harness.verto_client import connected
 from tests.wire.whole.phone import phone
 
@@ -48,9 +50,14 @@ async def test_v50_a_pending_registration_withholds_the_answer(gateway: Running)
 
 
 @pytest.mark.parametrize("what", ["connection", "credential"])
-async def test_v52_the_end_of_a_user_tells_its_clients_and_ends_their_calls(gateway: Running, what: str) -> None:
+async def test_v52_the_end_of_a_user_tells_its_clients_and_ends_their_calls(tmp_path: Path, what: str) -> None:
+    async with running(tmp_path, {"verto": {"revoked_calls": "end"}}) as gateway:
+        await _end_of_a_user(gateway, what)
+
+
+async def _end_of_a_user(gateway: Running, what: str) -> None:
     made = await gateway.gateway.provisioning.add_credential(gateway.connections["alice"], name="desk")
-    owner = {
+    owner: dict[str, dict[str, Any]] = {  # Any: keywords
         "connection": {"connection_id": gateway.connections["alice"]},
         "credential": {"credential_id": made.credential.credential_id},
     }

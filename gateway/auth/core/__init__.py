@@ -1,0 +1,1 @@
+"""Pure: how often somebody may be wrong."""
