@@ -8,8 +8,9 @@ BIN := $(VENV)/bin
 STAMPS := .setup
 
 # What the suite needs from Debian: a browser, what its driver links to, a SIP generator, a SIP phone; and for clients
-# that trust our authority, NSS, Java, curl, and a network of their own.
-TEST_PACKAGES := chromium libatomic1 sip-tester baresip-core libnss3-tools openjdk-17-jdk-headless iproute2 curl
+# that trust our authority, NSS, Java, curl, and a network of their own; a database server.
+TEST_PACKAGES := chromium libatomic1 sip-tester baresip-core libnss3-tools openjdk-17-jdk-headless iproute2 curl \
+	postgresql
 
 .PHONY: help run test check bench fuzz setup setup-dev setup-test format lock docs clean
 
