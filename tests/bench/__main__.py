@@ -11,14 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.observability import logging as logs
-from tests.bench import delay, load, recovery, soak
+from tests.bench import api, delay, load, recovery, soak
 from tests.bench.calls import client, place
 from tests.bench.process import gateway_process
 from tests.bench.trunk import BenchTrunk
 
 PARTS = ("delay", "load", "setup")
-SOAK, RECOVERY = "soak", "recovery"
-"""These run only when they are asked for: the first takes long, the second needs a browser."""
+SOAK, RECOVERY, API = "soak", "recovery", "api"
+"""These run only when they are asked for: they take long, or need a browser."""
 
 
 async def call_setup(count: int) -> dict[str, float]:
@@ -57,7 +57,7 @@ def table(title: str, rows: list[dict[str, object]]) -> Table:
 async def run(arguments: argparse.Namespace) -> dict[str, list[dict[str, object]]]:
     """The parts that were asked for, one after the other."""
     console, results = Console(stderr=True), {}
-    for part in (*PARTS, SOAK, RECOVERY):
+    for part in (*PARTS, SOAK, RECOVERY, API):
         if part not in arguments.only:
             continue
         console.print(f"measuring {part} ...")
@@ -77,6 +77,11 @@ async def run(arguments: argparse.Namespace) -> dict[str, list[dict[str, object]
         elif part == RECOVERY:
             counts = (arguments.sockets, arguments.pages, arguments.restarts)
             results[part] = [dataclasses.asdict(one) for one in await recovery.measure(*counts)]
+        elif part == API:
+            figures = await api.measure(
+                rate=arguments.token_rate, seconds=arguments.token_seconds, credentials=arguments.credentials
+            )
+            results[part] = [dataclasses.asdict(figures)]
         else:
             results[part] = [dict(await call_setup(arguments.setups))]
         console.print(table(part, results[part]))
@@ -86,7 +91,7 @@ async def run(arguments: argparse.Namespace) -> dict[str, list[dict[str, object]
 def main() -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parts = (*PARTS, SOAK, RECOVERY)
+    parts = (*PARTS, SOAK, RECOVERY, API)
     parser.add_argument("--only", nargs="+", choices=parts, default=list(PARTS), help="parts to run")
     parser.add_argument("--delay-seconds", type=float, default=20.0, help="of each of the two delay calls")
     parser.add_argument("--calls", type=int, default=20, help="calls at once under load")
@@ -98,6 +103,9 @@ def main() -> None:
     parser.add_argument("--sockets", type=int, default=50, help="sockets to kill in mid-call")
     parser.add_argument("--pages", type=int, default=20, help="pages to reload in mid-call")
     parser.add_argument("--restarts", type=int, default=20, help="ICE restarts in mid-call")
+    parser.add_argument("--credentials", type=int, default=10_000, help="rows of the list that is read")
+    parser.add_argument("--token-rate", type=float, default=50.0, help="tokens a second")
+    parser.add_argument("--token-seconds", type=float, default=30.0, help="how long they are asked for")
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     arguments = parser.parse_args()
     logs.configure(level="warning")
