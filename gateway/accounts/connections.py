@@ -16,8 +16,9 @@ from gateway.observability.clock import utc_now
 from gateway.observability.logging import get_logger
 from gateway.store.connections import Connection, Connections
 from gateway.store.database import Database
-from gateway.store.errors import MissingParent
+from gateway.store.errors import MissingParent, NotFound
 from gateway.store.paging import Page
+from gateway.store.push_credentials import PushCredentials
 
 MASK: Final = "********"
 """What is shown of a password that cannot be read again."""
@@ -27,6 +28,9 @@ GENERATED: Final = "gencred"
 
 MAX_CONNECTIONS: Final = 10_000
 """Connections of an account (rest-v2 A.2.1)."""
+
+_PUSH: Final[Mapping[str, str]] = {"ios_push_credential_id": "ios", "android_push_credential_id": "android"}
+"""Keys that name a push credential, and of which kind it has to be."""
 
 _PROFILE: Final = "outbound/outbound_voice_profile_id"
 
@@ -54,7 +58,7 @@ class CredentialConnections:
     def __init__(
         self, database: Database, *, passwords: Passwords, seal: Seal, clock: Callable[[], datetime] = utc_now
     ) -> None:
-        self.rows = Connections(database)
+        self.rows, self._push_credentials = Connections(database), PushCredentials(database)
         self._passwords, self._seal, self._clock = passwords, seal, clock
 
     async def create(
@@ -75,12 +79,14 @@ class CredentialConnections:
 
         Raises:
             Duplicate: the user name is taken, or the name where it has to be unique.
-            UnknownReference: there is no such profile.
+            UnknownReference: there is no such profile or push credential.
             TooManyConnections: the account is full.
             Busy: too many passwords are being hashed.
         """
         if (await self.rows.page(Page(size=1))).total >= MAX_CONNECTIONS:
             raise TooManyConnections(MAX_CONNECTIONS)
+        if settings is not None:
+            await self._check_push_credentials(settings.model_dump(include=set(_PUSH)))
         at, connection_id = self._clock(), decimal_id()
         profile_id, document = (None, {}) if settings is None else _apart(settings)
         connection = Connection(
@@ -110,6 +116,7 @@ class CredentialConnections:
             InvalidDocument: what was given does not fit.
             Duplicate, UnknownReference, Busy: as in `create`.
         """
+        await self._check_push_credentials(wanted.given)
         new_hash = new_seal = profile_id = None
         if wanted.password is not None and not await self._has_password(connection_id, wanted.password):
             new_hash = await self._passwords.hash(wanted.password)
@@ -155,6 +162,18 @@ class CredentialConnections:
     def password(self, connection: Connection) -> str:
         """Its password, `MASK` if it cannot be read."""
         return unsealed(self._seal, connection.password_sealed, connection.connection_id)
+
+    async def _check_push_credentials(self, given: Mapping[str, object]) -> None:
+        for name, kind in _PUSH.items():
+            push_credential_id = given.get(name)
+            if not push_credential_id:
+                continue
+            try:
+                found = await self._push_credentials.get(str(push_credential_id))
+            except NotFound as error:
+                raise UnknownReference(name, "push credential", str(push_credential_id)) from error
+            if found.type != kind:
+                raise UnknownReference(name, f"{kind} push credential", str(push_credential_id))
 
     async def _has_password(self, connection_id: str, password: str) -> bool:
         """Whether it is the same as before: then nobody has to log in again."""

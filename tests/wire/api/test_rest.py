@@ -198,3 +198,25 @@ async def test_profile_that_only_has_a_name_has_the_services_defaults(api: Api) 
     assert (profile["enabled"], profile["connections_count"]) == (True, 0)
     assert profile["record_type"] == "outbound_voice_profile"
     assert json.loads(profile["id"]) > 10**18
+
+
+@pytest.mark.parametrize("kind", ["ios", "android"])
+async def test_connection_names_a_push_credential_that_exists_and_is_of_its_kind(api: Api, kind: str) -> None:
+    other = {"ios": "android", "android": "ios"}[kind]
+    material: dict[str, dict[str, object]] = {
+        "ios": {"certificate": "c", "private_key": "k"},
+        "android": {"project_account_json_file": {"a": 1}},
+    }
+    made = {
+        name: (await api.call("POST", "/v2/mobile_push_credentials", {"type": name, "alias": name, **keys})).data["id"]
+        for name, keys in material.items()
+    }
+    body = {"connection_name": "lab", "user_name": "alice", "password": "long enough"}
+    key = f"{kind}_push_credential_id"
+
+    for wrong in ("nothing", made[other]):
+        answer = await api.call("POST", "/v2/credential_connections", {**body, key: wrong})
+        assert (answer.status, answer.refusals) == (422, [("10017", f"/{key}")])
+    right = await api.call("POST", "/v2/credential_connections", {**body, key: made[kind]})
+
+    assert (right.status, right.data[key]) == (201, made[kind])
