@@ -19,10 +19,3 @@ async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run
     """A gateway with alice and robert; the tests run in its loop: `pytest.mark.asyncio(loop_scope="module")`."""
     async with running(tmp_path_factory.mktemp("gateway"), QUICK) as started:
         yield started
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a module on one worker, where their gateway is."""
-    for item in items:
-        if item.path.is_relative_to(FOLDER):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))

@@ -1,4 +1,7 @@
-"""The console in a browser, on a whole gateway: what a user does with it, and what it may never do."""
+"""The console in a browser, on a whole gateway: what a user does with it, and what it may never do.
+
+Each test has a gateway and a browser context of its own; the browser process and its microphone are shared.
+"""
 
 import asyncio
 import json
@@ -10,14 +13,15 @@ from typing import Literal, cast
 from urllib.parse import quote, urlsplit
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from tests.harness.gateway import PASSWORD, Running, running
 from tests.harness.stores import Stores
-from tests.interop.browser.chromium import chromium
+from tests.interop.browser.chromium import SharedChromium
 from tests.interop.browser.sound import write_tone
 
-pytestmark = [pytest.mark.interop, pytest.mark.xdist_group(f"browser-{__name__}")]
+pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="module")]
 
 ECHO, BUSY, TONE = "+12025550100", "+12025550102", "+12025550101"
 DESKTOP: ViewportSize = {"width": 1366, "height": 860}
@@ -61,6 +65,20 @@ class Console:
             self.problems.append(f"foreign host: {url}")
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SharedChromium]:
+    shared = SharedChromium(write_tone(tmp_path_factory.mktemp("sound") / "microphone.wav", 620.0))
+    try:
+        yield shared
+    finally:
+        await shared.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def browser(shared_chromium: SharedChromium) -> Browser:
+    return await shared_chromium.get()
+
+
 @asynccontextmanager
 async def console(browser: Browser, gateway: Running) -> AsyncIterator[Console]:
     context = await browser.new_context(viewport=DESKTOP)
@@ -73,8 +91,8 @@ async def console(browser: Browser, gateway: Running) -> AsyncIterator[Console]:
         await context.close()
 
 
-async def test_link_signs_in_and_leaves_no_secret_in_the_address(tmp_path: Path) -> None:
-    async with running(tmp_path) as gateway, chromium() as browser, console(browser, gateway) as opened:
+async def test_link_signs_in_and_leaves_no_secret_in_the_address(tmp_path: Path, browser: Browser) -> None:
+    async with running(tmp_path) as gateway, console(browser, gateway) as opened:
         await opened.sign_in_ready()
 
         assert opened.page.url == f"{gateway.http}/"
@@ -85,9 +103,10 @@ async def test_link_signs_in_and_leaves_no_secret_in_the_address(tmp_path: Path)
         await expect(connected.locator(".party")).to_have_text("alice")
 
 
-async def test_call_by_keyboard_alone_is_heard_and_stands_in_the_list_with_its_end(tmp_path: Path) -> None:
-    microphone = write_tone(tmp_path / "microphone.wav", 620)
-    async with running(tmp_path) as gateway, chromium(microphone) as browser, console(browser, gateway) as opened:
+async def test_call_by_keyboard_alone_is_heard_and_stands_in_the_list_with_its_end(
+    tmp_path: Path, browser: Browser
+) -> None:
+    async with running(tmp_path) as gateway, console(browser, gateway) as opened:
         page = opened.page
         await opened.sign_in_ready()
         await page.locator("#destination").press_sequentially(ECHO)
@@ -115,8 +134,8 @@ async def test_call_by_keyboard_alone_is_heard_and_stands_in_the_list_with_its_e
         await expect(page.locator(".facts")).to_contain_text("SIP Call-ID")
 
 
-async def test_reports_of_a_call_are_shown_and_downloaded(tmp_path: Path) -> None:
-    async with running(tmp_path) as gateway, chromium() as browser, console(browser, gateway) as opened:
+async def test_reports_of_a_call_are_shown_and_downloaded(tmp_path: Path, browser: Browser) -> None:
+    async with running(tmp_path) as gateway, console(browser, gateway) as opened:
         page, stores = opened.page, Stores(gateway)
         await opened.sign_in_ready()
         await page.locator("#destination").fill(TONE)
@@ -136,8 +155,8 @@ async def test_reports_of_a_call_are_shown_and_downloaded(tmp_path: Path) -> Non
         assert report["summary"]["destinationNumber"] == TONE
 
 
-async def test_busy_number_is_explained_with_cause_and_sip_status(tmp_path: Path) -> None:
-    async with running(tmp_path) as gateway, chromium() as browser, console(browser, gateway) as opened:
+async def test_busy_number_is_explained_with_cause_and_sip_status(tmp_path: Path, browser: Browser) -> None:
+    async with running(tmp_path) as gateway, console(browser, gateway) as opened:
         await opened.sign_in_ready()
         await opened.page.get_by_title(f"Dial {BUSY}").click()
 
@@ -146,8 +165,10 @@ async def test_busy_number_is_explained_with_cause_and_sip_status(tmp_path: Path
         await expect(opened.page.locator("#calls tr").first).to_contain_text("USER_BUSY SIP 486")
 
 
-async def test_incoming_call_is_answered_with_enter_while_another_one_waits_on_hold(tmp_path: Path) -> None:
-    async with running(tmp_path) as gateway, chromium() as browser, console(browser, gateway) as opened:
+async def test_incoming_call_is_answered_with_enter_while_another_one_waits_on_hold(
+    tmp_path: Path, browser: Browser
+) -> None:
+    async with running(tmp_path) as gateway, console(browser, gateway) as opened:
         page = opened.page
         await opened.sign_in_ready()
         await page.get_by_title(f"Dial {ECHO}").click()
@@ -169,8 +190,8 @@ async def test_incoming_call_is_answered_with_enter_while_another_one_waits_on_h
         await expect(page.locator("#destination")).to_be_visible()
 
 
-async def test_declined_call_ends_for_the_caller_too(tmp_path: Path) -> None:
-    async with running(tmp_path) as gateway, chromium() as browser, console(browser, gateway) as opened:
+async def test_declined_call_ends_for_the_caller_too(tmp_path: Path, browser: Browser) -> None:
+    async with running(tmp_path) as gateway, console(browser, gateway) as opened:
         await opened.sign_in_ready()
         await gateway.post("/_lab/calls", {"to": "alice", "from": "+12025550177", "scenario": "tone"})
         await expect(opened.page.get_by_role("alertdialog")).to_be_visible()
@@ -180,8 +201,8 @@ async def test_declined_call_ends_for_the_caller_too(tmp_path: Path) -> None:
         await expect(opened.page.locator("#calls tr").first).to_contain_text("USER_BUSY")
 
 
-async def test_wrong_password_is_said_in_words_and_can_be_corrected(tmp_path: Path) -> None:
-    async with running(tmp_path) as gateway, chromium() as browser, console(browser, gateway) as opened:
+async def test_wrong_password_is_said_in_words_and_can_be_corrected(tmp_path: Path, browser: Browser) -> None:
+    async with running(tmp_path) as gateway, console(browser, gateway) as opened:
         page = opened.page
         await opened.sign_in(password="wrong")
         await expect(page.locator(".notice")).to_contain_text("Sign-in refused")
@@ -195,8 +216,8 @@ async def test_wrong_password_is_said_in_words_and_can_be_corrected(tmp_path: Pa
         opened.problems.clear()  # the SDK writes its own line about the refusal
 
 
-async def test_token_signs_in_as_well(tmp_path: Path) -> None:
-    async with running(tmp_path) as gateway, chromium() as browser, console(browser, gateway) as opened:
+async def test_token_signs_in_as_well(tmp_path: Path, browser: Browser) -> None:
+    async with running(tmp_path) as gateway, console(browser, gateway) as opened:
         store = gateway.gateway.provisioning
         made = await store.add_credential(gateway.connections["alice"])
         token = await store.create_token(made.credential.credential_id, ttl=600)
@@ -205,8 +226,8 @@ async def test_token_signs_in_as_well(tmp_path: Path) -> None:
         await expect(opened.page.locator("#status-text")).to_have_text("ready")
 
 
-async def test_phone_works_without_a_key_and_the_lists_come_with_one(tmp_path: Path) -> None:
-    async with running(tmp_path) as gateway, chromium() as browser, console(browser, gateway) as opened:
+async def test_phone_works_without_a_key_and_the_lists_come_with_one(tmp_path: Path, browser: Browser) -> None:
+    async with running(tmp_path) as gateway, console(browser, gateway) as opened:
         page = opened.page
         await opened.sign_in_ready(with_key=False)
         await expect(page.locator("#calls-list")).to_be_hidden()
@@ -218,8 +239,8 @@ async def test_phone_works_without_a_key_and_the_lists_come_with_one(tmp_path: P
         await expect(page.get_by_title(f"Dial {ECHO}")).to_be_visible()
 
 
-async def test_filter_and_choice_narrow_the_calls_down(tmp_path: Path) -> None:
-    async with running(tmp_path) as gateway, chromium() as browser, console(browser, gateway) as opened:
+async def test_filter_and_choice_narrow_the_calls_down(tmp_path: Path, browser: Browser) -> None:
+    async with running(tmp_path) as gateway, console(browser, gateway) as opened:
         page = opened.page
         await opened.sign_in_ready()
         await page.get_by_title(f"Dial {BUSY}").click()
@@ -239,20 +260,21 @@ async def test_filter_and_choice_narrow_the_calls_down(tmp_path: Path) -> None:
         await expect(page.locator("#no-calls")).to_be_visible()
 
 
-async def test_lost_gateway_is_said_and_found_again_by_nobody(tmp_path: Path) -> None:
-    async with chromium() as browser:
+async def test_lost_gateway_is_said_and_found_again_by_nobody(tmp_path: Path, browser: Browser) -> None:
+    context = await browser.new_context()
+    try:
         async with running(tmp_path) as gateway:
-            context = await browser.new_context()
             opened = Console(await context.new_page(), gateway)
             await opened.sign_in_ready()
 
         await expect(opened.page.locator("#status-text")).to_have_text("connection lost, reconnecting …")
         await expect(opened.page.locator("#feed-text")).to_have_text("reconnecting …")
+    finally:
         await context.close()
 
 
-async def test_page_fits_its_window_and_every_text_can_be_read(tmp_path: Path) -> None:
-    async with running(tmp_path) as gateway, chromium() as browser, console(browser, gateway) as opened:
+async def test_page_fits_its_window_and_every_text_can_be_read(tmp_path: Path, browser: Browser) -> None:
+    async with running(tmp_path) as gateway, console(browser, gateway) as opened:
         page = opened.page
         await opened.sign_in_ready()
         await page.get_by_title(f"Dial {ECHO}").click()

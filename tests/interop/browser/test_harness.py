@@ -9,7 +9,7 @@ from tests.interop.browser.chromium import chromium
 from tests.interop.browser.softphone import site, softphone
 from tests.interop.browser.sound import write_tone
 
-pytestmark = [pytest.mark.interop, pytest.mark.xdist_group(f"browser-{__name__}")]
+pytestmark = [pytest.mark.interop]
 
 
 async def test_tone_of_the_microphone_file_is_heard_and_another_one_is_not(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from tests.harness.gateway import PASSWORD, Running, merged, running
 from tests.interop.browser.chromium import chromium
 from tests.interop.browser.softphone import Softphone, site, softphone
 
-pytestmark = [pytest.mark.interop, pytest.mark.load, pytest.mark.xdist_group(f"browser-{__name__}")]
+pytestmark = [pytest.mark.interop, pytest.mark.load]
 
 ECHO, SILENCE = "+12025550100", "+12025550120"
 """The first is for sound; the second rings and answers at once."""

@@ -15,7 +15,7 @@ from tests.interop.browser.chromium import chromium
 from tests.interop.browser.softphone import PLAIN_AUDIO, Softphone, site, softphone
 from tests.interop.browser.sound import write_tone
 
-pytestmark = [pytest.mark.interop, pytest.mark.xdist_group(f"browser-{__name__}")]
+pytestmark = [pytest.mark.interop]
 
 ECHO = "+12025550100"
 MICROPHONE = 620.0

@@ -12,7 +12,7 @@ import pytest
 
 from tests.interop.browser.recovering import Recovery, Subject, subject
 
-pytestmark = [pytest.mark.interop, pytest.mark.load, pytest.mark.xdist_group(f"browser-{__name__}")]
+pytestmark = [pytest.mark.interop, pytest.mark.load]
 
 TRIES: Final = 4
 ACTIVE_LIMIT: Final = 3.0

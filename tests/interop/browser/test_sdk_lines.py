@@ -20,7 +20,6 @@ from tests.interop.browser.sound import write_tone
 
 pytestmark = [
     pytest.mark.interop,
-    pytest.mark.xdist_group(f"browser-{__name__}"),
     pytest.mark.asyncio(loop_scope="module"),
 ]
 

@@ -23,7 +23,6 @@ from tests.interop.react_native.phone import HOST, CommandFailed, NativePhone, b
 
 pytestmark = [
     pytest.mark.interop,
-    pytest.mark.xdist_group("react_native"),
     pytest.mark.asyncio(loop_scope="module"),
 ]
 

@@ -48,7 +48,6 @@ async def test_m77_a_client_that_dropped_its_port_registers_and_reports_on_443(t
     assert found == {"state": "REGED", "report": 200, "stored": ["call_report/final.json"]}
 
 
-@pytest.mark.xdist_group(f"browser-{__name__}")
 async def test_the_sdk_without_a_host_option_calls_through_the_gateway(tmp_path: Path) -> None:
     found = await run_inside("browser", tmp_path)
 

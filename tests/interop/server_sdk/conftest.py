@@ -87,11 +87,4 @@ async def backend(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bac
         yield Backend(sdk, gateway, http, gateway.connections["alice"])
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a module on one worker, where their gateway is."""
-    for item in items:
-        if "server_sdk" in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group(f"server-{item.path.stem}"))
-
-
 Read = Callable[[], Awaitable[Any]]  # Any: the SDK's models

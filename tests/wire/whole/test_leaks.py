@@ -150,7 +150,11 @@ async def nothing_is_left_after(
     *,
     expected: int,
 ) -> None:
-    """Run a gateway, let two phones make so many calls, look at everything that a call takes."""
+    """Run a gateway, let two phones make so many calls, look at everything that a call takes.
+
+    The loop is in debug mode here, in `make test` too: a callback from a foreign thread is an error in it.
+    """
+    asyncio.get_running_loop().set_debug(True)
     tasks_before, files_before = len(asyncio.all_tasks()), open_files()
     ports_before = REGISTRY.get_sample_value("gateway_rtp_ports_in_use")
     ended, all_ended = 0, asyncio.Event()

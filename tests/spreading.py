@@ -1,0 +1,64 @@
+"""How the suite is spread over workers: what shares a gateway or a browser stays together, the rest goes one by one.
+
+xdist's own `--dist loadgroup` writes a test's group to an attribute that pytest reads no more since 9.2
+(pytest-xdist issue 1386): every test went by itself, and each worker started a gateway and a browser for each module.
+"""
+
+from typing import Final
+
+from xdist.scheduler import LoadScopeScheduling
+
+SHARED: Final = (
+    "tests/conformance/",
+    "tests/interop/browser/test_calls.py",
+    "tests/interop/browser/test_console.py",
+    "tests/interop/browser/test_reports.py",
+    "tests/interop/browser/test_sdk_lines.py",
+    "tests/interop/react_native/",
+    "tests/interop/server_sdk/",
+)
+"""Folders and modules whose tests share fixtures of their module that are dear: each module is one unit of work."""
+
+LONGEST: Final = (
+    "tests/interop/browser/test_calls.py",
+    "tests/interop/browser/test_console.py",
+    "tests/wire/whole/test_leaks.py",
+    "tests/wire/whole/test_transfer_leaks.py",
+    "tests/unit/b2bua/test_recovery_properties.py",
+    "tests/interop/browser/test_sdk_lines.py",
+    "tests/interop/real_name/test_real_name.py",
+    "tests/interop/react_native/test_react_native.py",
+    "tests/conformance/test_in_call.py",
+    "tests/conformance/mobile/test_calls.py",
+    "tests/interop/browser/test_reports.py",
+    "tests/interop/browser/test_harness.py",
+    "tests/conformance/test_outbound.py",
+    "tests/conformance/mobile/test_wake.py",
+    "tests/conformance/mobile/test_connection.py",
+    "tests/wire/test_program.py",
+    "tests/wire/sip/test_leaks.py",
+    "tests/interop/test_sipp_user_agent.py",
+    "tests/interop/whole/",
+    "tests/interop/",
+    "tests/conformance/",
+    "tests/wire/whole/",
+    "tests/wire/",
+)
+"""What comes first, in this order: a long unit begun last would run on alone while the other workers are idle."""
+
+
+def unit_of(test_id: str) -> str:
+    """What one worker does in one go: the module of a test that shares, else the test."""
+    return test_id.partition("::")[0] if test_id.startswith(SHARED) else test_id
+
+
+def place_of(test_id: str) -> int:
+    """Where in the run a test comes; smaller is earlier."""
+    return next((place for place, start in enumerate(LONGEST) if test_id.startswith(start)), len(LONGEST))
+
+
+class Spreading(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
+    """Gives workers unit by unit, in the order of collection."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return unit_of(nodeid)

@@ -1,0 +1,46 @@
+"""The spread of the suite over workers keeps together what shares, and begins with what is long."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests import spreading
+
+ROOT: Final = Path(__file__).parents[2]
+DEAR: Final = "scope=" + '"module", loop_scope="module"'
+"""How a fixture is declared that starts a gateway, a browser or a page once for a module."""
+
+
+def sharing_modules() -> Iterator[str]:
+    """Modules of tests with such a fixture, of their own or of a conftest above them."""
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        if "node_modules" in path.parts:
+            continue
+        above = [folder / "conftest.py" for folder in path.parents if folder.is_relative_to(ROOT / "tests")]
+        sources = [path, *(one for one in above if one.exists())]
+        if any(DEAR in one.read_text(encoding="utf-8") for one in sources):
+            yield path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("module", sharing_modules())
+def test_module_that_shares_a_gateway_or_a_browser_is_one_unit(module: str) -> None:
+    assert spreading.unit_of(f"{module}::test_this") == spreading.unit_of(f"{module}::test_that[a::b]") == module
+
+
+def test_tests_that_share_nothing_are_spread_one_by_one() -> None:
+    one, other = "tests/unit/test_demo.py::test_this", "tests/unit/test_demo.py::test_that[a]"
+
+    assert [spreading.unit_of(one), spreading.unit_of(other)] == [one, other]
+
+
+def test_long_units_come_before_the_rest() -> None:
+    ids = ["tests/unit/test_demo.py::test_this", "tests/interop/browser/test_calls.py::test_that"]
+
+    assert sorted(ids, key=spreading.place_of) == ids[::-1]
+
+
+@pytest.mark.parametrize("start", [*spreading.SHARED, *spreading.LONGEST])
+def test_what_the_spread_names_is_there(start: str) -> None:
+    assert (ROOT / start).exists()
