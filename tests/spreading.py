@@ -19,6 +19,9 @@ SHARED: Final = (
 )
 """Folders and modules whose tests share fixtures of their module that are dear: each module is one unit of work."""
 
+WHOLE: Final = ("tests/wire/store/",)
+"""Folders that are one unit: their database server is one."""
+
 LONGEST: Final = (
     "tests/interop/browser/test_calls.py",
     "tests/interop/browser/test_console.py",
@@ -35,6 +38,8 @@ LONGEST: Final = (
     "tests/conformance/test_outbound.py",
     "tests/conformance/mobile/test_wake.py",
     "tests/conformance/mobile/test_connection.py",
+    "tests/wire/store/",
+    "tests/wire/api/test_schemathesis.py",
     "tests/wire/test_program.py",
     "tests/wire/sip/test_leaks.py",
     "tests/interop/test_sipp_user_agent.py",
@@ -48,7 +53,10 @@ LONGEST: Final = (
 
 
 def unit_of(test_id: str) -> str:
-    """What one worker does in one go: the module of a test that shares, else the test."""
+    """What one worker does in one go: the folder or module of a test that shares, else the test."""
+    for folder in WHOLE:
+        if test_id.startswith(folder):
+            return folder
     return test_id.partition("::")[0] if test_id.startswith(SHARED) else test_id
 
 

@@ -24,7 +24,7 @@ def sharing_modules() -> Iterator[str]:
             yield path.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("module", sharing_modules())
+@pytest.mark.parametrize("module", tuple(sharing_modules()))
 def test_module_that_shares_a_gateway_or_a_browser_is_one_unit(module: str) -> None:
     assert spreading.unit_of(f"{module}::test_this") == spreading.unit_of(f"{module}::test_that[a::b]") == module
 

@@ -27,9 +27,3 @@ async def database(fresh_store: StoreSettings) -> AsyncIterator[Database]:
     yield opened
     await opened.close()
 
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker has the server."""
-    for item in items:
-        if item.path.is_relative_to(__file__.rpartition("/")[0]):
-            item.add_marker(pytest.mark.xdist_group("postgres"))
