@@ -9,7 +9,7 @@ from gateway.b2bua.call_index import CallIndex, CallSnapshot, LiveCall
 from gateway.b2bua.core.call import ATTACH_TIMEOUT
 from gateway.b2bua.core.events import HangupRequested
 from gateway.b2bua.headers import Crossing, crossing_headers
-from gateway.b2bua.leg_maker import LegMaker
+from gateway.b2bua.leg_maker import LegMaker, MediaOf
 from gateway.b2bua.legs.base import Leg, Party
 from gateway.b2bua.legs.sip import FindReplaced, InviteFunction
 from gateway.b2bua.legs.verto import VertoLeg
@@ -27,6 +27,7 @@ from gateway.domain.causes import (
     SYSTEM_SHUTDOWN,
     Cause,
 )
+from gateway.domain.client_media import DEFAULT_CLIENT_MEDIA, ClientMedia
 from gateway.domain.facts import CallInitiated, Fact
 from gateway.domain.ids import CallId, Direction, LegName, SessionId, SipCallId, VertoCallId
 from gateway.domain.push import PushSender
@@ -39,6 +40,10 @@ NO_ASSISTANT: Final = "No assistant here"
 """What a visitor's application reads in `sipReason`: whatever it calls goes to an assistant (M-72)."""
 
 Listener = Callable[[Fact], None]
+
+
+async def _default_media(_username: str) -> ClientMedia:
+    return DEFAULT_CLIENT_MEDIA
 
 
 class Routes(TransferRoutes, Protocol):
@@ -60,6 +65,7 @@ class CallDirectory:
         domain: str,
         trunk_codecs: Callable[[str], tuple[str, ...]],
         find_replaced: FindReplaced = lambda replaces: None,
+        media_of: MediaOf = _default_media,
         attach_timeout: float = ATTACH_TIMEOUT,
         pushes: PushSender | None = None,
         listeners: Iterable[Listener] = (),
@@ -70,6 +76,7 @@ class CallDirectory:
             domain: host of the From URI towards trunks.
             trunk_codecs: the allowed codecs of a trunk by name.
             find_replaced: `sip.ua.UserAgent.find_replaced`.
+            media_of: what the connection of a user name asks of its clients' media; read anew for each call.
             attach_timeout: see `[verto] attach_timeout`.
             pushes: delivers pushes; without it no call waits for a device.
         """
@@ -85,6 +92,7 @@ class CallDirectory:
             domain=domain,
             browser_codecs=settings.browser_codecs,
             trunk_codecs=trunk_codecs,
+            media_of=media_of,
         )
         self._desk = TransferDesk(self._calls, self._legs, router, refer=settings.refer, domain=domain)
         self._listeners: list[Listener] = list(listeners)
@@ -175,7 +183,7 @@ class CallDirectory:
             call,
             Legs(
                 leg_a,
-                lambda: self._router.from_client(runner.call_id, identity, invite.destination, shown=number),
+                lambda: self._route_of_client(leg_a, runner.call_id, invite.destination),
                 lambda route: self._leg_b(route, call, caller=caller, headers=headers),
             ),
         )
@@ -243,7 +251,7 @@ class CallDirectory:
             call,
             Legs(
                 leg_a,
-                lambda: self._router.from_trunk(runner.call_id, incoming.request_user, incoming.request_host),
+                lambda: self._route_of_trunk(leg_a, runner.call_id, incoming),
                 lambda route: self._leg_b(route, call, caller=caller, headers=headers),
             ),
         )
@@ -301,6 +309,16 @@ class CallDirectory:
             await call.runner.run(legs)
         finally:
             self._calls.remove(call)
+
+    async def _route_of_client(self, leg: VertoLeg, call_id: CallId, destination: str) -> Route:
+        await self._legs.read_media(leg)
+        identity, shown = leg.session.identity, leg.party.number
+        route = await self._router.from_client(call_id, identity, destination, shown=shown)
+        return await self._legs.settle(leg, route)
+
+    async def _route_of_trunk(self, leg: Leg, call_id: CallId, incoming: IncomingCall) -> Route:
+        route = await self._router.from_trunk(call_id, incoming.request_user, incoming.request_host)
+        return await self._legs.settle(leg, route)
 
     def _leg_b(self, route: Route, call: LiveCall, *, caller: Party, headers: Crossing) -> Leg:
         assert not isinstance(route, Refused)

@@ -2,8 +2,10 @@
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from gateway.b2bua.call_index import CallIndex
 from gateway.b2bua.headers import Crossing
@@ -13,10 +15,20 @@ from gateway.b2bua.legs.fork import Fork
 from gateway.b2bua.legs.sip import CallerLeg, FindReplaced, InviteFunction, TrunkLeg
 from gateway.b2bua.legs.verto import TelnyxIds, VertoLeg
 from gateway.b2bua.lobby import Lobby
-from gateway.b2bua.routing import ToClient, ToTrunks, ToUser
+from gateway.b2bua.routing import Refused, Route, ToClient, ToTrunks, ToUser
+from gateway.domain.causes import INCOMPATIBLE_DESTINATION, REJECTIONS
+from gateway.domain.client_media import ClientMedia
 from gateway.domain.ids import CallId, LegName, VertoCallId
+from gateway.media.engine import Profile
 from gateway.sip.call import IncomingCall, Replaces
 from gateway.vsp.control import ClientSession, Invite
+
+NO_CODEC: Final = "No Codec Of The Connection Is Spoken Here"
+"""The reason phrase of a call to a client whose connection allows nothing that could be offered."""
+
+
+MediaOf = Callable[[str], Awaitable[ClientMedia]]
+"""Tells what the connection of a user name asks of its clients' media, now."""
 
 
 class LegMaker:
@@ -32,15 +44,16 @@ class LegMaker:
         domain: str,
         browser_codecs: tuple[str, ...],
         trunk_codecs: Callable[[str], tuple[str, ...]],
+        media_of: MediaOf,
     ) -> None:
         """
         Args:
-            invite, find_replaced, domain, trunk_codecs: see `CallDirectory`.
+            invite, find_replaced, domain, trunk_codecs, media_of: see `CallDirectory`.
             browser_codecs: see `[calls] browser_codecs`.
         """
         self._calls, self._lobby = calls, lobby
         self._invite, self._find_replaced, self._domain = invite, find_replaced, domain
-        self._browser_codecs, self._trunk_codecs = browser_codecs, trunk_codecs
+        self._browser_codecs, self._trunk_codecs, self._media_of = browser_codecs, trunk_codecs, media_of
 
     def calling_client(
         self, session: ClientSession, invite: Invite, *, call_id: CallId, caller: Party, post: Door
@@ -65,6 +78,46 @@ class LegMaker:
         codecs = self._trunk_codecs(call.trunk)
         return CallerLeg(name, call, codecs=codecs, post=post, find_replaced=self._find_replaced)
 
+    async def read_media(self, leg: VertoLeg) -> None:
+        """Have a client's leg do what its connection asks for: before its media is opened."""
+        leg.media = await self._media_of(leg.session.identity.username)
+
+    async def settle(self, near: Leg, route: Route) -> Route:
+        """The route with what the called client's connection asks for; refused if it cannot be joined with `near`."""
+        match route:
+            case ToClient(session):
+                route = replace(route, media=await self._media_of(session.identity.username))
+            case ToUser(username):
+                route = replace(route, media=await self._media_of(username))
+            case _:
+                pass
+        return self.refusal(near, route) or route
+
+    def refusal(self, near: Leg, route: Route) -> Refused | None:
+        """Why that leg cannot be joined with one along the route: encryption, or codecs. None when it can.
+
+        Trunks are not encrypted, clients always are; so a client that may not be in a call with anything unencrypted
+        (rest-v2 H.1, B3) talks to clients only.
+        """
+        match route:
+            case ToTrunks():
+                is_bare, media = near.media.requires_encryption, None
+            case ToClient() | ToUser():
+                is_bare, media = near.profile is Profile.RTP and route.media.requires_encryption, route.media
+            case _:
+                return None
+        if is_bare:
+            return Refused(REJECTIONS["B3"])
+        if media is not None and not self._codecs_towards(media):
+            return Refused(INCOMPATIBLE_DESTINATION, NO_CODEC)
+        return None
+
+    def _codecs_towards(self, media: ClientMedia) -> tuple[str, ...]:
+        """What is offered to a client that we call."""
+        if media.codecs is None:
+            return self._browser_codecs
+        return tuple(codec for codec in media.codecs if codec in self._browser_codecs)
+
     def along(
         self,
         route: ToClient | ToUser | ToTrunks,
@@ -76,7 +129,7 @@ class LegMaker:
         post: Door,
         replaces: Replaces | None = None,
     ) -> Leg:
-        """A leg that calls along that route, and shows `caller`."""
+        """A leg that calls along that route, which has been settled, and shows `caller`."""
         if isinstance(route, ToTrunks):
             number = route.caller_number or caller.number
             return TrunkLeg(
@@ -91,14 +144,22 @@ class LegMaker:
                 replaces=replaces,
             )
         verto_call_id = VertoCallId(str(uuid.uuid4()))
-        make = partial(self._called_client, name, verto_call_id, call_id=call_id, caller=caller, headers=headers)
+        make = partial(
+            self._called_client,
+            name,
+            verto_call_id,
+            call_id=call_id,
+            caller=caller,
+            headers=headers,
+            media=route.media,
+        )
         if isinstance(route, ToUser):
             return self._lobby.fork(
                 name,
                 route,
                 verto_call_id,
                 caller=caller,
-                codecs=self._browser_codecs,
+                codecs=self._codecs_towards(route.media),
                 make_branch=make,
                 post=post,
                 on_over=partial(self._settle, call_id),
@@ -115,6 +176,7 @@ class LegMaker:
         call_id: CallId,
         caller: Party,
         headers: Crossing,
+        media: ClientMedia,
     ) -> VertoLeg:
         """A leg that calls one client."""
         callee = session.identity.username
@@ -123,12 +185,13 @@ class LegMaker:
             session,
             verto_call_id,
             offer=None,
-            codecs=self._browser_codecs,
+            codecs=self._codecs_towards(media),
             caller=caller,
             callee=Party(name=callee, number=callee),
             ids=_new_ids(call_id),
             headers=headers,
             post=post,
+            media=media,
         )
         self._calls.index(call_id, leg)
         return leg
@@ -154,4 +217,4 @@ def _uri_user(number: str) -> str:
     return number if re.fullmatch(r"[A-Za-z0-9+_.!~*'()&=$,/-]{1,128}", number) else "anonymous"
 
 
-__all__ = ["LegMaker"]
+__all__ = ["LegMaker", "MediaOf"]

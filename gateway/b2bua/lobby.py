@@ -101,6 +101,7 @@ class Lobby:
             name,
             party=Party(name=route.username, number=route.username),
             codecs=codecs,
+            media=route.media,
             make_branch=make_branch,
             post=post,
             on_dial=lambda: self.open(call),

@@ -101,6 +101,8 @@ class MediaWorker:
                 codecs_a=a.codecs,
                 codecs_b=b.codecs,
                 on_event=self._take_event,
+                options_a=a.options,
+                options_b=b.options,
             )
             self._catch_up(session)
             if a.offer is not None:
@@ -302,7 +304,11 @@ class MediaWorker:
 
     async def _replace(self, session: MediaSession, leg: LegName, target: Leg) -> Replacement:
         self._target = await session.replace(
-            leg, profile=target.profile, codecs=target.codecs, on_failed=self._target_failed
+            leg,
+            profile=target.profile,
+            codecs=target.codecs,
+            on_failed=self._target_failed,
+            options=target.options,
         )
         return self._target
 

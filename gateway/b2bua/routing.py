@@ -20,6 +20,7 @@ from gateway.domain.causes import (
     SUBSCRIBER_ABSENT,
     Cause,
 )
+from gateway.domain.client_media import DEFAULT_CLIENT_MEDIA, ClientMedia
 from gateway.domain.identity import Identity
 from gateway.domain.ids import CallId
 from gateway.domain.push import Device
@@ -67,18 +68,20 @@ class Trunk:
 
 @dataclass(frozen=True, slots=True)
 class ToClient:
-    """To a registered client."""
+    """To a registered client. `media` is what its connection asks for."""
 
     session: ClientSession
+    media: ClientMedia = DEFAULT_CLIENT_MEDIA
 
 
 @dataclass(frozen=True, slots=True)
 class ToUser:
-    """To several clients of a user at once, and to those of its devices that a push wakes up."""
+    """To several clients of a user at once, and to those of its devices that a push wakes up; see `ToClient`."""
 
     username: str
     sessions: tuple[ClientSession, ...]
     devices: tuple[Device, ...]
+    media: ClientMedia = DEFAULT_CLIENT_MEDIA
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,8 +37,11 @@ class TransferDesk:
         self._calls, self._legs, self._router = calls, legs, router
         self._refer, self._domain = refer, domain
 
-    async def find_target(self, call_id: CallId, transferor: Leg, destination: str) -> Route:
+    async def find_target(self, call_id: CallId, transferor: Leg, destination: str, *, remaining: Leg) -> Route:
         """A client may transfer to whatever it may call, a trunk's far end to what `[calls] refer` says."""
+        return await self._legs.settle(remaining, await self._find_target(call_id, transferor, destination))
+
+    async def _find_target(self, call_id: CallId, transferor: Leg, destination: str) -> Route:
         if isinstance(transferor, VertoLeg):
             identity, shown = transferor.session.identity, transferor.party.number
             return await self._router.from_client(call_id, identity, destination, shown=shown)

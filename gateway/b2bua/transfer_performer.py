@@ -68,8 +68,8 @@ class OtherCall(Protocol):
 class Desk(Protocol):
     """What a call needs for transfers (`transfer_desk.TransferDesk`)."""
 
-    async def find_target(self, call_id: CallId, transferor: Leg, destination: str) -> Route:
-        """Where a transfer by that leg's far end goes: nowhere that it could not call itself."""
+    async def find_target(self, call_id: CallId, transferor: Leg, destination: str, *, remaining: Leg) -> Route:
+        """Where a transfer by that leg's far end goes: nowhere that it could not call itself, nor the one who stays."""
 
     def make_target(self, call_id: CallId, door: Door, route: Route, *, transferor: Leg, remaining: Leg) -> Leg:
         """The leg that calls along that route, for the one who remains."""
@@ -169,17 +169,17 @@ class TransferPerformer:
 
     async def find_target(self, leg: LegName, destination: str) -> None:
         """Find the route of a transfer and make the leg that calls along it."""
-        transferor = self._seats[leg]
+        transferor, remaining = self._seats[leg], self._seats[leg.other]
         try:
             async with asyncio.timeout(FIND_TIMEOUT):
-                route = await self._desk.find_target(self._call_id, transferor, destination)
+                route = await self._desk.find_target(self._call_id, transferor, destination, remaining=remaining)
         except TimeoutError:
             route = Refused(RECOVERY_ON_TIMER_EXPIRE, "the route took too long")
         if isinstance(route, Refused):
             self._inbox.post(TargetUnroutable(route.cause, route.sip_reason or route.cause.sip_reason))
             return
         self._seats.target = self._desk.make_target(
-            self._call_id, self._inbox.door(), route, transferor=transferor, remaining=self._seats[leg.other]
+            self._call_id, self._inbox.door(), route, transferor=transferor, remaining=remaining
         )
         is_trunk = isinstance(route, ToTrunks)
         self._inbox.post(TargetRouted(len(route.trunks) if isinstance(route, ToTrunks) else 1, is_trunk=is_trunk))

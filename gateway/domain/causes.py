@@ -1,7 +1,7 @@
 """One table of hang-up causes: Verto name and code (Q.850) <-> SIP status. Nowhere else.
 
 Sources: ITU-T Q.850; RFC 3398 section 7.2.4.1 and 8.2.6.1 (ISUP <-> SIP); RFC 4497; the names and the codes
-above 400 are FreeSWITCH's (`switch_types.h`), which the Verto clients know.
+above 400 are FreeSWITCH's (`switch_types.h`), which the Verto clients know. Telnyx' own rejections: rest-v2 H.1, H.2.
 """
 
 import re
@@ -164,9 +164,14 @@ NO_ROUTE_REASON: Final = "No route D40"
 _TELNYX_CODE: Final = re.compile(r"(?:^|\s)[BD][0-9]{1,2}$")
 
 
+def is_telnyx_rejection(reason: str) -> bool:
+    """Whether a reason phrase ends with a code of Telnyx: that says more than the status beside it."""
+    return _TELNYX_CODE.search(reason) is not None
+
+
 def from_sip_response(status: int, reason: str) -> Cause:
     """The cause of a final response; a code of Telnyx at the end of its phrase says that it was rejected."""
-    return CALL_REJECTED if _TELNYX_CODE.search(reason) else from_sip_status(status)
+    return CALL_REJECTED if is_telnyx_rejection(reason) else from_sip_status(status)
 
 
 def from_sip_status(status: int) -> Cause:

@@ -7,8 +7,9 @@ can do the work (as rtpengine's offer / answer / delete does).
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar, Protocol
+from typing import ClassVar, Final, Protocol
 
+from gateway.domain.client_media import DtmfMode
 from gateway.domain.errors import GatewayError
 from gateway.domain.ids import CallId, LegName, Sdp
 
@@ -20,6 +21,22 @@ class Profile(Enum):
     """ICE, DTLS-SRTP, rtcp-mux, UDP/TLS/RTP/SAVPF."""
     RTP = "rtp"
     """Plain RTP/AVP with RTCP on the next port, as SIP trunks speak it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegOptions:
+    """What is special about a leg.
+
+    Attributes:
+        dtmf: how digits of the other leg reach its far end: as telephone-events, as tones, or not by media.
+        keeps_order: whether our offers keep to the order of its codecs instead of preferring what the other leg has.
+    """
+
+    dtmf: DtmfMode = DtmfMode.RFC_2833
+    keeps_order: bool = False
+
+
+DEFAULT_OPTIONS: Final = LegOptions()
 
 
 class Sound(Enum):
@@ -172,8 +189,8 @@ class MediaSession(Protocol):
         """An offer for that leg, with all our candidates in it.
 
         Codecs are ordered so that pass-through becomes likely: first what the other leg's offer has, in its
-        order, then what else the engine can transcode to, within the leg's allowed codecs. Within a call the
-        codec in use comes first, so that nothing changes without need.
+        order, then what else the engine can transcode to, within the leg's allowed codecs; but for a leg that
+        keeps its own order. Within a call the codec in use comes first, so that nothing changes without need.
         """
 
     async def accept(self, leg: LegName, answer: Sdp) -> None:
@@ -198,14 +215,20 @@ class MediaSession(Protocol):
         """
 
     async def replace(
-        self, leg: LegName, *, profile: Profile, codecs: Sequence[str], on_failed: Callable[[str], None]
+        self,
+        leg: LegName,
+        *,
+        profile: Profile,
+        codecs: Sequence[str],
+        on_failed: Callable[[str], None],
+        options: LegOptions = DEFAULT_OPTIONS,
     ) -> Replacement:
         """A new leg that can take the place of this one, which goes on until then.
 
         There is one at a time: a former one that has not joined is discarded.
 
         Args:
-            codecs: as in `MediaEngine.open`.
+            codecs, options: as in `MediaEngine.open`.
             on_failed: told the reason (see `MediaFailed`) if it loses its media before it has joined.
         """
 
@@ -263,6 +286,8 @@ class MediaEngine(Protocol):
         codecs_a: Sequence[str],
         codecs_b: Sequence[str],
         on_event: Callable[[MediaEvent], None],
+        options_a: LegOptions = DEFAULT_OPTIONS,
+        options_b: LegOptions = DEFAULT_OPTIONS,
     ) -> MediaSession:
         """Open the media of one call.
 
@@ -271,6 +296,7 @@ class MediaEngine(Protocol):
             codecs_b: likewise for leg B (a trunk's `codecs` setting).
             on_event: called on the loop's thread, must not block; may be called from inside no method of
                 the session (always from a fresh iteration of the loop).
+            options_a, options_b: what is special about the legs.
         """
 
     async def stop(self) -> None:

@@ -18,6 +18,7 @@ class RecordingSession:
         self.identity = Identity(connection_id="1", credential_id=None, username=username)
         self.sent: list[tuple[object, ...]] = []
         self.calls: list[VertoCallId] = []
+        self.error_messages: list[str] = []
         self._news: asyncio.Event = asyncio.Event()
 
     def _send(self, *message: object) -> None:
@@ -119,6 +120,7 @@ class RecordingSession:
         self._send("transferred", request_id, action, dict(details))
 
     def reply_error(self, request_id: str, *, code: int, message: str, data: Mapping[str, str] | None = None) -> None:
+        self.error_messages.append(message)
         self._send("error", request_id, code)
 
 

@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from gateway.domain.ids import CallId, LegName, Sdp
 from gateway.media.engine import (
+    DEFAULT_OPTIONS,
     BadSdp,
     DetachedLeg,
+    LegOptions,
     LegStats,
     MediaEvent,
     MediaFailed,
@@ -31,6 +33,8 @@ class FakeMediaSession:
         self.has_telephone_event = True
         self.is_closed = False
         self.alive: set[LegName] = set()
+        self.codecs: dict[LegName, tuple[str, ...]] = {}
+        self.options: dict[LegName, LegOptions] = {}
         self._offers: dict[LegName, Sdp] = {}
         self._count = 0
 
@@ -66,7 +70,13 @@ class FakeMediaSession:
         self.directions[leg] = (is_sending, is_receiving)
 
     async def replace(
-        self, leg: LegName, *, profile: Profile, codecs: Sequence[str], on_failed: Callable[[str], None]
+        self,
+        leg: LegName,
+        *,
+        profile: Profile,
+        codecs: Sequence[str],
+        on_failed: Callable[[str], None],
+        options: LegOptions = DEFAULT_OPTIONS,
     ) -> "FakeReplacement":
         self.log.append(("replace", leg.value, profile.value))
         self.replacement = FakeReplacement(self, leg, on_failed)
@@ -176,8 +186,12 @@ class FakeMediaEngine:
         codecs_a: Sequence[str],
         codecs_b: Sequence[str],
         on_event: Callable[[MediaEvent], None],
+        options_a: LegOptions = DEFAULT_OPTIONS,
+        options_b: LegOptions = DEFAULT_OPTIONS,
     ) -> FakeMediaSession:
         session = FakeMediaSession(call_id, on_event)
+        session.codecs = {LegName.A: tuple(codecs_a), LegName.B: tuple(codecs_b)}
+        session.options = {LegName.A: options_a, LegName.B: options_b}
         self.sessions.append(session)
         return session
 

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StringConstraints, model_validator
 
 from gateway.accounts.core.model import Document, Name, Tags, Url, Whole, telnyx_error
+from gateway.domain.client_media import DtmfMode
 
 Codec = Literal["G722", "G711U", "G711A", "G729", "OPUS", "H.264"]
 
@@ -35,14 +36,6 @@ class SipUriCalling(Enum):
     UNRESTRICTED = "unrestricted"
     INTERNAL = "internal"
     """Only clients of the same account, which here are all clients of this gateway."""
-
-
-class DtmfType(Enum):
-    """How digits reach the client."""
-
-    RFC_2833 = "RFC 2833"
-    INBAND = "Inband"
-    SIP_INFO = "SIP INFO"
 
 
 class AniOverride(Enum):
@@ -145,7 +138,7 @@ class ConnectionSettings(Document):
     )
     default_on_hold_comfort_noise_enabled: StrictBool = True
     bridge_generate_comfort_noise_on_cn: StrictBool = False
-    dtmf_type: DtmfType = DtmfType.RFC_2833
+    dtmf_type: DtmfMode = DtmfMode.RFC_2833
     encode_contact_header_enabled: StrictBool = False
     encrypted_media: Literal["SRTP"] | None = None
     onnet_t38_passthrough_enabled: StrictBool = False
@@ -177,4 +170,4 @@ UserName = Annotated[str, StringConstraints(pattern=r"^(?=[A-Za-z0-9]{0,4}[A-Za-
 
 Password = Annotated[str, StringConstraints(min_length=8, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
-__all__ = ["ConnectionSettings", "DtmfType", "Inbound", "Name", "Outbound", "Password", "SipUriCalling", "UserName"]
+__all__ = ["ConnectionSettings", "Inbound", "Name", "Outbound", "Password", "SipUriCalling", "UserName"]

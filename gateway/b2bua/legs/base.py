@@ -7,8 +7,9 @@ from typing import Protocol
 from gateway.b2bua.core.events import Event
 from gateway.b2bua.headers import Crossing
 from gateway.domain.causes import Cause
+from gateway.domain.client_media import ClientMedia
 from gateway.domain.ids import LegName, Sdp, SipCallId
-from gateway.media.engine import Profile
+from gateway.media.engine import LegOptions, Profile
 
 Post = Callable[[Event], None]
 """Puts an event into the inbox of the leg's call; never blocks."""
@@ -43,6 +44,14 @@ class Leg(Protocol):
     @property
     def codecs(self) -> tuple[str, ...]:
         """The codecs that it may use, in order of preference."""
+
+    @property
+    def media(self) -> ClientMedia:
+        """What its client's connection asks for; nothing behind a trunk."""
+
+    @property
+    def options(self) -> LegOptions:
+        """The same, as the media engine takes it."""
 
     @property
     def offer(self) -> Sdp | None:

@@ -27,8 +27,9 @@ from gateway.domain.causes import (
     RECOVERY_ON_TIMER_EXPIRE,
     Cause,
 )
+from gateway.domain.client_media import ClientMedia
 from gateway.domain.ids import LegName, Sdp
-from gateway.media.engine import Profile
+from gateway.media.engine import LegOptions, Profile
 from gateway.vsp.control import ClientSession
 
 MAX_BRANCHES: Final = 32
@@ -57,6 +58,7 @@ class Fork:
         *,
         party: Party,
         codecs: tuple[str, ...],
+        media: ClientMedia,
         make_branch: MakeBranch,
         post: Post,
         on_dial: Callable[[], bool],
@@ -66,13 +68,14 @@ class Fork:
         """
         Args:
             party: the user.
+            codecs, media: as of the leg of each client: they are all of one connection.
             make_branch: makes the leg of one client.
             on_dial: told when the clients ring; whether the user's devices ring too.
             on_over: told once: by the leg that answered, or by None and the cause that ended it before; and by the
                 other legs, which are over. The leg that answered takes the fork's place.
             later: does something a moment later: a client that comes back is told so while it is still logging in.
         """
-        self.name, self.party, self.codecs, self.post = name, party, codecs, post
+        self.name, self.party, self.codecs, self.media, self.post = name, party, codecs, media, post
         self._make_branch, self._on_dial, self._on_over, self._later = make_branch, on_dial, on_over, later
         self._branches: list[VertoLeg] = []
         self._ended: list[VertoLeg] = []
@@ -81,6 +84,11 @@ class Fork:
         self._is_waiting = self._has_rung = self._is_over = False
         self._refusal: LegEnded | None = None
         self._early: dict[VertoLeg, list[Event]] = {}
+
+    @property
+    def options(self) -> LegOptions:
+        """See `Leg`."""
+        return LegOptions(dtmf=self.media.dtmf, keeps_order=self.media.codecs is not None)
 
     @property
     def has_branches(self) -> bool:

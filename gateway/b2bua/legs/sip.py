@@ -28,9 +28,11 @@ from gateway.domain.causes import (
     Cause,
     from_q850,
     from_sip_response,
+    is_telnyx_rejection,
 )
+from gateway.domain.client_media import DEFAULT_CLIENT_MEDIA
 from gateway.domain.ids import LegName, Sdp, SipCallId
-from gateway.media.engine import Profile
+from gateway.media.engine import DEFAULT_OPTIONS, Profile
 from gateway.sip.call import (
     Answered,
     Cancelled,
@@ -69,6 +71,8 @@ class SipLeg(ABC):
     """What both kinds have in common: everything within the dialog."""
 
     profile: Final = Profile.RTP
+    media: Final = DEFAULT_CLIENT_MEDIA
+    options: Final = DEFAULT_OPTIONS
 
     def __init__(self, name: LegName, *, party: Party, post: Post, find_replaced: FindReplaced) -> None:
         self.name, self.party, self.post = name, party, post
@@ -250,8 +254,8 @@ class TrunkLeg(SipLeg):
             case Rejected(status=status, reason=reason, q850=q850):
                 self._call = None
                 # Our own cause table knows a SIP status better than the trunk's switch does, but for 5xx and 480.
-                has_detail = q850 is not None and (status >= 500 or status == 480)
-                cause = from_q850(q850) if has_detail and q850 is not None else from_sip_response(status, reason)
+                is_vague = (status >= 500 or status == 480) and not is_telnyx_rejection(reason)
+                cause = from_q850(q850) if is_vague and q850 is not None else from_sip_response(status, reason)
                 self.post(LegEnded(self.name, cause, status, reason, status in RETRYABLE))
             case _:
                 self._translate_in_dialog(event)

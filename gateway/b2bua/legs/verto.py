@@ -22,8 +22,9 @@ from gateway.b2bua.core.events import (
 from gateway.b2bua.headers import Crossing, crossing_headers
 from gateway.b2bua.legs.base import Party, Post
 from gateway.domain.causes import NETWORK_OUT_OF_ORDER, RECOVERY_ON_TIMER_EXPIRE, Cause
+from gateway.domain.client_media import DEFAULT_CLIENT_MEDIA, ClientMedia
 from gateway.domain.ids import LegName, Sdp, VertoCallId
-from gateway.media.engine import Profile
+from gateway.media.engine import LegOptions, Profile
 from gateway.vsp.control import (
     AttachHeard,
     ClientAnswer,
@@ -77,11 +78,15 @@ class VertoLeg:
         headers: tuple[tuple[str, str], ...],
         post: Post,
         keeps_media: bool = False,
+        media: ClientMedia = DEFAULT_CLIENT_MEDIA,
     ) -> None:
         """
         Args:
+            codecs: what it may use; its own offer decides where the client calls.
             keeps_media: whether the client says that it keeps its peer connection without a socket.
+            media: what its connection asks for. It may be set later, until the call's media is opened.
         """
+        self.media = media
         self.name, self.session, self.verto_call_id, self.codecs = name, session, verto_call_id, codecs
         self.offer, self.post = offer, post
         self._caller, self._callee, self._ids, self._headers = caller, callee, ids, headers
@@ -109,6 +114,11 @@ class VertoLeg:
     def party(self) -> Party:
         """See `Leg`."""
         return self._caller if self._has_called else self._callee
+
+    @property
+    def options(self) -> LegOptions:
+        """See `Leg`. The order of codecs is the connection's where we offer, which is where we call."""
+        return LegOptions(dtmf=self.media.dtmf, keeps_order=self.was_called and self.media.codecs is not None)
 
     def move(self, name: LegName, post: Post) -> None:
         """See `Leg`."""

@@ -94,9 +94,12 @@ def choose(
     return next((codec for codec in offered if codec.name in guesses), offered[0])
 
 
-def answered(audio: Audio, codec: Codec) -> Agreement:
-    """The agreement that our answer with `codec` makes; `audio` is the offer that it was chosen from."""
-    leg_codec = LegCodec(codec, _telephone_event(audio.formats, codec.clock_rate))
+def answered(audio: Audio, codec: Codec, *, has_events: bool = True) -> Agreement:
+    """The agreement that our answer with `codec` makes; `audio` is the offer that it was chosen from.
+
+    Without `has_events` telephone-event is left out of it.
+    """
+    leg_codec = LegCodec(codec, _telephone_event(audio.formats, codec.clock_rate) if has_events else None)
     return Agreement(receive=leg_codec, send=leg_codec)
 
 
@@ -122,9 +125,9 @@ def accepted(ours: Sequence[Format], answer: Audio, allowed: Sequence[str]) -> A
 
 
 def offer_formats(
-    allowed: Sequence[str], *, other_offer: Sequence[str], known: Iterable[Format] = ()
+    allowed: Sequence[str], *, other_offer: Sequence[str], known: Iterable[Format] = (), has_events: bool = True
 ) -> tuple[Format, ...]:
-    """The formats of an offer of ours: codecs, then telephone-event at each of their clock rates.
+    """The formats of an offer of ours: codecs, then (with `has_events`) telephone-event at each of their clock rates.
 
     Args:
         allowed: codec names of the leg, in our order of preference.
@@ -135,7 +138,7 @@ def offer_formats(
     names = [name for name in other_offer if name in allowed]
     names += [name for name in allowed if name not in names]
     wanted = [_format(SUPPORTED[name]) for name in dict.fromkeys(names) if name in SUPPORTED]
-    rates = dict.fromkeys(format_.clock_rate for format_ in wanted)
+    rates = dict.fromkeys(format_.clock_rate for format_ in wanted if has_events)
     wanted += [
         Format(payload_type=_EVENT_PAYLOAD_TYPES[rate], name=TELEPHONE_EVENT, clock_rate=rate, fmtp=EVENT_FMTP)
         for rate in rates

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable, Sequence
 
 from gateway.domain.ids import CallId, LegName
-from gateway.media.engine import MediaEvent, Profile
+from gateway.media.engine import DEFAULT_OPTIONS, LegOptions, MediaEvent, Profile
 from gateway.media.engines.dtls import Certificate
 from gateway.media.engines.leg import Leg, LegObserver
 from gateway.media.engines.rtp_leg import RtpLeg
@@ -48,6 +48,8 @@ class AiortcEngine:
         codecs_a: Sequence[str],
         codecs_b: Sequence[str],
         on_event: Callable[[MediaEvent], None],
+        options_a: LegOptions = DEFAULT_OPTIONS,
+        options_b: LegOptions = DEFAULT_OPTIONS,
     ) -> Session:
         """See `MediaEngine`. Takes no port yet: each leg does with its first description.
 
@@ -57,7 +59,8 @@ class AiortcEngine:
         cname = secrets.token_urlsafe(12)  # RFC 7022 section 4.2: short-term, random
         session = Session(on_event=on_event, preference=self._settings.preference, cname=cname, sounds=self._sounds)
         session.add_legs(
-            self._leg(LegName.A, a, codecs_a, cname, session), self._leg(LegName.B, b, codecs_b, cname, session)
+            self._leg(LegName.A, a, codecs_a, options_a, cname, session),
+            self._leg(LegName.B, b, codecs_b, options_b, cname, session),
         )
         session.make_leg = self._leg
         session.on_closed = lambda: self._sessions.discard(session)
@@ -70,13 +73,28 @@ class AiortcEngine:
             await session.close()
         await self._sounds.close()
 
-    def _leg(self, name: LegName, profile: Profile, codecs: Sequence[str], cname: str, observer: LegObserver) -> Leg:
+    def _leg(
+        self,
+        name: LegName,
+        profile: Profile,
+        codecs: Sequence[str],
+        options: LegOptions,
+        cname: str,
+        observer: LegObserver,
+    ) -> Leg:
         if self._certificate is None or self._ports is None:
             raise ValueError("the engine has not been started")
         if not codecs:
             raise ValueError(f"no codec is allowed for leg {name.value}")
         if profile is Profile.RTP:
-            return RtpLeg(name, allowed=codecs, settings=self._settings, ports=self._ports, observer=observer)
+            return RtpLeg(
+                name,
+                allowed=codecs,
+                settings=self._settings,
+                ports=self._ports,
+                observer=observer,
+                options=options,
+            )
         return WebRtcLeg(
             name,
             allowed=codecs,
@@ -85,4 +103,5 @@ class AiortcEngine:
             certificate=self._certificate,
             cname=cname,
             observer=observer,
+            options=options,
         )

@@ -13,7 +13,7 @@ from gateway.media.core.rtp import RtpPacket
 from gateway.media.core.sdp import Audio, Direction, Format, OtherMedia, SessionDescription
 from gateway.media.core.sdp_parser import parse
 from gateway.media.core.sdp_writer import write
-from gateway.media.engine import BadSdp
+from gateway.media.engine import DEFAULT_OPTIONS, BadSdp, LegOptions
 from gateway.observability import metrics
 
 PACKET_TIME: Final = 0.020
@@ -64,6 +64,7 @@ class Leg(ABC):
         last_received: when the last RTP packet was taken; the session sets it.
         is_held: by us (`MediaSession.set_hold`).
         direction: what we wish, seen from us.
+        options: see `LegOptions`.
     """
 
     may_keep_opus = False
@@ -75,8 +76,16 @@ class Leg(ABC):
     longest_pause: float | None = None
     """Seconds that this leg may send nothing before the other one is sent silence in its place; None: for ever."""
 
-    def __init__(self, name: LegName, *, allowed: Sequence[str], address: str, observer: LegObserver) -> None:
-        self.name = name
+    def __init__(
+        self,
+        name: LegName,
+        *,
+        allowed: Sequence[str],
+        address: str,
+        observer: LegObserver,
+        options: LegOptions = DEFAULT_OPTIONS,
+    ) -> None:
+        self.name, self.options = name, options
         self.agreement: Agreement | None = None
         self.offered: tuple[Codec, ...] = ()
         self.remote: Audio | None = None
@@ -124,7 +133,7 @@ class Leg(ABC):
         if self._taken is None:
             raise ValueError(f"leg {self.name.value} has taken no offer")
         remote = self._taken.audio
-        agreement = answered(remote, codec)
+        agreement = answered(remote, codec, has_events=self.options.dtmf.has_events)
         local = replace(
             self._local_audio(answer_formats(agreement)),
             direction=_common(self._direction(remote).mirrored, self.direction),
@@ -141,7 +150,12 @@ class Leg(ABC):
     async def offer(self, other_offer: Sequence[str]) -> Sdp:
         """An offer; `other_offer` as in `negotiate.offer_formats`."""
         await self._prepare_offer()
-        formats = offer_formats(self.allowed, other_offer=other_offer, known=self._known_formats())
+        formats = offer_formats(
+            self.allowed,
+            other_offer=other_offer,
+            known=self._known_formats(),
+            has_events=self.options.dtmf.has_events,
+        )
         self._our_formats, self._accepted = formats, None
         local = replace(self._local_audio(formats), direction=self.direction)
         return self._written((local,), bundle=None if local.mid is None else (local.mid,))

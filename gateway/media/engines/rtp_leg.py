@@ -11,7 +11,7 @@ from gateway.media.core.negotiate import Agreement
 from gateway.media.core.rtp import HEADER_SIZE, RtpPacket, is_rtcp, serialize
 from gateway.media.core.sdp import Audio, Direction, Format, SessionDescription, is_ip_address
 from gateway.media.core.source_lock import Address, SourceLock, is_behind_nat
-from gateway.media.engine import BadSdp
+from gateway.media.engine import DEFAULT_OPTIONS, BadSdp, LegOptions
 from gateway.media.engines.leg import PACKET_TIME, Leg, LegObserver, UnsupportedMedia
 from gateway.media.engines.udp import UdpSocket
 from gateway.media.ports import PortPool
@@ -32,8 +32,9 @@ class RtpLeg(Leg):
         settings: MediaSettings,
         ports: PortPool,
         observer: LegObserver,
+        options: LegOptions = DEFAULT_OPTIONS,
     ) -> None:
-        super().__init__(name, allowed=allowed, address=settings.advertised[0], observer=observer)
+        super().__init__(name, allowed=allowed, address=settings.advertised[0], observer=observer, options=options)
         self._settings = settings
         self._ports = ports
         self._sockets: tuple[socket.socket, ...] = ()

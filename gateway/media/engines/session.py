@@ -15,8 +15,10 @@ from gateway.media.core.rtcp import RtcpParseError, RtcpSession, SenderInfo
 from gateway.media.core.rtp import ReceptionStats, RtpPacket, RtpParseError, parse
 from gateway.media.core.sdp import Direction
 from gateway.media.engine import (
+    DEFAULT_OPTIONS,
     DetachedLeg,
     DigitReceived,
+    LegOptions,
     LegStats,
     MediaError,
     MediaEvent,
@@ -36,8 +38,8 @@ from gateway.observability.clock import utc_now
 _RANDOM: Final = SystemRandom()
 
 
-LegMaker = Callable[[LegName, Profile, Sequence[str], str, LegObserver], Leg]
-"""Makes a leg: its place, what it speaks, its allowed codecs, the CNAME, whom it reports to."""
+LegMaker = Callable[[LegName, Profile, Sequence[str], LegOptions, str, LegObserver], Leg]
+"""Makes a leg: its place, what it speaks, its allowed codecs, what is special, the CNAME, whom it reports to."""
 
 
 class SessionClosed(MediaError):
@@ -120,6 +122,8 @@ class Session:
         names = [] if other.agreement is None else [other.agreement.codec]
         if not names or other.has_offer:
             names = [codec.name for codec in other.offered]
+        if ours.options.keeps_order:
+            names = []
         in_use = [] if ours.agreement is None else [ours.agreement.codec]
         return await ours.offer([*in_use, *names])
 
@@ -144,12 +148,19 @@ class Session:
     # Legs that change
 
     async def replace(
-        self, leg: LegName, *, profile: Profile, codecs: Sequence[str], on_failed: Callable[[str], None]
+        self,
+        leg: LegName,
+        *,
+        profile: Profile,
+        codecs: Sequence[str],
+        on_failed: Callable[[str], None],
+        options: LegOptions = DEFAULT_OPTIONS,
     ) -> SpareLeg:
         """See `MediaSession`."""
         self._open_leg(leg)
         await self._discard_spare()
-        self._spare, self._spare_failed = self.make_leg(leg, profile, codecs, self._cname, self), on_failed
+        self._spare = self.make_leg(leg, profile, codecs, options, self._cname, self)
+        self._spare_failed = on_failed
         return SpareLeg(self, self._spare)
 
     async def join(self, leg: Leg) -> None:

@@ -18,7 +18,7 @@ from gateway.media.core.rtp import RtpPacket, is_rtcp, serialize
 from gateway.media.core.sdp import Audio, Format, SessionDescription, Setup
 from gateway.media.core.sdp_parser import parse_candidate
 from gateway.media.core.source_lock import Address
-from gateway.media.engine import BadSdp
+from gateway.media.engine import DEFAULT_OPTIONS, BadSdp, LegOptions
 from gateway.media.engines.dtls import Certificate, DtlsAssociation, DtlsState, is_checkable
 from gateway.media.engines.early_flights import EarlyFlights
 from gateway.media.engines.ice_transport import IceTransport
@@ -47,8 +47,9 @@ class WebRtcLeg(Leg):
         certificate: Certificate,
         cname: str,
         observer: LegObserver,
+        options: LegOptions = DEFAULT_OPTIONS,
     ) -> None:
-        super().__init__(name, allowed=allowed, address=settings.advertised[0], observer=observer)
+        super().__init__(name, allowed=allowed, address=settings.advertised[0], observer=observer, options=options)
         self._settings = settings
         self._certificate = certificate
         self._cname = cname

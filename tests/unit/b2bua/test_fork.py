@@ -26,6 +26,7 @@ from gateway.domain.causes import (
     USER_BUSY,
     Cause,
 )
+from gateway.domain.client_media import DEFAULT_CLIENT_MEDIA
 from gateway.domain.ids import LegName, Sdp, VertoCallId
 from gateway.vsp.control import (
     ClientAnswer,
@@ -64,6 +65,7 @@ class Ringing:
             LegName.B,
             party=Party(name="alice", number="alice"),
             codecs=("opus",),
+            media=DEFAULT_CLIENT_MEDIA,
             make_branch=self._make,
             post=self.posted.append,
             on_dial=lambda: is_pushed,
