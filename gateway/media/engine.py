@@ -250,14 +250,16 @@ class MediaSession(Protocol):
         """
 
     async def send_dtmf(self, leg: LegName, digits: str, *, duration: float, gap: float) -> None:
-        """Send digits towards that leg's far end as telephone-events; return when the last end packet has left.
+        """Send digits towards that leg's far end; return when the last packet of them has left.
+
+        As telephone-events, or as tones in the audio, as the leg's options say.
 
         Args:
             digits: one or more of ``0-9 * # A-D``.
             duration: length of one digit in seconds (on the wire: RTP clock units).
             gap: silence between two digits in seconds.
         Raises:
-            NoTelephoneEvent: that leg did not negotiate telephone-event.
+            NoTelephoneEvent: that leg did not negotiate telephone-event, and hears no tones.
         Source: RFC 4733 section 2.5.1; the end packet goes out three times.
         """
 

@@ -10,11 +10,13 @@ from gateway.media.core import g711
 from gateway.media.core.codec import COMFORT_NOISE_PAYLOAD_TYPE, LegCodec, may_pass_through
 from gateway.media.core.dtmf import Digit
 from gateway.media.core.events import EventRelay, OutgoingDigits
+from gateway.media.core.inband import ToneRelay
 from gateway.media.core.relay import Relay
 from gateway.media.core.rtcp import SenderInfo
 from gateway.media.core.rtp import ReceptionStats, RtpPacket
 from gateway.media.core.stream import GRACE, SinkStream
 from gateway.media.engine import NoTelephoneEvent
+from gateway.media.tone_encoder import ToneEncoder, has_memory
 from gateway.media.transcoder import Transcoder
 
 _TRANSLATIONS: Final = {("PCMU", "PCMA"): g711.ULAW_TO_ALAW, ("PCMA", "PCMU"): g711.ALAW_TO_ULAW}
@@ -56,6 +58,7 @@ class Pipeline:
         on_digit: Callable[[str, float], None],
         needs_continuity: bool,
         longest_pause: float | None = None,
+        plays_digits: bool = False,
     ) -> None:
         """
         Args:
@@ -67,6 +70,7 @@ class Pipeline:
             needs_continuity: whether RTP towards the sink may never pause (browsers); it then begins at once.
             longest_pause: where it may, seconds after which silence takes the place of a source that was there;
                 None: never.
+            plays_digits: whether the sink hears digits as tones.
         Raises:
             UnsupportedCodec: the gateway has no such codec.
             CodecUnavailable: a native library is missing.
@@ -80,7 +84,8 @@ class Pipeline:
         self._stream = SinkStream(
             ssrc=ssrc, first_sequence=first_sequence, first_timestamp=first_timestamp, codec=sink.codec, now=now
         )
-        self._stage = self._make_stage(source, sink)
+        self._plays_digits = plays_digits
+        self._stage, self._tones = self._make_joint(source, sink)
         self._event_payload_type = -1
         self._events = self._make_events(source, sink)
         self._outgoing = OutgoingDigits()
@@ -91,11 +96,22 @@ class Pipeline:
         self._packets_late = self._frames_concealed = 0
         """Of the stages before this one."""
 
+    def _make_joint(self, source: LegCodec, sink: LegCodec) -> tuple[Relay | Transcoder, ToneEncoder | None]:
+        """What joins the two, and what makes tones of digits where the sink hears those."""
+        stage = self._make_stage(source, sink)
+        if not self._plays_digits:
+            return stage, None
+        try:
+            return stage, ToneEncoder(sink.codec, stage.encoder if isinstance(stage, Transcoder) else None)
+        except Exception:
+            stage.close()
+            raise
+
     def _make_stage(self, source: LegCodec, sink: LegCodec) -> Relay | Transcoder:
         registry.check(source.codec)
         registry.check(sink.codec)
         translation = _TRANSLATIONS.get((source.codec.name, sink.codec.name))
-        if translation is None and not may_pass_through(source.codec, sink.codec):
+        if translation is None and not self._may_pass_through(source, sink):
             return Transcoder(
                 source=source.codec, sink=sink.codec, stream=self._stream, needs_continuity=self._needs_continuity
             )
@@ -108,16 +124,27 @@ class Pipeline:
             translation=translation,
         )
 
-    def _make_events(self, source: LegCodec, sink: LegCodec) -> EventRelay | None:
+    def _may_pass_through(self, source: LegCodec, sink: LegCodec) -> bool:
+        may_put_in = not (self._plays_digits and has_memory(sink.codec))
+        return may_put_in and may_pass_through(source.codec, sink.codec)
+
+    def _make_events(self, source: LegCodec, sink: LegCodec) -> EventRelay | ToneRelay | None:
         if source.telephone_event is None:
             return None
         self._event_payload_type = source.telephone_event[0]
+        if self._tones is not None:
+            return ToneRelay(source.telephone_event[1], self._tones.player)
         return EventRelay(source.telephone_event[1], sink.telephone_event, self._stream)
+
+    @property
+    def takes_digits(self) -> bool:
+        """Whether `send_digits` can be called: the sink has telephone-event, or hears tones."""
+        return self._tones is not None or self.sink.telephone_event is not None
 
     @property
     def is_transcoding(self) -> bool:
         """Whether payloads are changed on the way."""
-        return not may_pass_through(self.source.codec, self.sink.codec)
+        return not self._may_pass_through(self.source, self.sink)
 
     @property
     def counters(self) -> PipelineCounters:
@@ -146,7 +173,8 @@ class Pipeline:
             return self._stage.receive(packet, now)
         is_audible = not self._is_interrupted(now)
         if self._events is not None and payload_type == self._event_payload_type:
-            digits, out = self._events.receive(packet, now, self._stage, is_audible=is_audible)
+            may_sound = is_audible or (self._is_toning and not self._is_muted)
+            digits, out = self._events.receive(packet, now, self._stage, is_audible=may_sound)
             self._report(digits)
             return out
         if payload_type != COMFORT_NOISE_PAYLOAD_TYPE:
@@ -155,7 +183,12 @@ class Pipeline:
 
     def _is_interrupted(self, now: float) -> bool:
         """Whether the sink does not hear the source now."""
-        return self._is_muted or self._outgoing.busy_until(now) is not None
+        return self._is_muted or self._is_toning or self._outgoing.busy_until(now) is not None
+
+    @property
+    def _is_toning(self) -> bool:
+        """Whether the sink hears digits as tones, now."""
+        return self._tones is not None and self._tones.is_active
 
     def _report(self, digits: list[Digit]) -> None:
         for digit in digits:
@@ -185,14 +218,21 @@ class Pipeline:
         if stream.is_stalled(now) or (self._may_pause and not stream.is_filling):
             stream.catch_up(now)
         while stream.due <= now:
-            playing = self._playing if self._is_muted else None
-            out.append(self._stage.silence() if playing is None else stream.append_silence(next(playing)))
+            out.append(self._filler())
         return out
+
+    def _filler(self) -> RtpPacket:
+        """The next frame of ours: a digit, a sound, or silence."""
+        if self._tones is not None and self._tones.is_active:
+            return self._stream.append_silence(self._tones.frame(self._stream.due))
+        if self._is_muted and self._playing is not None:
+            return self._stream.append_silence(next(self._playing))
+        return self._stage.silence()
 
     @property
     def _may_pause(self) -> bool:
         """Whether the sink is not owed a packet every 20 ms."""
-        return not (self._needs_continuity or self._is_muted)
+        return not (self._needs_continuity or self._is_muted or self._is_toning)
 
     def _silence_deadline(self) -> float | None:
         """When silence takes the place of a source that is late."""
@@ -201,7 +241,7 @@ class Pipeline:
             if self._longest_pause is None or stream.packets_sent == 0:
                 return None
             return self._outgoing.postponed(stream.due if stream.is_filling else stream.ends + self._longest_pause)
-        is_paced = self._is_muted or stream.is_filling or stream.packets_sent == 0
+        is_paced = self._is_muted or self._is_toning or stream.is_filling or stream.packets_sent == 0
         return self._outgoing.postponed(stream.due if is_paced else max(stream.due, stream.ends + GRACE))
 
     def next_deadline(self) -> float | None:
@@ -227,15 +267,25 @@ class Pipeline:
         if self._is_closed or (source, sink) == (self.source, self.sink):
             return
         if (source.codec, sink.codec) != (self.source.codec, self.sink.codec):
-            stage = self._make_stage(source, sink)
-            self._retire_stage()
-            self._stage = stage
-            self._stream.set_codec(sink.codec)
-            self.play(())  # of another codec
+            self._change_codecs(source, sink)
         self.stats.set_clock_rate(source.codec.clock_rate)
-        self._events = self._make_events(source, sink)
+        self._change_events(source, sink)
         self._outgoing.clear()
         self.source, self.sink = source, sink
+
+    def _change_codecs(self, source: LegCodec, sink: LegCodec) -> None:
+        stage, tones = self._make_joint(source, sink)
+        if self._tones is not None:
+            self._tones.close()
+        self._retire_stage()
+        self._stage, self._tones = stage, tones
+        self._stream.set_codec(sink.codec)
+        self.play(())  # of another codec
+
+    def _change_events(self, source: LegCodec, sink: LegCodec) -> None:
+        if self._events is not None:
+            self._events.stop()
+        self._events = self._make_events(source, sink)
 
     def change_source(self, source: LegCodec, now: float, *, longest_pause: float | None) -> None:
         """Somebody else speaks from now on: what is counted of the source begins anew, the stream goes on.
@@ -246,7 +296,7 @@ class Pipeline:
         self.set_codecs(source, self.sink, now)
         self._longest_pause = longest_pause
         self._stage.suspend()
-        self._events = self._make_events(source, self.sink)
+        self._change_events(source, self.sink)
         self.stats = ReceptionStats(source.codec.clock_rate)
 
     def _retire_stage(self) -> None:
@@ -272,19 +322,26 @@ class Pipeline:
             self._sound, self._playing = payloads, cycle(payloads) if payloads else None
 
     def send_digits(self, digits: str, duration: float, gap: float, now: float) -> float:
-        """Send telephone-events to the sink, after those that are still going out.
+        """Send telephone-events to the sink, or tones, after those that are still going out.
 
         Returns the time at which the last packet will have left.
         Raises:
             NoTelephoneEvent: the sink did not negotiate it.
             ValueError: something that is no digit, or too many of them.
         """
+        if self._tones is not None:
+            return self._play_digits(self._tones, digits, duration, gap, now)
         if self.sink.telephone_event is None:
             raise NoTelephoneEvent("telephone-event was not negotiated")
         rate = self.sink.telephone_event[1]
         if self._events is not None:
             self._events.stop()
         return self._outgoing.add(digits, duration=duration, gap=gap, clock_rate=rate, now=now)
+
+    def _play_digits(self, tones: ToneEncoder, digits: str, duration: float, gap: float, now: float) -> float:
+        tones.player.add(digits.upper(), duration=duration, gap=gap, now=now)
+        self._stage.suspend()
+        return max(now, self._stream.due) + tones.player.remaining
 
     def sender_info(self, now: float) -> SenderInfo | None:
         """For a sender report to the sink; None when nothing has been sent yet."""
@@ -301,3 +358,5 @@ class Pipeline:
             self._is_closed = True
             self._outgoing.clear()
             self._stage.close()
+            if self._tones is not None:
+                self._tones.close()

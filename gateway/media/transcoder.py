@@ -3,7 +3,7 @@
 from typing import Final, TypeGuard
 
 from gateway.media.codecs import registry
-from gateway.media.codecs.interface import CodecError
+from gateway.media.codecs.interface import CodecError, Encoder
 from gateway.media.core.codec import Codec
 from gateway.media.core.jitter import Item, JitterBuffer, Lost
 from gateway.media.core.resample import Downsampler, Upsampler
@@ -60,6 +60,11 @@ class Transcoder:
         self._packets_covered = self._gap_ticks = 0
         self._left_sequence: int | None = None
         """Where we left the stream; elsewhere now means that something else was put in, None that we were suspended."""
+
+    @property
+    def encoder(self) -> Encoder:
+        """What makes the sink's payloads, for whoever puts something else into the stream. Closed by `close`."""
+        return self._encoder
 
     @property
     def _is_spliced(self) -> bool:

@@ -8,6 +8,7 @@ from functools import partial
 from random import SystemRandom
 from typing import Final
 
+from gateway.domain.client_media import DtmfMode
 from gateway.domain.ids import LegName, Sdp
 from gateway.media.core.codec import LegCodec
 from gateway.media.core.negotiate import Preference, choose
@@ -293,10 +294,10 @@ class Session:
 
     async def send_dtmf(self, leg: LegName, digits: str, *, duration: float, gap: float) -> None:
         """See `MediaSession`. Also raises SessionClosed: closed before the last digit had left."""
-        agreement = self._open_leg(leg).agreement
+        self._open_leg(leg)
         pipeline = self._pipelines.get(leg)
-        if agreement is None or agreement.send.telephone_event is None or pipeline is None:
-            raise NoTelephoneEvent(f"leg {leg.value} has no telephone-event")
+        if pipeline is None or not pipeline.takes_digits:
+            raise NoTelephoneEvent(f"leg {leg.value} has no telephone-event, and hears no tones")
         done = self._loop.create_future()
         self._waiting.append((pipeline.send_digits(digits, duration, gap, self._loop.time()), done))
         self._run_timer()
@@ -460,6 +461,7 @@ class Session:
             on_digit=partial(self._digit_received, leg.name.other),
             needs_continuity=leg.needs_continuity,
             longest_pause=self._longest_pause(leg, self._legs[leg.name.other]),
+            plays_digits=leg.options.dtmf is DtmfMode.INBAND,
         )
         if self._held or leg.name in self._played:
             self._choose_audio()

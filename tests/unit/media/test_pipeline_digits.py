@@ -1,17 +1,16 @@
 """Telephone-events through a pipeline: relayed between clock rates, sent by us, reported once."""
 
 import itertools
-from dataclasses import replace
 from typing import cast
 
 import pytest
 
 from gateway.media.core.codec import OPUS, PCMA, PCMU, LegCodec
-from gateway.media.core.dtmf import EventReceiver, EventSender, is_end_packet
+from gateway.media.core.dtmf import EventReceiver, is_end_packet
 from gateway.media.core.events import MAX_DIGITS
 from gateway.media.core.rtp import RtpPacket
 from gateway.media.engine import NoTelephoneEvent
-from tests.unit.media.virtual import FIRST_TIMESTAMP, FRAME, Arrival, Run, moved, open_run, steps, talk
+from tests.unit.media.virtual import FIRST_TIMESTAMP, FRAME, Run, moved, open_run, press, steps, talk
 
 BROWSER = LegCodec(OPUS, (126, 48000))
 BROWSER_8K = LegCodec(OPUS, (110, 8000))
@@ -30,24 +29,6 @@ ALL_PAIRS = [
 def about(seconds: float) -> float:
     """Durations pass through ticks of two clocks."""
     return cast(float, pytest.approx(seconds, abs=0.001))  # it compares as a float does
-
-
-def press(leg: LegCodec, audio: list[Arrival], at: int, digits: str, duration: float = 0.1) -> list[Arrival]:
-    """Digits in place of the audio from packet `at` on; sequence numbers go on, timestamps stay with the clock."""
-    assert leg.telephone_event is not None
-    payload_type, rate = leg.telephone_event
-    start, first = audio[at]
-    sender = EventSender(digits, duration=duration, gap=0.1, clock_rate=rate, now=start)
-    out, events = list(audio[:at]), 0
-    while (now := sender.next_deadline()) is not None:
-        for event in sender.handle_timeout(now):
-            ticks = event.timestamp_offset * leg.codec.clock_rate // rate
-            packet = replace(first, payload_type=payload_type, marker=event.marker, payload=event.payload)
-            out.append((now, moved(packet, sequence=events, timestamp=ticks)))
-            events += 1
-    rest = [arrival for arrival in audio[at:] if arrival[0] > sender.done_at]
-    dropped = len(audio) - at - len(rest)
-    return [*out, *((at_time, moved(packet, sequence=events - dropped)) for at_time, packet in rest)]
 
 
 def events(run: Run) -> list[RtpPacket]:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from gateway.media.codecs import registry
 from gateway.media.core import tones
 from gateway.media.core.codec import Codec, LegCodec
+from gateway.media.core.dtmf import EventSender
 from gateway.media.core.rtp import RtpPacket
 from gateway.media.pipeline import Pipeline
 
@@ -64,7 +65,12 @@ class Run:
 
 
 def open_run(
-    source: Codec | LegCodec, sink: Codec | LegCodec, *, continuity: bool = False, longest_pause: float | None = None
+    source: Codec | LegCodec,
+    sink: Codec | LegCodec,
+    *,
+    continuity: bool = False,
+    longest_pause: float | None = None,
+    plays_digits: bool = False,
 ) -> Run:
     digits: list[tuple[str, float]] = []
     pipeline = Pipeline(
@@ -77,6 +83,7 @@ def open_run(
         on_digit=lambda digit, duration: digits.append((digit, duration)),
         needs_continuity=continuity,
         longest_pause=longest_pause,
+        plays_digits=plays_digits,
     )
     return Run(pipeline, digits=digits)
 
@@ -123,6 +130,26 @@ def moved(packet: RtpPacket, *, sequence: int = 0, timestamp: int = 0) -> RtpPac
         sequence=(packet.sequence + sequence) & 0xFFFF,
         timestamp=(packet.timestamp + timestamp) & 0xFFFFFFFF,
     )
+
+
+def press(
+    leg: LegCodec, audio: list[Arrival], at: int, digits: str, duration: float = 0.1, gap: float = 0.1
+) -> list[Arrival]:
+    """Digits in place of the audio from packet `at` on; sequence numbers go on, timestamps stay with the clock."""
+    assert leg.telephone_event is not None
+    payload_type, rate = leg.telephone_event
+    start, first = audio[at]
+    sender = EventSender(digits, duration=duration, gap=gap, clock_rate=rate, now=start)
+    out, events = list(audio[:at]), 0
+    while (now := sender.next_deadline()) is not None:
+        for event in sender.handle_timeout(now):
+            ticks = event.timestamp_offset * leg.codec.clock_rate // rate
+            packet = replace(first, payload_type=payload_type, marker=event.marker, payload=event.payload)
+            out.append((now, moved(packet, sequence=events, timestamp=ticks)))
+            events += 1
+    rest = [arrival for arrival in audio[at:] if arrival[0] > sender.done_at]
+    dropped = len(audio) - at - len(rest)
+    return [*out, *((at_time, moved(packet, sequence=events - dropped)) for at_time, packet in rest)]
 
 
 def sound(packets: Iterable[RtpPacket], codec: Codec) -> bytes:
