@@ -105,8 +105,9 @@ class Relay:
             self._seen = (self._seen << ahead | 1) & _ALL_SEEN
             return _Order.NEWEST
         bit = 1 << -ahead
-        if bit > _ALL_SEEN or self._seen & bit:
-            return _Order.LATE
+        behind = sequence_delta(self._stream.sequence, (packet.sequence + self._sequence_offset) & 0xFFFF)
+        if bit > _ALL_SEEN or self._seen & bit or behind > _WINDOW:
+            return _Order.LATE  # perhaps only because of what was put into the stream meanwhile
         self._seen |= bit
         return _Order.OLDER
 

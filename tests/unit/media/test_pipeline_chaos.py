@@ -53,11 +53,11 @@ steps_of_a_call = st.lists(
 
 
 @settings(max_examples=100, deadline=None)
-@given(legs, legs, st.booleans(), steps_of_a_call)
+@given(legs, legs, st.booleans(), st.booleans(), steps_of_a_call)
 def test_nothing_breaks_the_stream_towards_the_sink(
-    source: LegCodec, sink: LegCodec, continuity: bool, steps: list[Step]
+    source: LegCodec, sink: LegCodec, continuity: bool, plays_digits: bool, steps: list[Step]
 ) -> None:
-    run = open_run(source, sink, continuity=continuity)
+    run = open_run(source, sink, continuity=continuity, plays_digits=plays_digits)
     sequence = 0
     for step in steps:
         run.until(run.now + step.pause)
@@ -69,7 +69,7 @@ def test_nothing_breaks_the_stream_towards_the_sink(
         match step.what:
             case "mute" | "unmute":
                 pipeline.set_muted(step.what == "mute", run.now)
-            case "digits" if pipeline.sink.telephone_event is not None:
+            case "digits" if pipeline.takes_digits:
                 pipeline.send_digits("12", 0.06, 0.06, run.now)
             case "codecs":
                 pipeline.set_codecs(step.source, step.sink, run.now)

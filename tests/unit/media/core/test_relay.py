@@ -106,6 +106,16 @@ def test_what_is_far_behind_is_late_and_what_is_farther_is_a_restart() -> None:
     assert [p.marker for p in stage.receive(packet(200 - 150), 4.0)] == [True]
 
 
+def test_what_comes_after_much_else_was_put_into_the_stream_is_too_late() -> None:
+    stage = relay(continuity=True)
+    sent = sequences(stage, [100, 120])
+    sent += [stage.silence().sequence for _ in range(50)]
+
+    assert sequences(stage, [106, 107]) == [7]
+    assert max(sent) - 7 == 63
+    assert stage.packets_late == 1
+
+
 def test_a_hole_after_something_else_is_filled_if_the_stream_may_not_pause() -> None:
     for continuity, expected in ((True, [3, 4, 5, 6]), (False, [3])):
         sink = stream()
