@@ -8,6 +8,7 @@ from typing import Final
 from gateway.b2bua.core.events import (
     AttachOfferReady,
     DescriptionReady,
+    DigitHeard,
     MediaDown,
     MediaProbed,
     MediaRefused,
@@ -23,10 +24,18 @@ from gateway.b2bua.core.events import (
     TargetRefused,
 )
 from gateway.b2bua.legs.base import Leg, Post
-from gateway.domain.causes import INCOMPATIBLE_DESTINATION, MEDIA_TIMEOUT, NORMAL_TEMPORARY_FAILURE, Cause
+from gateway.domain.causes import (
+    INCOMPATIBLE_DESTINATION,
+    MEDIA_TIMEOUT,
+    NORMAL_TEMPORARY_FAILURE,
+    TELNYX_REJECTIONS,
+    Cause,
+)
 from gateway.domain.ids import CallId, LegName, Sdp
 from gateway.media.engine import (
     DetachedLeg,
+    DigitReceived,
+    EncryptionRefused,
     LegStats,
     MediaEngine,
     MediaError,
@@ -47,7 +56,10 @@ DIGITS_SIZE: Final = 64
 """Digit strings that may wait to be played. Full: further ones are dropped with a warning."""
 
 DIGIT_DURATION: Final = 0.1
-"""Seconds a digit from signalling lasts on the far leg; the SDKs send no duration."""
+"""Seconds a digit from signalling lasts on the far leg that says nothing of it; the SDKs never do."""
+
+SHORTEST_DIGIT: Final = 0.04
+"""Seconds that a digit lasts at least, whatever signalling says: detectors are promised no less (ITU-T Q.24)."""
 
 DIGIT_GAP: Final = 0.06
 """Seconds between two digits."""
@@ -74,7 +86,7 @@ class MediaWorker:
         self._call_id, self._engine, self._post = call_id, engine, post
         self._session: MediaSession | None = None
         self._jobs: asyncio.Queue[Job] = asyncio.Queue(JOBS_SIZE)
-        self._digits: asyncio.Queue[tuple[LegName, str]] = asyncio.Queue(DIGITS_SIZE)
+        self._digits: asyncio.Queue[tuple[LegName, str, float]] = asyncio.Queue(DIGITS_SIZE)
         self._target: Replacement | None = None
         self._is_working = False
         self._held: set[LegName] = set()
@@ -185,13 +197,14 @@ class MediaWorker:
 
         self._jobs.put_nowait(job)
 
-    def send_digits(self, leg: LegName, digits: str) -> None:
-        """Queue digits towards a leg's far end. They are counted in logs, never written."""
+    def send_digits(self, leg: LegName, digits: str, duration: float | None) -> None:
+        """Queue digits towards a leg's far end, each of so many seconds. They are counted in logs, never written."""
         if not _DIGITS.fullmatch(digits):
             self._log.warning("digits_refused", leg=leg.value, count=len(digits))
             return
         try:
-            self._digits.put_nowait((leg, digits))
+            length = DIGIT_DURATION if duration is None else max(duration, SHORTEST_DIGIT)
+            self._digits.put_nowait((leg, digits, length))
         except asyncio.QueueFull:
             self._log.warning("digits_dropped", leg=leg.value, count=len(digits))
 
@@ -396,11 +409,11 @@ class MediaWorker:
 
     async def _play_digits(self) -> None:
         while True:
-            leg, digits = await self._digits.get()
+            leg, digits, duration = await self._digits.get()
             if self._session is None:
                 continue
             try:
-                await self._session.send_dtmf(leg, digits, duration=DIGIT_DURATION, gap=DIGIT_GAP)
+                await self._session.send_dtmf(leg, digits, duration=duration, gap=DIGIT_GAP)
             except MediaError as error:
                 self._log.warning("digits_not_sent", leg=leg.value, count=len(digits), error_code=error.code)
 
@@ -411,8 +424,8 @@ class MediaWorker:
             case MediaFailed(leg, reason):
                 self._log.info("media_failed", leg=leg.value, reason=reason)
                 self._post(MediaDown(leg, reason))
-            case _:
-                pass  # digits within the media are relayed by the engine
+            case DigitReceived(leg, digit, duration):
+                self._post(DigitHeard(leg, digit, duration))
 
     def _refuse(self, leg: LegName, error: MediaError) -> None:
         self._log.info("media_refused", leg=leg.value, error_code=error.code, error=str(error))
@@ -420,4 +433,10 @@ class MediaWorker:
 
 
 def _cause_of(error: MediaError) -> Cause:
-    return NORMAL_TEMPORARY_FAILURE if isinstance(error, NoFreePort) else INCOMPATIBLE_DESTINATION
+    match error:
+        case NoFreePort():
+            return NORMAL_TEMPORARY_FAILURE
+        case EncryptionRefused():
+            return TELNYX_REJECTIONS["B3"]
+        case _:
+            return INCOMPATIBLE_DESTINATION

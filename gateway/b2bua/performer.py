@@ -41,6 +41,7 @@ from gateway.b2bua.routing import Refused, Route, ToTrunks
 from gateway.b2bua.seats import Seats
 from gateway.b2bua.transfer_performer import TransferPerformer
 from gateway.domain.causes import Cause
+from gateway.domain.client_media import DtmfMode
 from gateway.domain.ids import LegName
 
 
@@ -83,8 +84,10 @@ class Performer:
                 pass  # the pump ends with this action; `CallRunner.run` closes media whatever ended it
             case PrepareReinvite() | TakeReinviteAnswer() | SetDirection() | Play():
                 self._redirect_media(action)
-            case ConnectMedia() | AcceptAnswer() | Renegotiate() | OfferAttach() | AddCandidate() | SendDigits():
+            case ConnectMedia() | AcceptAnswer() | Renegotiate() | OfferAttach() | AddCandidate():
                 self._ask_media(action)
+            case SendDigits():
+                self._send_digits(action)
             case FindTarget(leg, destination):
                 spawn(self._transfers.find_target(leg, destination), "target")
             case _:
@@ -98,9 +101,14 @@ class Performer:
         self._seats.put(LegName.B, self._legs.make_b(route))
         self._post(Routed(len(route.trunks), is_trunk=True) if isinstance(route, ToTrunks) else Routed(1))
 
-    def _ask_media(
-        self, action: ConnectMedia | AcceptAnswer | Renegotiate | OfferAttach | AddCandidate | SendDigits
-    ) -> None:
+    def _send_digits(self, action: SendDigits) -> None:
+        leg = self._seats[action.leg]
+        if leg.media.dtmf is DtmfMode.SIP_INFO:
+            leg.send_digits(action.digits, action.duration)
+        elif not action.is_from_media:
+            self._media.send_digits(action.leg, action.digits, action.duration)
+
+    def _ask_media(self, action: ConnectMedia | AcceptAnswer | Renegotiate | OfferAttach | AddCandidate) -> None:
         match action:
             case ConnectMedia(answer):
                 self._media.connect(self._legs.a, answer)
@@ -112,8 +120,6 @@ class Performer:
                 self._media.offer_attach(leg, attempt)
             case AddCandidate(leg, candidate):
                 self._media.add_candidate(leg, candidate)
-            case SendDigits(leg, digits):
-                self._media.send_digits(leg, digits)
 
     def _redirect_media(self, action: PrepareReinvite | TakeReinviteAnswer | SetDirection | Play) -> None:
         match action:

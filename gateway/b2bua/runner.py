@@ -107,6 +107,10 @@ class CallRunner:
         """The leg that has that place now."""
         return self._seats[name]
 
+    def leg_opposite(self, name: LegName) -> Leg | None:
+        """The leg on the other side, if there is one yet."""
+        return self._seats.get(name.other)
+
     def find_leg(self, is_it: Callable[[Leg], bool]) -> LegName | None:
         """The place of the leg that is meant."""
         for name in LegName:

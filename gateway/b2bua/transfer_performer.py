@@ -38,11 +38,17 @@ from gateway.b2bua.core.events import (
 )
 from gateway.b2bua.inbox import Door, Inbox
 from gateway.b2bua.journal import Journal
-from gateway.b2bua.legs.base import Leg
+from gateway.b2bua.legs.base import Leg, may_meet
 from gateway.b2bua.media_worker import MediaWorker
 from gateway.b2bua.routing import Refused, Route, ToTrunks
 from gateway.b2bua.seats import Handover, Seats, hang_up, renamed
-from gateway.domain.causes import CALL_REJECTED, NORMAL_CLEARING, RECOVERY_ON_TIMER_EXPIRE, Cause
+from gateway.domain.causes import (
+    CALL_REJECTED,
+    NORMAL_CLEARING,
+    RECOVERY_ON_TIMER_EXPIRE,
+    TELNYX_REJECTIONS,
+    Cause,
+)
 from gateway.domain.facts import TransferKind
 from gateway.domain.ids import CallId, LegName
 from gateway.observability.logging import get_logger
@@ -57,6 +63,9 @@ class OtherCall(Protocol):
     @property
     def awaited_leg(self) -> LegName | None:
         """The leg whose place the far end of the call that asks would take now."""
+
+    def leg_opposite(self, name: LegName) -> Leg | None:
+        """Who is on the other side of that leg there."""
 
     def post(self, event: Event) -> None:
         """Put an event into its inbox."""
@@ -224,6 +233,10 @@ class TransferPerformer:
             self._inbox.post(LegNotGiven("there is no such other call"))
             return
         call, name = found
+        wanted = call.leg_opposite(name)
+        if wanted is not None and not may_meet(self._seats[leg.other], wanted):
+            self._inbox.post(LegNotGiven(TELNYX_REJECTIONS["B3"].sip_reason))
+            return
         call.post(LegWanted(name, self._call_id))
 
     def receive(self, given: Handover) -> None:

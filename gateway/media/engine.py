@@ -73,6 +73,13 @@ class NoCommonCodec(MediaError):
         self.offered, self.supported = offered, supported
 
 
+class EncryptionRefused(MediaError):
+    """A description that wants SRTP of a leg that speaks plain RTP."""
+
+    code = "encryption_refused"
+    sip_status = 488
+
+
 class NoFreePort(MediaError):
     """Every port of the configured range is in use or in quarantine."""
 

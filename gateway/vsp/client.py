@@ -175,6 +175,11 @@ class VertoClient:
             self._core.calls.send_missed(verto_call_id, cause=cause, sip_code=sip_code)
             self._flush()
 
+    def send_dtmf(self, verto_call_id: VertoCallId, digits: str, *, duration: float | None) -> None:
+        """See `ClientSession`."""
+        self._core.calls.send_dtmf(verto_call_id, digits, duration=duration)
+        self._flush()
+
     def send_text(self, verto_call_id: VertoCallId, text: ClientText) -> None:
         """See `ClientSession`."""
         self._core.calls.send_text(verto_call_id, text)

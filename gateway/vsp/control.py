@@ -235,6 +235,12 @@ class ClientSession(Protocol):
     def send_text(self, verto_call_id: VertoCallId, text: ClientText) -> None:
         """`telnyx_rtc.info` with `msg`; the JavaScript SDK makes a session notification of it (verto-js 6.4)."""
 
+    def send_dtmf(self, verto_call_id: VertoCallId, digits: str, *, duration: float | None) -> None:
+        """`telnyx_rtc.info` with `dtmf`, and how many seconds each digit lasted where that is known. Never logged.
+
+        The JavaScript SDK makes a session notification of it (verto-js 6.4); the mobile ones do not read it.
+        """
+
     def send_display(self, verto_call_id: VertoCallId, *, name: str, number: str) -> None:
         """`telnyx_rtc.display`: the other side of the call is somebody else by now (verto-js 6.6).
 

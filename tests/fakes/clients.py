@@ -105,6 +105,9 @@ class RecordingSession:
     def send_text(self, verto_call_id: VertoCallId, text: ClientText) -> None:
         self._send("text", text)
 
+    def send_dtmf(self, verto_call_id: VertoCallId, digits: str, *, duration: float | None) -> None:
+        self._send("dtmf", digits, duration)
+
     def send_display(self, verto_call_id: VertoCallId, *, name: str, number: str) -> None:
         self._send("display", name, number)
 

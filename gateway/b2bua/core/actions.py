@@ -132,10 +132,16 @@ class SetDirection:
 
 @dataclass(frozen=True, slots=True)
 class SendDigits:
-    """Play digits towards that leg's far end."""
+    """Have that leg's far end get digits, in the way that its leg says.
+
+    `duration` of each, in seconds; None: nothing was said of it. `is_from_media`: they came in the other leg's media,
+    so that a leg which takes digits in its own has them already.
+    """
 
     leg: LegName
     digits: str
+    duration: float | None = None
+    is_from_media: bool = False
 
 
 @dataclass(frozen=True, slots=True)

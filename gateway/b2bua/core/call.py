@@ -27,6 +27,7 @@ from gateway.b2bua.core.events import (
     AttachOfferReady,
     CandidateTrickled,
     DescriptionReady,
+    DigitHeard,
     DigitsDialed,
     Event,
     HangupRequested,
@@ -293,10 +294,17 @@ class Call:
                 return [RejectReoffer(leg, sip_status), *self._tell_holds()]
             case CandidateTrickled(leg, candidate):
                 return [AddCandidate(leg, candidate)]
-            case DigitsDialed(leg, digits) if self._has_described and leg.other in self._live:
-                return [SendDigits(leg.other, digits)]
+            case DigitsDialed(leg) | DigitHeard(leg):
+                return self._pass_digits(event) if self._has_described and leg.other in self._live else []
             case _:
                 return []
+
+    def _pass_digits(self, event: DigitsDialed | DigitHeard) -> list[Action]:
+        match event:
+            case DigitsDialed(leg, digits, duration):
+                return [SendDigits(leg.other, digits, duration)]
+            case DigitHeard(leg, digit, heard):
+                return [SendDigits(leg.other, digit, heard, is_from_media=True)]
 
     def _dial(self) -> list[Action]:
         assert self._offer is not None

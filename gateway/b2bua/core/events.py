@@ -162,10 +162,23 @@ class HoldRequested:
 
 @dataclass(frozen=True, slots=True)
 class DigitsDialed:
-    """Digits that came by signalling on that leg, for the other. Never logged."""
+    """Digits that came by signalling on that leg, for the other. Never logged.
+
+    `duration` of each, in seconds; None where nothing was said of it.
+    """
 
     leg: LegName
     digits: str
+    duration: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DigitHeard:
+    """A digit that came in that leg's media, and ended. Media has passed it on, if the other leg's takes it."""
+
+    leg: LegName
+    digit: str
+    duration: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +369,7 @@ Event = (
     | ReinviteRefused
     | HoldRequested
     | DigitsDialed
+    | DigitHeard
     | CandidateTrickled
     | LegDetached
     | LegReturned

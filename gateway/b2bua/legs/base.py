@@ -23,6 +23,12 @@ class Party:
     number: str
 
 
+def may_meet(one: "Leg", other: "Leg") -> bool:
+    """Whether neither demands encryption that the other does not have."""
+    legs = ((one, other), (other, one))
+    return not any(leg.media.requires_encryption and far.profile is Profile.RTP for leg, far in legs)
+
+
 class Leg(Protocol):
     """One side of a call. Translates, never decides; every method returns at once and is safe in every state."""
 
@@ -94,6 +100,9 @@ class Leg(Protocol):
     def answer_reoffer(self, sdp: Sdp) -> None: ...
 
     def reject_reoffer(self, sip_status: int) -> None: ...
+
+    def send_digits(self, digits: str, duration: float | None) -> None:
+        """Give the far end digits by signalling, each of so many seconds. Only a leg whose media take none."""
 
     def set_hold(self, is_held: bool) -> None:
         """Confirm a hold or resume that the far end asked for."""

@@ -231,6 +231,9 @@ class Fork:
     def reject_reoffer(self, sip_status: int) -> None:
         """Nobody has offered anything."""
 
+    def send_digits(self, digits: str, duration: float | None) -> None:
+        """Nobody has answered."""
+
     def set_hold(self, is_held: bool) -> None:
         """Nobody has asked for it."""
 

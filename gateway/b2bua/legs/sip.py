@@ -99,6 +99,9 @@ class SipLeg(ABC):
         if (dialog := self._dialog) is not None:
             dialog.reject_reoffer(sip_status)
 
+    def send_digits(self, digits: str, duration: float | None) -> None:  # noqa: B027 - a whole answer, not a gap
+        """A trunk takes digits in its media."""
+
     def set_hold(self, is_held: bool) -> None:  # noqa: B027 - a whole answer, not a gap
         """A trunk holds by re-INVITE, which media answers; there is nothing to confirm."""
 
@@ -148,8 +151,8 @@ class SipLeg(ABC):
         match event:
             case Reoffered(sdp=sdp):
                 self.post(LegReoffered(self.name, sdp))
-            case InfoDtmf(digit=digit):
-                self.post(DigitsDialed(self.name, digit))
+            case InfoDtmf(digit, duration):
+                self.post(DigitsDialed(self.name, digit, duration))
             case Referred():
                 self._refer(event)
             case Ended(q850=q850, reason="bye", headers=headers):

@@ -295,6 +295,10 @@ class VertoLeg:
             self.session.reply_error(self._update_request, code=CALL_ERROR, message=message)
             self._update_request = None
 
+    def send_digits(self, digits: str, duration: float | None) -> None:
+        """`telnyx_rtc.info`."""
+        self.session.send_dtmf(self.verto_call_id, digits, duration=duration)
+
     def set_hold(self, is_held: bool) -> None:
         """The result of the oldest hold, unhold or toggleHold that waits."""
         if self._hold_requests:

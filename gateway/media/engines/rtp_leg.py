@@ -11,13 +11,15 @@ from gateway.media.core.negotiate import Agreement
 from gateway.media.core.rtp import HEADER_SIZE, RtpPacket, is_rtcp, serialize
 from gateway.media.core.sdp import Audio, Direction, Format, SessionDescription, is_ip_address
 from gateway.media.core.source_lock import Address, SourceLock, is_behind_nat
-from gateway.media.engine import DEFAULT_OPTIONS, BadSdp, LegOptions
+from gateway.media.engine import DEFAULT_OPTIONS, BadSdp, EncryptionRefused, LegOptions
 from gateway.media.engines.leg import PACKET_TIME, Leg, LegObserver, UnsupportedMedia
 from gateway.media.engines.udp import UdpSocket
 from gateway.media.ports import PortPool
 from gateway.media.settings import MediaSettings
 
 _PROTOCOLS: Final = ("RTP/AVP", "RTP/AVPF")
+_ENCRYPTED: Final = ("/SAVP", "/SAVPF")
+"""How the names of the protocols end that are SRTP, whatever the keys come by (RFC 4568, RFC 5764)."""
 _UNSPECIFIED: Final = ("0.0.0.0", "::")  # noqa: S104 - what a peer writes to hold a call (RFC 3264 section 8.4)
 
 
@@ -103,6 +105,8 @@ class RtpLeg(Leg):
 
     def _check(self, description: SessionDescription, *, is_offer: bool) -> None:
         audio = description.audio
+        if audio.protocol.upper().endswith(_ENCRYPTED):
+            raise EncryptionRefused(f"transport {audio.protocol!r}, this leg is not encrypted")
         if audio.protocol.upper() not in _PROTOCOLS:
             raise UnsupportedMedia(f"transport {audio.protocol!r}, this leg speaks {' or '.join(_PROTOCOLS)}")
         if audio.address is None:

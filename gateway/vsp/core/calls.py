@@ -420,6 +420,13 @@ class CallTable:
             message = {"from": text.sender, "to": text.receiver, "body": text.body}
             self._outgoing.request("telnyx_rtc.info", {"callID": call.verto_call_id, "msg": message})
 
+    def send_dtmf(self, verto_call_id: VertoCallId, digits: str, *, duration: float | None) -> None:
+        """`telnyx_rtc.info` with `dtmf`, as the SDKs send it, and how many milliseconds each digit lasted."""
+        call = self._live.get(verto_call_id.lower())
+        if call is not None and not self._is_detached:
+            lasted = {} if duration is None else {"duration": round(duration * 1000)}
+            self._outgoing.request("telnyx_rtc.info", {"callID": call.verto_call_id, "dtmf": digits, **lasted})
+
     def send_display(self, verto_call_id: VertoCallId, *, name: str, number: str) -> None:
         """`telnyx_rtc.display`. The direction is the gateway's; the SDK turns it round for the application."""
         call = self._live.get(verto_call_id.lower())

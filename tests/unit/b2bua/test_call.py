@@ -27,6 +27,7 @@ from gateway.b2bua.core.call import CONNECT_TIMEOUT, SETUP_TIMEOUT, Call, State
 from gateway.b2bua.core.events import (
     CandidateTrickled,
     DescriptionReady,
+    DigitHeard,
     DigitsDialed,
     Event,
     HangupRequested,
@@ -323,7 +324,12 @@ def test_hold_toggles_and_is_told_to_the_leg() -> None:
 def test_digits_cross_to_the_other_leg_once_it_can_hear() -> None:
     assert dialing().handle(DigitsDialed(A, "1"), 1.0) == []
     assert active().handle(DigitsDialed(A, "1"), 2.0) == [SendDigits(B, "1")]
-    assert active().handle(DigitsDialed(B, "2"), 2.0) == [SendDigits(A, "2")]
+    assert active().handle(DigitsDialed(B, "2", 0.3), 2.0) == [SendDigits(A, "2", 0.3)]
+
+
+def test_digit_in_the_media_of_a_leg_is_told_to_the_other_as_one_that_media_has_passed_on() -> None:
+    assert dialing().handle(DigitHeard(A, "1", 0.2), 1.0) == []
+    assert active().handle(DigitHeard(B, "1", 0.2), 2.0) == [SendDigits(A, "1", 0.2, is_from_media=True)]
 
 
 def test_trickled_candidates_go_to_media_in_every_state() -> None:
@@ -350,6 +356,7 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(ReofferRefused, LEGS, st.just(488)),
     st.builds(HoldRequested, LEGS, st.sampled_from([True, False, None])),
     st.builds(DigitsDialed, LEGS, st.just("5")),
+    st.builds(DigitHeard, LEGS, st.just("5"), st.just(0.1)),
     st.builds(CandidateTrickled, LEGS, st.none()),
     st.just(HangupRequested(SYSTEM_SHUTDOWN)),
 )

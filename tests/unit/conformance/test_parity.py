@@ -226,6 +226,7 @@ def told() -> list[Message]:
     calls.send_answer(call, sdp=None, telnyx_ids=ids)
     calls.send_attach(call, sdp=Sdp(OFFER), telnyx_ids=ids, custom_headers=headers, **parties)
     calls.send_text(call, ClientText("a", "b", "c"))
+    calls.send_dtmf(call, "5", duration=0.1)
     calls.send_display(call, name="C", number="3")
     session.send_event("news", 1, sender="bob")
     session.registration.set(RegistrationState.UNREGED)

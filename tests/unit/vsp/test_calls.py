@@ -672,6 +672,19 @@ def test_a_text_of_the_other_side_is_an_info_without_any_state() -> None:
     assert info["params"] == {"callID": "call-1", "msg": {"from": "bob", "to": "alice", "body": "hi"}}
 
 
+def test_digits_of_the_other_side_are_an_info_with_their_length_where_it_is_known() -> None:
+    talk = Conversation().log_in().call()
+
+    talk.session.calls.send_dtmf(VertoCallId("CALL-1"), "5", duration=0.1604)
+    talk.session.calls.send_dtmf(VertoCallId("call-1"), "42#", duration=None)
+    talk.session.calls.send_dtmf(VertoCallId("other"), "5", duration=None)
+
+    assert [(message["method"], message["params"]) for message in talk.heard()] == [
+        ("telnyx_rtc.info", {"callID": "call-1", "dtmf": "5", "duration": 160}),
+        ("telnyx_rtc.info", {"callID": "call-1", "dtmf": "42#"}),
+    ]
+
+
 def test_display_shows_the_new_far_end_in_the_direction_of_the_call() -> None:
     talk = Conversation().log_in().call()
     talk.ring("in-1")
