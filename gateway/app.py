@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import Final, Self
 
 from gateway.accounts.accounts import Accounts
+from gateway.accounts.client_media import ConnectionMedia
 from gateway.accounts.gate import CallGate
 from gateway.accounts.provisioning import Provisioning
 from gateway.accounts.watch import AccountWatch
@@ -226,6 +227,7 @@ class Gateway:
             find_replaced=self.agent.find_replaced,
             domain=config.sip.domain,
             trunk_codecs={trunk.name: trunk.codecs for trunk in self.trunks}.__getitem__,
+            media_of=ConnectionMedia(self.database).of_user,
             attach_timeout=config.verto.attach_timeout,
             pushes=self.pushes if config.lab.enabled else None,
             listeners=[CallMeasures().take, self.recorder.record, gate.take],

@@ -28,7 +28,7 @@ from gateway.domain.causes import (
     INCOMPATIBLE_DESTINATION,
     MEDIA_TIMEOUT,
     NORMAL_TEMPORARY_FAILURE,
-    TELNYX_REJECTIONS,
+    REJECTIONS,
     Cause,
 )
 from gateway.domain.ids import CallId, LegName, Sdp
@@ -437,6 +437,6 @@ def _cause_of(error: MediaError) -> Cause:
         case NoFreePort():
             return NORMAL_TEMPORARY_FAILURE
         case EncryptionRefused():
-            return TELNYX_REJECTIONS["B3"]
+            return REJECTIONS["B3"]
         case _:
             return INCOMPATIBLE_DESTINATION

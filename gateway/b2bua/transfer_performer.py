@@ -46,7 +46,7 @@ from gateway.domain.causes import (
     CALL_REJECTED,
     NORMAL_CLEARING,
     RECOVERY_ON_TIMER_EXPIRE,
-    TELNYX_REJECTIONS,
+    REJECTIONS,
     Cause,
 )
 from gateway.domain.facts import TransferKind
@@ -235,7 +235,7 @@ class TransferPerformer:
         call, name = found
         wanted = call.leg_opposite(name)
         if wanted is not None and not may_meet(self._seats[leg.other], wanted):
-            self._inbox.post(LegNotGiven(TELNYX_REJECTIONS["B3"].sip_reason))
+            self._inbox.post(LegNotGiven(REJECTIONS["B3"].sip_reason))
             return
         call.post(LegWanted(name, self._call_id))
 

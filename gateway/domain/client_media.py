@@ -41,9 +41,11 @@ class ClientMedia:
     requires_encryption: bool = False
 
     @classmethod
-    def of_connection(cls, *, codecs: Iterable[str], dtmf: DtmfMode, encrypted_media: str | None) -> Self:
-        """From a connection's `inbound.codecs`, `dtmf_type` and `encrypted_media`."""
-        spoken = tuple(dict.fromkeys(CODEC_NAMES[name] for name in codecs if name in CODEC_NAMES))
+    def of_connection(cls, *, codecs: Iterable[str] | None, dtmf: DtmfMode, encrypted_media: str | None) -> Self:
+        """From a connection's `inbound.codecs` (None: it says nothing), `dtmf_type` and `encrypted_media`."""
+        spoken = None
+        if codecs is not None:
+            spoken = tuple(dict.fromkeys(CODEC_NAMES[name] for name in codecs if name in CODEC_NAMES))
         return cls(codecs=spoken, dtmf=dtmf, requires_encryption=encrypted_media == "SRTP")
 
 

@@ -25,12 +25,12 @@ class RecordingSession:
         self.sent.append(message)
         self._news.set()
 
-    async def wait_for(self, what: str) -> tuple[object, ...]:
-        """The first message of that kind, once it is there."""
+    async def wait_for(self, what: str, count: int = 1) -> tuple[object, ...]:
+        """Message number `count` of that kind, once it is there."""
         while True:
-            for message in self.sent:
-                if message[0] == what:
-                    return message
+            found = [message for message in self.sent if message[0] == what]
+            if len(found) >= count:
+                return found[count - 1]
             self._news.clear()
             await self._news.wait()
 

@@ -8,6 +8,7 @@ from gateway.media.engine import (
     DEFAULT_OPTIONS,
     BadSdp,
     DetachedLeg,
+    DigitReceived,
     LegOptions,
     LegStats,
     MediaEvent,
@@ -29,6 +30,7 @@ class FakeMediaSession:
         self.played: dict[LegName, Sound | None] = {}
         self.directions: dict[LegName, tuple[bool, bool]] = {}
         self.digits: list[tuple[LegName, str]] = []
+        self.lengths: list[float] = []
         self.digits_sent = asyncio.Event()
         self.has_telephone_event = True
         self.is_closed = False
@@ -99,6 +101,7 @@ class FakeMediaSession:
         if not self.has_telephone_event:
             raise NoTelephoneEvent("not negotiated")
         self.digits.append((leg, digits))
+        self.lengths.append(duration)
         self.digits_sent.set()
 
     async def is_heard(self, leg: LegName, *, within: float) -> bool:
@@ -114,6 +117,10 @@ class FakeMediaSession:
         """Both legs can carry audio."""
         for leg in LegName:
             self._on_event(MediaReady(leg))
+
+    def hear(self, leg: LegName, digit: str, duration: float) -> None:
+        """A digit has ended in that leg's media."""
+        self._on_event(DigitReceived(leg, digit, duration))
 
     def fail(self, leg: LegName, reason: str) -> None:
         """That leg lost its media."""

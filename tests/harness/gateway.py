@@ -67,6 +67,15 @@ class Running:
             assert response.status in (200, 201), await response.text()
             return await response.json()
 
+    async def configure(self, user: str, **settings: object) -> None:
+        """PATCH the connection of that user with the key."""
+        path = f"/v2/credential_connections/{self.connections[user]}"
+        async with (
+            aiohttp.ClientSession() as client,
+            client.patch(self.http + path, json=settings, headers=self._headers) as response,
+        ):
+            assert response.status == 200, await response.text()
+
     async def delete(self, path: str) -> Any:  # Any: JSON of the API
         """DELETE with the key."""
         async with (

@@ -14,7 +14,7 @@ from gateway.domain.causes import NORMAL_CLEARING, USER_BUSY
 from gateway.domain.facts import CallAnswered, CallEnded, CallInitiated, CallRinging, Fact
 from gateway.domain.ids import Direction, LegName, Sdp, VertoCallId
 from gateway.media.engine import Sound
-from gateway.sip.call import Answered, Cancelled, Confirmed, Ended, Provisional, Rejected, Reoffered
+from gateway.sip.call import Answered, Cancelled, Confirmed, Ended, InfoDtmf, Provisional, Rejected, Reoffered
 from gateway.vsp.control import (
     ClientAnswer,
     ClientBye,
@@ -413,6 +413,31 @@ async def test_call_is_hung_up_from_outside_by_its_id(house: House) -> None:
     await house.ended.wait()
     assert house.last.ended_by is None
     assert not house.directory.hangup(call_id)
+
+
+async def test_code_of_telnyx_in_a_phrase_says_more_than_the_reason_header_beside_it(house: House) -> None:
+    house.dial("+4930123456")
+    call = await house.agent.wait_for_call()
+    call.say(Rejected(480, "No registration D21", q850=20))
+
+    assert await house.alice.wait_for("bye") == ("bye", "CALL_REJECTED", 480, "No registration D21")
+
+
+async def test_digit_of_an_info_keeps_its_length_and_one_without_gets_the_usual(house: House) -> None:
+    await answered(house)
+    house.alice_says(ClientDtmf("4"))
+    session = house.engine.sessions[0]
+    async with asyncio.timeout(5):
+        await session.digits_sent.wait()
+        session.digits_sent.clear()
+        house.agent.calls[0].say(InfoDtmf("5", 0.35))
+        await session.digits_sent.wait()
+        session.digits_sent.clear()
+        house.agent.calls[0].say(InfoDtmf("6", 0.001))
+        await session.digits_sent.wait()
+
+    assert session.digits == [(LegName.B, "4"), (LegName.A, "5"), (LegName.A, "6")]
+    assert session.lengths == [0.1, 0.35, 0.04]
 
 
 def test_only_x_headers_with_plain_values_cross() -> None:

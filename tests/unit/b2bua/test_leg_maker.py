@@ -13,12 +13,13 @@ from gateway.b2bua.settings import CallSettings
 from gateway.domain.client_media import DEFAULT_CLIENT_MEDIA, ClientMedia, DtmfMode
 from gateway.domain.ids import LegName, Sdp, VertoCallId
 from gateway.media.engine import DEFAULT_OPTIONS, LegOptions
-from gateway.sip.call import Answered, Provisional
-from gateway.vsp.control import ClientAnswer, ClientTransfer, Invite
+from gateway.sip.call import Answered, InfoDtmf, Provisional
+from gateway.vsp.control import ClientAnswer, ClientDtmf, ClientReplace, ClientTransfer, Invite
 from tests.fakes.clients import RecordingIncomingCall, RecordingSession, RecordingUserAgent
 from tests.fakes.media import FakeMediaEngine, FakeMediaSession
 
 B3 = ("CALL_REJECTED", 488, "Media Encryption Required B3")
+CALL = VertoCallId("c1")
 TRUNK_NUMBER = "+4930123456"
 
 
@@ -33,10 +34,10 @@ class Site:
     engine: FakeMediaEngine
     media: dict[str, ClientMedia] = field(default_factory=dict)
 
-    def dial(self, destination: str) -> None:
+    def dial(self, destination: str, call: VertoCallId = CALL) -> None:
         """Alice calls."""
         invite = Invite(
-            verto_call_id=VertoCallId("c1"),
+            verto_call_id=call,
             sdp=Sdp("offer of browser"),
             is_trickle=False,
             destination=destination,
@@ -151,6 +152,30 @@ async def test_clients_that_demand_encryption_call_each_other(site: Site) -> Non
     await site.bob.wait_for("invite")
 
 
+@pytest.mark.parametrize("mode", DtmfMode)
+async def test_digits_reach_a_client_by_signalling_or_by_media_but_never_by_both(site: Site, mode: DtmfMode) -> None:
+    site.media["alice"] = ClientMedia(dtmf=mode)
+    site.dial(TRUNK_NUMBER)
+    call = await site.agent.wait_for_call()
+    call.say(Answered(Sdp("answer of trunk"), {}))
+    await site.alice.wait_for("answer")
+    media = site.engine.sessions[0]
+
+    media.hear(LegName.B, "1", 0.25)
+    call.say(InfoDtmf("2", 0.3))
+    media.hear(LegName.A, "3", 0.2)
+    site.directory.client_message(site.alice.session_id, CALL, ClientDtmf("4"))
+    while (LegName.B, "4") not in media.digits:
+        media.digits_sent.clear()
+        await media.digits_sent.wait()
+
+    told = [message for message in site.alice.sent if message[0] == "dtmf"]
+    if mode is DtmfMode.SIP_INFO:
+        assert (told, media.digits) == ([("dtmf", "1", 0.25), ("dtmf", "2", 0.3)], [(LegName.B, "4")])
+    else:
+        assert (told, media.digits) == ([], [(LegName.A, "2"), (LegName.B, "4")])
+
+
 async def test_client_that_demands_encryption_is_not_transferred_to_a_trunk(site: Site) -> None:
     site.media["bob"] = ClientMedia(requires_encryption=True)
     site.dial("bob")
@@ -160,7 +185,7 @@ async def test_client_that_demands_encryption_is_not_transferred_to_a_trunk(site
         site.bob.session_id, bobs, ClientAnswer(sdp=Sdp("answer of bob"), is_trickle=False, custom_headers=())
     )
     await site.alice.wait_for("answer")
-    site.directory.client_message(site.alice.session_id, VertoCallId("c1"), ClientTransfer("r1", TRUNK_NUMBER))
+    site.directory.client_message(site.alice.session_id, CALL, ClientTransfer("r1", TRUNK_NUMBER))
 
     refusal = await site.alice.wait_for("error")
 
@@ -175,9 +200,27 @@ async def test_caller_that_a_trunk_answered_is_not_transferred_to_a_client_that_
     call.say(Provisional(180, "Ringing", None))
     call.say(Answered(Sdp("answer of trunk"), {}))
     await site.alice.wait_for("answer")
-    site.directory.client_message(site.alice.session_id, VertoCallId("c1"), ClientTransfer("r1", "bob"))
+    site.directory.client_message(site.alice.session_id, CALL, ClientTransfer("r1", "bob"))
 
     refusal = await site.alice.wait_for("error")
 
     assert (refusal, site.alice.error_messages) == (("error", "r1", -32002), [B3[2]])
     assert site.bob.sent == []
+
+
+async def test_attended_transfer_joins_no_trunk_with_a_client_that_demands_encryption(site: Site) -> None:
+    site.media["bob"] = ClientMedia(requires_encryption=True)
+    site.dial(TRUNK_NUMBER)
+    (await site.agent.wait_for_call()).say(Answered(Sdp("answer of trunk"), {}))
+    await site.alice.wait_for("answer")
+    site.dial("bob", VertoCallId("c2"))
+    await site.bob.wait_for("invite")
+    theirs = next(leg for call in site.directory.live() for leg in call.client_legs if leg.username == "bob")
+    answer = ClientAnswer(sdp=Sdp("answer of bob"), is_trickle=False, custom_headers=())
+    site.directory.client_message(site.bob.session_id, theirs.verto_call_id, answer)
+    await site.alice.wait_for("answer", count=2)
+    site.directory.client_message(site.alice.session_id, CALL, ClientReplace("r1", VertoCallId("c2")))
+
+    await site.alice.wait_for("error")
+    assert site.alice.error_messages == [B3[2]]
+    assert len(site.directory.live()) == 2

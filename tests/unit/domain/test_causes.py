@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.domain import causes
-from gateway.domain.causes import ALL, from_q850, from_sip_status, from_verto
+from gateway.domain.causes import ALL, from_q850, from_sip_response, from_sip_status, from_verto
 
 
 def test_every_cause_has_a_name_and_a_code_of_its_own() -> None:
@@ -36,6 +36,32 @@ def test_every_final_failure_of_sip_has_a_cause(status: int) -> None:
 )  # fmt: skip
 def test_sip_status_becomes_the_cause_that_rfc_3398_names(status: int, name: str) -> None:
     assert from_sip_status(status).name == name
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(488, "Media Encryption Required B3"), (403, "Forbidden D10"), (404, "Connection is inactive D18"),
+     (480, "D21"), (503, "Too much D1"), (403, "Forbidden")],
+)  # fmt: skip
+def test_rejection_with_a_code_of_telnyx_is_a_rejected_call_whatever_its_status(status: int, reason: str) -> None:
+    assert from_sip_response(status, reason) == causes.CALL_REJECTED
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "name"),
+    [(488, "Not Acceptable Here", "INCOMPATIBLE_DESTINATION"), (488, "B3 is missing", "INCOMPATIBLE_DESTINATION"),
+     (404, "No room AB3", "UNALLOCATED_NUMBER"), (486, "D1234", "USER_BUSY"), (480, "", "NO_USER_RESPONSE")],
+)  # fmt: skip
+def test_phrase_that_only_looks_like_a_code_of_telnyx_changes_nothing(status: int, reason: str, name: str) -> None:
+    assert from_sip_response(status, reason).name == name
+
+
+@pytest.mark.parametrize("code", causes.REJECTIONS)
+def test_our_own_rejections_are_read_by_ourselves_as_such(code: str) -> None:
+    cause = causes.REJECTIONS[code]
+
+    assert (cause.name, cause.code) == ("CALL_REJECTED", 21)
+    assert from_sip_response(cause.sip_status, cause.sip_reason) == causes.CALL_REJECTED
 
 
 def test_client_cause_is_found_by_name_then_by_code_then_is_clearing() -> None:
