@@ -1,7 +1,7 @@
 """A trunk that does what a test says: a SIP user agent with the media of each of its calls."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
@@ -63,13 +63,19 @@ class Carrier:
         await line.until(Confirmed)
         return line
 
-    async def calls(self, user: str, *, replaces: Replaces | None = None) -> Line:
-        """Call a user of the gateway; the line is answered once `until_answered` returns."""
+    async def calls(
+        self, user: str, *, replaces: Replaces | None = None, offer: Callable[[Sdp], Sdp] = lambda sdp: sdp
+    ) -> Line:
+        """Call a user of the gateway; the line is answered once `until_answered` returns.
+
+        Args:
+            offer: what becomes of the carrier's usual offer.
+        """
         media, ear = await self._trunk(), Ear()
         target = Target(
             uri=f"sip:{user}@{self._gateway.sip('udp')}", from_uri="sip:+12025550177@127.0.0.1", replaces=replaces
         )
-        return Line(Outbound(self._agent.agent.invite(target, media.describe(), ear), ear), media)
+        return Line(Outbound(self._agent.agent.invite(target, offer(media.describe()), ear), ear), media)
 
     async def until_answered(self, line: Line) -> None:
         """The gateway's 200, and its description taken."""
