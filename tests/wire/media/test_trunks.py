@@ -6,7 +6,7 @@ import pytest
 
 from gateway.domain.ids import Sdp
 from gateway.media.core.rtp import RtpPacket
-from gateway.media.engine import BadSdp, MediaFailed, NoFreePort, Profile
+from gateway.media.engine import BadSdp, EncryptionRefused, MediaError, MediaFailed, NoFreePort, Profile
 from gateway.media.engines.leg import UnsupportedMedia
 
 from .browser import read
@@ -134,7 +134,10 @@ async def test_every_direction_of_a_trunk_is_mirrored_and_kept(
 @pytest.mark.parametrize(
     ("change", "error"),
     [
-        (("RTP/AVP", "RTP/SAVP"), UnsupportedMedia),
+        (("RTP/AVP", "RTP/SAVP"), EncryptionRefused),
+        (("RTP/AVP", "rtp/savpf"), EncryptionRefused),
+        (("RTP/AVP", "UDP/TLS/RTP/SAVP"), EncryptionRefused),
+        (("RTP/AVP", "TCP/RTP/AVP"), UnsupportedMedia),
         (("c=IN IP4 127.0.0.1", "c=IN IP4 trunk.example.com"), BadSdp),
         (("c=IN IP4 127.0.0.1\r\n", ""), BadSdp),
         (("c=IN IP4 127.0.0.1", "c=IN IP6 2001:db8::1"), UnsupportedMedia),
@@ -142,7 +145,7 @@ async def test_every_direction_of_a_trunk_is_mirrored_and_kept(
     ],
 )
 async def test_trunk_offer_that_cannot_work_is_refused(
-    make_engine: MakeEngine, add_trunk: AddTrunk, change: tuple[str, str], error: type[BadSdp]
+    make_engine: MakeEngine, add_trunk: AddTrunk, change: tuple[str, str], error: type[MediaError]
 ) -> None:
     engine, trunk = await make_engine(), await add_trunk()
     lines = [line for line in trunk.describe().split("\r\n") if not line.startswith("a=rtcp:")]

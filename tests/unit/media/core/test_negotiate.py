@@ -149,6 +149,18 @@ def test_answer_without_telephone_event_names_the_codec_alone() -> None:
     assert [format_.name for format_ in answer_formats(answered(audio(pcmu()), PCMU))] == ["PCMU"]
 
 
+def test_leg_whose_digits_come_otherwise_neither_answers_nor_offers_nor_accepts_telephone_event() -> None:
+    offered = audio(pcmu(), EVENT_8K)
+
+    ours = answered(offered, PCMU, has_events=False)
+    offer = offer_formats(("PCMU", "opus"), other_offer=(), has_events=False)
+
+    assert (ours.send.telephone_event, ours.receive.telephone_event) == (None, None)
+    assert [format_.name for format_ in answer_formats(ours)] == ["PCMU"]
+    assert [format_.name for format_ in offer] == ["PCMU", "opus"]
+    assert accepted(offer, offered, ALL).send.telephone_event is None
+
+
 def test_offer_begins_with_the_codecs_of_the_other_leg_in_its_order() -> None:
     formats = offer_formats(("opus", "G722", "PCMU", "PCMA"), other_offer=("PCMA", "PCMU", "unknown"))
 
