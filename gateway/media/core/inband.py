@@ -20,6 +20,8 @@ LEVEL: Final = -13.1
 """dBFS of each of the two tones: -10 dBm0, for a sine of 0 dBm0 is 3.14 dB below the loudest (G.711 table 5)."""
 SHORTEST: Final = 0.040
 """Seconds that a digit sounds at least, and that two digits are apart: detectors are promised no less (Q.24)."""
+MAX_BACKLOG: Final = 10.0
+"""Seconds that may wait to sound when a source sends one more digit."""
 _RAMP: Final = 0.002
 """Seconds in which a tone comes and goes, so that it makes no click."""
 _AMPLITUDE: Final = 32767 * 10 ** (LEVEL / 20)
@@ -58,17 +60,16 @@ class TonePlayer:
 
     @property
     def remaining(self) -> float:
-        """Seconds until it is quiet; digits of unknown length count for what they take at most."""
-        longest = round(MAX_DURATION * self._rate)
-        samples = sum(
-            tone.gap + (longest if tone.length is None else tone.length) - tone.played for tone in self._tones
-        )
+        """Seconds until it is quiet, as far as is known: a digit of unknown length may end at any moment."""
+        samples = sum(tone.gap + max(0, (tone.length or 0) - tone.played) for tone in self._tones)
         return samples / self._rate
 
     def begin(self, digit: str, now: float) -> None:
-        """A digit of unknown length, heard after those that wait; dropped where too many do. `end` is called before
-        the next one begins."""
-        if len(self._tones) < MAX_DIGITS:
+        """A digit of unknown length, heard after those that wait. `end` is called before the next one begins.
+
+        It is dropped behind more than `MAX_BACKLOG`: nobody presses digits faster than they sound.
+        """
+        if len(self._tones) < MAX_DIGITS and self.remaining <= MAX_BACKLOG:
             self._open = self._append(digit, None, 0.0, now)
 
     def end(self, duration: float) -> None:

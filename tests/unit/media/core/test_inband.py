@@ -8,7 +8,7 @@ import pytest
 
 from gateway.media.core import tones
 from gateway.media.core.events import MAX_DIGITS
-from gateway.media.core.inband import LEVEL, SHORTEST, TonePlayer
+from gateway.media.core.inband import LEVEL, MAX_BACKLOG, SHORTEST, TonePlayer
 
 RATE = 8000
 FRAME = 160
@@ -189,10 +189,12 @@ def test_what_is_no_row_of_digits_or_too_long_a_one_is_refused(digits: str, dura
     assert not player.is_active
 
 
-def test_digits_that_nobody_can_hear_in_time_are_dropped() -> None:
+@pytest.mark.parametrize("length", [0.01, 0.05, 8.0])
+def test_source_that_sends_digits_faster_than_they_sound_fills_no_more_than_the_backlog(length: float) -> None:
     player = TonePlayer(RATE)
-    for _ in range(MAX_DIGITS + 10):
+    for _ in range(1000):
         player.begin("5", now=0.0)
-        player.end(0.05)
+        player.end(length)
 
-    assert player.remaining == pytest.approx(MAX_DIGITS * 0.09, abs=0.05)
+    assert MAX_BACKLOG < player.remaining < MAX_BACKLOG + length + 2 * SHORTEST
+    player.add("5" * 64, duration=0.1, gap=0.06, now=0.0)
