@@ -64,6 +64,9 @@ SHORTEST_DIGIT: Final = 0.04
 DIGIT_GAP: Final = 0.06
 """Seconds between two digits."""
 
+HEARD_AHEAD: Final = 2.0
+"""Seconds that digits in a leg's media may be ahead of the shortest that are possible; more of them are not told."""
+
 _DIGITS: Final = re.compile(r"[0-9*#A-D]{1,128}")
 """What RFC 4733 section 3.2 can carry; an SDK passes on whatever the application gave it."""
 
@@ -87,6 +90,9 @@ class MediaWorker:
         self._session: MediaSession | None = None
         self._jobs: asyncio.Queue[Job] = asyncio.Queue(JOBS_SIZE)
         self._digits: asyncio.Queue[tuple[LegName, str, float]] = asyncio.Queue(DIGITS_SIZE)
+        self._heard_until = 0.0
+        """When the digits that were heard would have ended, had each been as short as it may be."""
+        self._is_flooded = False
         self._target: Replacement | None = None
         self._is_working = False
         self._held: set[LegName] = set()
@@ -425,7 +431,18 @@ class MediaWorker:
                 self._log.info("media_failed", leg=leg.value, reason=reason)
                 self._post(MediaDown(leg, reason))
             case DigitReceived(leg, digit, duration):
-                self._post(DigitHeard(leg, digit, duration))
+                self._hear(DigitHeard(leg, digit, duration))
+
+    def _hear(self, heard: DigitHeard) -> None:
+        """Tell of a digit, unless they come faster than anybody presses them: the inbox is for those who do not."""
+        now = asyncio.get_running_loop().time()
+        busy_until = max(self._heard_until, now) + SHORTEST_DIGIT
+        if busy_until <= now + HEARD_AHEAD:
+            self._heard_until = busy_until
+            self._post(heard)
+        elif not self._is_flooded:
+            self._is_flooded = True
+            self._log.warning("digits_dropped", leg=heard.leg.value, count=1)
 
     def _refuse(self, leg: LegName, error: MediaError) -> None:
         self._log.info("media_refused", leg=leg.value, error_code=error.code, error=str(error))

@@ -176,6 +176,23 @@ async def test_digits_reach_a_client_by_signalling_or_by_media_but_never_by_both
         assert (told, media.digits) == ([], [(LegName.A, "2"), (LegName.B, "4")])
 
 
+async def test_flood_of_digits_in_the_media_neither_ends_the_call_nor_floods_the_client(site: Site) -> None:
+    site.media["alice"] = ClientMedia(dtmf=DtmfMode.SIP_INFO)
+    site.dial(TRUNK_NUMBER)
+    call = await site.agent.wait_for_call()
+    call.say(Answered(Sdp("answer of trunk"), {}))
+    await site.alice.wait_for("answer")
+
+    for _ in range(5000):
+        site.engine.sessions[0].hear(LegName.B, "1", 0.05)
+    call.say(InfoDtmf("2", 0.1))
+    while ("dtmf", "2", 0.1) not in site.alice.sent:
+        await site.alice.wait_for("dtmf", count=sum(message[0] == "dtmf" for message in site.alice.sent) + 1)
+
+    assert 40 <= sum(message[0] == "dtmf" for message in site.alice.sent) <= 60
+    assert [snapshot.state for snapshot in site.directory.live()] == ["active"]
+
+
 async def test_client_that_demands_encryption_is_not_transferred_to_a_trunk(site: Site) -> None:
     site.media["bob"] = ClientMedia(requires_encryption=True)
     site.dial("bob")
