@@ -1,6 +1,6 @@
-"""The routes of the console: the page at `/`, its files below `/console/`.
+"""The routes of the console: the phone's page at `/`, the others and all files below `/console/`.
 
-The page is checked for each time; its files live at an address that holds their version and are kept for ever. The
+A page is checked for each time; its files live at an address that holds their version and are kept for ever. The
 same files are at `/console/latest/...` for other people's pages: the SDK is `/console/latest/vendor/telnyx-webrtc.mjs`.
 """
 
@@ -11,6 +11,9 @@ from aiohttp import hdrs, web
 from gateway.console.assets import INDEX, Asset, Assets
 
 LATEST: Final = "latest"
+
+PAGES: Final = ("accounts", "records", "api")
+"""Pages beside the phone's: `/console/NAME` is the file `NAME.html`. They work without the SDK."""
 
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 _CHECK: Final = "no-cache"
@@ -40,6 +43,12 @@ def routes(assets: Assets) -> list[web.RouteDef]:
             return web.Response(text=_NOT_BUILT, status=503, headers=SECURITY_HEADERS)
         return _reply(request, assets.files[INDEX], _CHECK)
 
+    def beside(name: str) -> web.RouteDef:
+        async def show(request: web.Request) -> web.Response:
+            return _reply(request, assets.files[f"{name}.html"], _CHECK)
+
+        return web.get(f"/console/{name}", show)
+
     async def file(request: web.Request) -> web.Response:
         version, name = request.match_info["version"], request.match_info["name"]
         asset = assets.files.get(name)
@@ -58,6 +67,7 @@ def routes(assets: Assets) -> list[web.RouteDef]:
         web.get("/", page),
         web.get("/console", home),
         web.get("/console/", home),
+        *(beside(name) for name in PAGES if f"{name}.html" in assets.files),
         web.get("/console/{version}/{name:.+}", file),
         web.get("/favicon.ico", favicon),
     ]

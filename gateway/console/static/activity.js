@@ -1,12 +1,11 @@
 // Calls and sessions of the whole gateway, live from the API.
 import { ApiError } from "./api.js";
+import { callDetails, codecPair, endOf, lengthOf, partiesOf } from "./call_details.js";
 import { byId, element, setText } from "./element.js";
-import { codecPair } from "./phone_view.js";
-import { causeInWords, clock, duration, stateInWords } from "./words.js";
+import { clock, stateInWords } from "./words.js";
 
 const PAGE = 50;
 const FIELDS = ["caller", "callee", "direction", "state", "codec_a", "codec_b", "cause", "sip_status", "trunk", "call_id", "verto_call_id", "sip_call_id", "session_id", "connection_id"];
-const ARROWS = { outbound: "↗", inbound: "↙", internal: "↔" };
 
 export class Activity {
   #api = null;
@@ -171,13 +170,7 @@ export class Activity {
     row.wasOpen = isOpen;
     const [started, parties, state, length, codecs, end] = row.cells;
     setText(started, clock(call.started_at));
-    parties.replaceChildren(
-      element("span", { class: "way", title: call.direction }, ARROWS[call.direction] ?? ""),
-      element("span", { class: "unseen" }, `${call.direction}: `),
-      element("span", { class: "party" }, call.caller || "unknown"),
-      element("span", { class: "quiet" }, " → "),
-      element("span", { class: "party" }, call.callee || "unknown"),
-    );
+    parties.replaceChildren(...partiesOf(call));
     state.replaceChildren(element("span", { class: "badge", dataset: { state: call.state } }, stateInWords(call.state)));
     setText(length, lengthOf(call));
     setText(codecs, codecPair(call));
@@ -187,39 +180,7 @@ export class Activity {
     row.hangup.setAttribute("aria-label", `End the call from ${call.caller} to ${call.callee}`);
     row.toggle.setAttribute("aria-expanded", String(isOpen));
     row.toggle.setAttribute("aria-label", `Details of the call to ${call.callee}`);
-    if (isOpen) row.detail.firstChild.replaceChildren(details(call), ...this.#reportsOf(call));
-  }
-
-  /** What the client told about the call: asked for when somebody wants to see it. */
-  #reportsOf(call) {
-    if (!call.verto_call_id) return [];
-    const list = element("span", { class: "reports" });
-    const show = () => this.#listReports(call, list);
-    return [element("p", { class: "reports" }, element("button", { type: "button", class: "soft tiny", onclick: show }, "Client's reports"), list)];
-  }
-
-  async #listReports(call, list) {
-    const path = `/v2/gateway/calls/${encodeURIComponent(call.call_id)}/reports`;
-    try {
-      const { data } = await this.#api.get(path);
-      const names = data.some((one) => one.kind === "call_report") ? ["call_report", ...data.map((one) => one.name)] : data.map((one) => one.name);
-      const link = (name) => element("button", { type: "button", class: "plain code", onclick: () => this.#download(`${path}/${name}`, `${call.verto_call_id}-${name.replaceAll("/", "-").replace(/\.json$/, "")}.json`) }, name === "call_report" ? "whole report" : name);
-      list.replaceChildren(...(names.length ? names.map(link) : [element("span", { class: "quiet" }, "None yet. They come when the call is over.")]));
-    } catch (error) {
-      if (error instanceof ApiError) this.#onProblem({ title: "The reports could not be read", advice: error.message });
-      else throw error;
-    }
-  }
-
-  async #download(path, name) {
-    try {
-      const address = URL.createObjectURL(await (await this.#api.request(path)).blob());
-      element("a", { href: address, download: name }).click();
-      setTimeout(() => URL.revokeObjectURL(address), 10_000);
-    } catch (error) {
-      if (error instanceof ApiError) this.#onProblem({ title: "The report could not be read", advice: error.message });
-      else throw error;
-    }
+    if (isOpen) row.detail.firstChild.replaceChildren(...callDetails(call, this.#api));
   }
 
   #tick() {
@@ -260,55 +221,4 @@ function matches(call, words) {
 
 function newestFirst(one, other) {
   return one.started_at < other.started_at ? 1 : one.started_at > other.started_at ? -1 : one.call_id < other.call_id ? 1 : -1;
-}
-
-function lengthOf(call) {
-  if (!call.answered_at) return "–";
-  const end = call.ended_at ? Date.parse(call.ended_at) : Date.now();
-  return duration((end - Date.parse(call.answered_at)) / 1000);
-}
-
-function endOf(call) {
-  if (!call.cause) return [];
-  const sip = call.sip_status ? element("span", { class: "quiet" }, ` SIP ${call.sip_status}`) : null;
-  return [element("span", { class: "code", title: causeInWords(call.cause) }, call.cause), sip].filter(Boolean);
-}
-
-const NAMES = {
-  call_id: "Call",
-  verto_call_id: "Verto callID",
-  sip_call_id: "SIP Call-ID",
-  session_id: "Session",
-  connection_id: "Connection",
-  trunk: "Trunk",
-  started_at: "Started",
-  ringing_at: "Ringing",
-  answered_at: "Answered",
-  ended_at: "Ended",
-  cause_code: "Cause code",
-  ended_by: "Ended by",
-};
-const FIGURES = { packets_received: "received", packets_sent: "sent", packets_lost: "lost", packets_rejected: "rejected", jitter_s: "jitter", round_trip_s: "round trip" };
-
-function details(call) {
-  const facts = Object.entries(NAMES)
-    .filter(([field]) => call[field] !== null && call[field] !== undefined)
-    .map(([field, name]) => [name, field.endsWith("_at") ? `${clock(call[field])} ${sinceStart(call, field)}` : side(field, call[field])]);
-  for (const [leg, name] of [["a", "Caller's media"], ["b", "Callee's media"]]) {
-    const figures = Object.entries(FIGURES)
-      .filter(([figure]) => call.media[`${leg}_${figure}`] !== undefined)
-      .map(([figure, word]) => `${word} ${figure.endsWith("_s") ? `${(call.media[`${leg}_${figure}`] * 1000).toFixed(1)} ms` : call.media[`${leg}_${figure}`]}`);
-    if (figures.length) facts.push([name, figures.join(" · ")]);
-  }
-  return element("dl", { class: "facts" }, ...facts.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", { class: "code" }, String(value)))));
-}
-
-function sinceStart(call, field) {
-  if (field === "started_at") return "";
-  return `(+${((Date.parse(call[field]) - Date.parse(call.started_at)) / 1000).toFixed(3)} s)`;
-}
-
-function side(field, value) {
-  if (field !== "ended_by") return value;
-  return value === "a" ? "the caller" : "the called side";
 }

@@ -1,10 +1,11 @@
 // The gateway's REST API: requests with the key, errors as words, and the stream of changes.
 
-/** A refused or failed request; `status` is 0 when no answer came. */
+/** A refused or failed request; `status` is 0 when no answer came, `errors` is all that the API finds wrong. */
 export class ApiError extends Error {
-  constructor(message, status) {
+  constructor(message, status, errors = []) {
     super(message);
     this.status = status;
+    this.errors = errors;
   }
 }
 
@@ -13,8 +14,12 @@ const RETRY_MS = [500, 1000, 2000, 5000];
 const SILENCE_MS = 45_000;
 
 export class Api {
-  constructor(key) {
+  #onRefused;
+
+  /** `onRefused` is told when the key is not, or no longer, a valid one. */
+  constructor(key, { onRefused = () => {} } = {}) {
     this.key = key;
+    this.#onRefused = onRefused;
   }
 
   async request(path, { method = "GET", body, signal } = {}) {
@@ -28,16 +33,24 @@ export class Api {
       throw new ApiError("The gateway does not answer. Is it running?", 0);
     }
     if (response.ok) return response;
-    const refusal = (await response.json().catch(() => ({})))?.errors?.[0];
-    throw new ApiError(refusal ? `${refusal.title}: ${refusal.detail}` : `HTTP ${response.status}`, response.status);
+    if (response.status === 401) this.#onRefused();
+    const { errors } = (await response.json().catch(() => null)) ?? {};
+    // One answer of the service, to a change of an expired credential, has an object instead of the list.
+    const found = Array.isArray(errors) ? errors : [];
+    const message = found.length > 0 ? `${found[0].title}: ${found[0].detail}` : (errors?.status ?? `HTTP ${response.status}`);
+    throw new ApiError(message, response.status, found);
   }
 
   async get(path) {
     return (await this.request(path)).json();
   }
 
+  async send(method, path, body) {
+    return (await this.request(path, { method, body })).json();
+  }
+
   async post(path, body) {
-    return (await this.request(path, { method: "POST", body })).json();
+    return this.send("POST", path, body);
   }
 
   /**

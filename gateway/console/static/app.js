@@ -26,6 +26,7 @@ byId("login").addEventListener("submit", onLogin);
 byId("key-form").addEventListener("submit", onKey);
 byId("sign-out").addEventListener("click", signOut);
 byId("copy-options").addEventListener("click", copyOptions);
+document.querySelector(".pages").addEventListener("click", besideACall);
 document.querySelectorAll("input[name=how]").forEach((choice) => choice.addEventListener("change", showLoginKind));
 
 start();
@@ -48,6 +49,13 @@ function signIn() {
   phone.connect(known);
   view.render();
   byId("destination").focus();
+}
+
+/** Leaving the page would end its calls: while there is one, another page opens beside it, with the same key. */
+function besideACall({ target: link }) {
+  const hasCall = phone.lines.size > 0;
+  link.target = hasCall ? "_blank" : "";
+  link.rel = hasCall ? "opener" : "";
 }
 
 function signOut() {

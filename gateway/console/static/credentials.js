@@ -8,7 +8,7 @@ export function load() {
   const given = new URLSearchParams(location.hash.slice(1));
   const found = Object.fromEntries(NAMES.filter((name) => given.get(name)).map((name) => [name, given.get(name)]));
   const destination = given.get("dial") ?? "";
-  if (location.hash) history.replaceState(null, "", location.pathname + location.search);
+  if (Object.keys(found).length > 0 || destination) history.replaceState(null, "", location.pathname + location.search);
   const credentials = Object.keys(found).length > 0 ? found : stored();
   save(credentials);
   return { credentials, destination };

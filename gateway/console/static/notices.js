@@ -1,4 +1,5 @@
 // Problems in words, with what to do about them. They stay until they are closed or come again.
+import { ApiError } from "./api.js";
 import { byId, element } from "./element.js";
 
 const MOST = 3;
@@ -18,4 +19,15 @@ export function notice({ title, advice = "" }) {
 
 export function clearNotices() {
   byId("notices").replaceChildren();
+}
+
+/** Runs `work`; when the API refuses, says so under `title`. Gives undefined then. */
+export async function attempt(title, work) {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    if (error.status !== 401) notice({ title, advice: error.message });
+    return undefined;
+  }
 }

@@ -1,4 +1,5 @@
 // How the phone looks and is used: dial pad, the current call, incoming calls, keys.
+import { codecPair } from "./call_details.js";
 import { byId, element, setText } from "./element.js";
 import { meter } from "./sound.js";
 import { causeInWords, duration, stateInWords } from "./words.js";
@@ -344,11 +345,4 @@ export class PhoneView {
 function wordsFor(line, cause) {
   if (line.wasEndedHere) return line.activeAt ? "You hung up." : line.isInbound ? "You declined." : "You cancelled.";
   return cause === "NORMAL_CLEARING" ? "The other side hung up." : causeInWords(cause);
-}
-
-/** `opus ⇄ PCMU` when the gateway transcodes, one name when it does not. */
-export function codecPair(view) {
-  if (!view.codec_a && !view.codec_b) return "";
-  if (view.codec_a === view.codec_b) return view.codec_a;
-  return `${view.codec_a ?? "?"} ⇄ ${view.codec_b ?? "?"}`;
 }

@@ -31,6 +31,11 @@ export function causeInWords(cause) {
   return CAUSES[cause] ?? "";
 }
 
+/** The names of all causes, by the alphabet. */
+export function causeNames() {
+  return Object.keys(CAUSES).sort();
+}
+
 // What the SDK's errors mean here, and what helps. The SDK's own words are kept for the rest.
 const ERRORS = {
   42001: ["The microphone is not allowed", "Allow it in the address bar, then call again."],
@@ -97,4 +102,26 @@ export function clock(text) {
   const at = new Date(text);
   const isToday = at.toDateString() === new Date().toDateString();
   return isToday ? CLOCK.format(at) : `${DAY.format(at)}, ${CLOCK.format(at)}`;
+}
+
+const MOMENT = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", hour12: false });
+
+/** Milliseconds of a time of the API, which is UTC whether it says so or not. */
+export function instant(text) {
+  return Date.parse(/(Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text}Z`);
+}
+
+/** Day, year and minute, in the reader's own time. */
+export function moment(milliseconds) {
+  return MOMENT.format(new Date(milliseconds));
+}
+
+const SPANS = [[86_400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
+
+/** How long from now: `23 hours`, `1 minute`. */
+export function span(milliseconds) {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  const [size, name] = SPANS.find(([length]) => seconds >= length) ?? [1, "second"];
+  const count = Math.round(seconds / size);
+  return `${count} ${name}${count === 1 ? "" : "s"}`;
 }
