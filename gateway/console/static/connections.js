@@ -139,6 +139,7 @@ export class ConnectionsCard {
       { pointer: "/active", label: "Active: its clients may log in, call and be called", kind: "check" },
       { pointer: "/sip_uri_calling_preference", label: "Who may call its user name", kind: "choice", choices: WHO_MAY_CALL, hint: "Numbers and the user names of credentials can always be called." },
       await referenceField(this.#api, { pointer: "/outbound/outbound_voice_profile_id", label: "Outbound voice profile", path: "/v2/outbound_voice_profiles", sort: "name", name: (profile) => profile.name, none: "None: no calls to trunks" }),
+      { pointer: "/outbound/ani_override", label: "Caller number that a trunk sees", kind: "text", hint: "Like +12025550199. Without one, and without a number of its own below, a client has to name its number: a user name is no caller for a trunk (D35)." },
       { pointer: "/outbound/channel_limit", label: "Calls to trunks at once", kind: "number", hint: "Empty: no limit." },
       { pointer: "/inbound/channel_limit", label: "Calls to its clients at once", kind: "number", hint: "Empty: no limit." },
     ]);

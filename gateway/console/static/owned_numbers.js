@@ -8,7 +8,7 @@ import { referenceField } from "./references.js";
 const ROOT = "/v2/phone_numbers";
 const OFFERED = 250;
 // An order is done a second later.
-const PENDING_MS = 1500;
+const PENDING_MS = 1100;
 
 export class NumbersCard {
   #api;

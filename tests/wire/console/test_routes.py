@@ -16,6 +16,7 @@ from gateway.console.routes import routes
 def assets(tmp_path: Path) -> Assets:
     (tmp_path / "static" / "vendor").mkdir(parents=True)
     (tmp_path / "static" / "index.html").write_text("<script src='/console/{{version}}/app.js'></script>")
+    (tmp_path / "static" / "accounts.html").write_text("<link href='/console/{{version}}/style.css'>")
     (tmp_path / "static" / "app.js").write_text("export {}; // " + "x" * 2000)
     (tmp_path / "static" / "vendor" / "telnyx-webrtc.mjs").write_text("export class TelnyxRTC {}")
     (tmp_path / "static" / "notes.secret").write_text("no known type")
@@ -56,6 +57,18 @@ async def test_page_names_its_files_by_their_version_and_is_checked_each_time(as
     assert f"/console/{assets.version}/app.js".encode() in body
     assert headers["Cache-Control"] == "no-cache"
     assert "default-src 'self'" in headers["Content-Security-Policy"]
+
+
+async def test_page_beside_the_phone_s_has_an_address_of_its_own_and_the_same_policy(assets: Assets) -> None:
+    async with Served(assets) as console:
+        _, index, _ = await console.get("/")
+        status, headers, body = await console.get("/console/accounts")
+        _, again, _ = await console.get("/console/accounts", If_None_Match=headers["ETag"])
+
+    assert status == 200
+    assert f"/console/{assets.version}/style.css".encode() in body
+    assert headers["Content-Security-Policy"] == index["Content-Security-Policy"]
+    assert (again["ETag"], headers["Cache-Control"]) == (headers["ETag"], "no-cache")
 
 
 async def test_file_of_this_version_is_kept_for_ever(assets: Assets) -> None:
