@@ -59,6 +59,7 @@ _ONE_ERROR: Final[Json] = {
         },
     },
 }
+_BOUNDS: Final[Mapping[str, str]] = {"ge": "minimum", "le": "maximum", "multiple_of": "multipleOf"}
 _FILTERS: Final[Mapping[FilterKind, Json]] = {
     FilterKind.TEXT: {"type": "string"},
     FilterKind.TEXTS: {"type": "string"},
@@ -101,9 +102,16 @@ def document(operations: Sequence[Operation], *, version: str, server: str) -> J
         "paths": paths,
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
-            "schemas": {**schemas.get("$defs", {}), "Error": _ONE_ERROR, "Errors": _ERROR, "PageMeta": _META},
+            "schemas": {**_with_bounds(schemas.get("$defs", {})), "Error": _ONE_ERROR, "Errors": _ERROR, "PageMeta": _META},
         },
     }
+
+
+def _with_bounds(value: Any) -> Any:  # Any: JSON
+    """The same with bounds under JSON Schema's names: behind a validator of ours, pydantic leaves them under its own."""
+    if isinstance(value, dict):
+        return {_BOUNDS.get(key, key): _with_bounds(one) for key, one in value.items()}
+    return [_with_bounds(one) for one in value] if isinstance(value, list) else value
 
 
 def _name(model: type[BaseModel]) -> str:

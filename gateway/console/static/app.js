@@ -52,7 +52,9 @@ function signIn() {
 }
 
 /** Leaving the page would end its calls: while there is one, another page opens beside it, with the same key. */
-function besideACall({ target: link }) {
+function besideACall({ target }) {
+  const link = target.closest("a");
+  if (!link) return;
   const hasCall = phone.lines.size > 0;
   link.target = hasCall ? "_blank" : "";
   link.rel = hasCall ? "opener" : "";

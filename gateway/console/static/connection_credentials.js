@@ -99,7 +99,7 @@ export class ConnectionCredentials {
     if (!token) return;
     this.#tokens.set(credential.id, this.#tokenBox(credential, name, token));
     this.#announce(`Token made for ${name}`);
-    await this.#list.refresh();
+    this.#list.redraw();
     this.#tokens.get(credential.id)?.querySelector("button")?.focus();
   }
 
@@ -108,7 +108,7 @@ export class ConnectionCredentials {
     const ends = expiryOf(token);
     const close = () => {
       this.#tokens.delete(credential.id);
-      this.#list.refresh();
+      this.#list.redraw();
     };
     return element(
       "div",

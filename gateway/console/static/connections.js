@@ -97,7 +97,7 @@ export class ConnectionsCard {
 
   #flip(connection) {
     if (!this.#open.delete(connection.id)) this.#open.set(connection.id, new ConnectionCredentials(this.#api, connection, this.#announce));
-    this.#list.refresh();
+    this.#list.redraw();
   }
 
   async #create() {

@@ -6,6 +6,7 @@ export class PagedList {
   #parts;
   #items = [];
   #pages = 0;
+  #meta = { total_pages: 0, total_results: 0 };
   #turn = 0;
 
   /**
@@ -26,6 +27,11 @@ export class PagedList {
   /** Begins with the first page: the question has changed. */
   async restart() {
     await this.#read(1, 1);
+  }
+
+  /** Makes the rows anew of what is known: one is open now that was not. */
+  redraw() {
+    this.#render();
   }
 
   async #next() {
@@ -49,15 +55,17 @@ export class PagedList {
     if (!found || turn !== this.#turn) return; // refused, or asked again meanwhile
     this.#items = [...items.values()];
     this.#pages = found.number;
-    this.#render(found);
+    this.#meta = found;
+    this.#render();
   }
 
-  #render({ number, total_pages: pages, total_results: total }) {
+  #render() {
+    const { total_pages: pages, total_results: total } = this.#meta;
     const { body, empty, more, row, words } = this.#parts;
     const held = holdFocus(body);
     body.replaceChildren(...this.#items.flatMap((item) => row(item)));
     empty.hidden = this.#items.length > 0;
-    more.hidden = number >= pages;
+    more.hidden = this.#pages >= pages;
     setText(more, `Show more ${words} (${this.#items.length} of ${total} shown)`);
     held((id) => this.#find(id));
   }

@@ -22,10 +22,11 @@ class Records {
   #looked = 0;
   #oldest = null;
   #turn = 0;
+  #isLooking = false;
 
   constructor(api) {
     this.#api = api;
-    byId("further").onclick = () => this.#further();
+    byId("further").onclick = () => this.#isLooking || this.#further();
   }
 
   async start() {
@@ -48,10 +49,12 @@ class Records {
   async #further() {
     this.#turn += 1;
     const turn = this.#turn;
+    this.#isLooking = true;
     byId("no-records").hidden = true;
     setText(byId("searched"), "Looking …");
     const found = await attempt("The calls could not be loaded", () => this.#look(wanted(this.#users), () => turn === this.#turn));
-    if (turn !== this.#turn) return;
+    if (turn !== this.#turn) return; // the filters have changed meanwhile
+    this.#isLooking = false;
     const first = found?.length ? this.#add(found) : null;
     if (this.#rows > ROWS) first?.querySelector("button").focus();
     this.#tell(Boolean(found));
@@ -59,8 +62,9 @@ class Records {
 
   async #look({ fits, from }, isCurrent) {
     const found = [];
-    for (let looked = 0; found.length < ROWS && looked < LOOKED_AT && !this.#isOver && isCurrent(); looked += 1) {
+    for (let looked = 0; found.length < ROWS && looked < LOOKED_AT && !this.#isOver; looked += 1) {
       if (this.#queue.length === 0) await this.#read(isCurrent);
+      if (!isCurrent()) break;
       const call = this.#queue.shift();
       if (!call || instant(call.started_at) < from) {
         this.#isOver = true;
