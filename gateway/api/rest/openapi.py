@@ -102,7 +102,12 @@ def document(operations: Sequence[Operation], *, version: str, server: str) -> J
         "paths": paths,
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
-            "schemas": {**_with_bounds(schemas.get("$defs", {})), "Error": _ONE_ERROR, "Errors": _ERROR, "PageMeta": _META},
+            "schemas": {
+                **_with_bounds(schemas.get("$defs", {})),
+                "Error": _ONE_ERROR,
+                "Errors": _ERROR,
+                "PageMeta": _META,
+            },
         },
     }
 
