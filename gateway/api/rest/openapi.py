@@ -113,7 +113,7 @@ def document(operations: Sequence[Operation], *, version: str, server: str) -> J
 
 
 def _with_bounds(value: Any) -> Any:  # Any: JSON
-    """The same with bounds under JSON Schema's names: behind a validator of ours, pydantic leaves them under its own."""
+    """The same with bounds under JSON Schema's names: behind a validator, pydantic leaves them under its own."""
     if isinstance(value, dict):
         return {_BOUNDS.get(key, key): _with_bounds(one) for key, one in value.items()}
     return [_with_bounds(one) for one in value] if isinstance(value, list) else value
