@@ -14,11 +14,7 @@ from tests.interop.browser.chromium import SharedChromium
 from tests.interop.browser.console import DESKTOP, PHONE, Console, console, faint_texts
 from tests.interop.browser.sound import write_tone
 
-pytestmark = [
-    pytest.mark.interop,
-    pytest.mark.xdist_group(f"browser-{__name__}"),
-    pytest.mark.asyncio(loop_scope="module"),
-]
+pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="module")]
 
 ECHO: Final = "+12025550100"
 SECRET: Final = "a long password"
