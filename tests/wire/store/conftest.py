@@ -26,4 +26,3 @@ async def database(fresh_store: StoreSettings) -> AsyncIterator[Database]:
     opened = await Database.open(fresh_store)
     yield opened
     await opened.close()
-
