@@ -12,6 +12,9 @@ STAMPS := .setup
 TEST_PACKAGES := chromium libatomic1 sip-tester baresip-core libnss3-tools openjdk-17-jdk-headless iproute2 curl \
 	postgresql
 
+# Bytecode is kept: without it, each of the suite's workers compiles everything again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run test check bench fuzz setup setup-dev setup-test format lock docs clean
 
 help: ## Show this list

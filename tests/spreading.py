@@ -27,7 +27,9 @@ WHOLE: Final = ("tests/wire/store/",)
 LONGEST: Final = (
     "tests/interop/browser/test_calls.py",
     "tests/interop/browser/test_console.py",
+    "tests/wire/api/test_schemathesis.py",
     "tests/wire/whole/test_leaks.py",
+    "tests/wire/store/",
     "tests/wire/whole/test_transfer_leaks.py",
     "tests/unit/b2bua/test_recovery_properties.py",
     "tests/interop/browser/test_sdk_lines.py",

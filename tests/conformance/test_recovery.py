@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.ids import Sdp
+from gateway.domain.ids import Sdp, SessionId
 from gateway.vsp.settings import VspSettings
 from tests.conformance.client import Client, JsPhone, back, client, logged_in, phone
 from tests.conformance.conftest import QUICK
 from tests.conformance.mobile.site import ANSWER, OFFER
 from tests.harness.gateway import PASSWORD, Running, merged, running
-from tests.harness.lab import live_calls, ring, until_over_at_the_far_end
+from tests.harness.lab import lab_call, live_calls, ring, until_over_at_the_far_end
 from tests.wire.media.browser import Browser
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-ECHO, TONE, RINGS, HANGS_UP = "+12025550100", "+12025550101", "+12025550104", "+12025550108"
+ECHO, TONE, RINGS = "+12025550100", "+12025550101", "+12025550104"
 
 
 async def lose(lost: Client) -> None:
@@ -192,10 +192,15 @@ async def test_v115_a_call_that_cannot_be_recovered_is_not_listed_and_its_far_le
 async def test_v116_calls_that_ended_meanwhile_are_ended_at_the_client_by_a_bye(gateway: Running) -> None:
     async with phone(gateway) as alice:
         kept = await with_sound(alice)
-        over = await alice.call(HANGS_UP)
+        over = await alice.call(ECHO)
         await alice.until_answered(over)
+        far_end = lab_call(gateway)
         await lose(alice.verto)
+        assert alice.verto.session_id is not None
         async with asyncio.timeout(10):
+            while gateway.gateway.registry.find(SessionId(alice.verto.session_id)) is not None:
+                await live_of(gateway, alice.verto)
+            far_end.hangup()
             while over in await live_of(gateway, alice.verto):
                 pass
         async with back(gateway, alice) as again:

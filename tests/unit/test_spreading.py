@@ -29,6 +29,11 @@ def test_module_that_shares_a_gateway_or_a_browser_is_one_unit(module: str) -> N
     assert spreading.unit_of(f"{module}::test_this") == spreading.unit_of(f"{module}::test_that[a::b]") == module
 
 
+@pytest.mark.parametrize("folder", spreading.WHOLE)
+def test_folder_that_shares_a_server_is_one_unit(folder: str) -> None:
+    assert spreading.unit_of(f"{folder}test_this.py::test_a") == spreading.unit_of(f"{folder}test_that.py::test_b")
+
+
 def test_tests_that_share_nothing_are_spread_one_by_one() -> None:
     one, other = "tests/unit/test_demo.py::test_this", "tests/unit/test_demo.py::test_that[a]"
 
@@ -41,6 +46,6 @@ def test_long_units_come_before_the_rest() -> None:
     assert sorted(ids, key=spreading.place_of) == ids[::-1]
 
 
-@pytest.mark.parametrize("start", [*spreading.SHARED, *spreading.LONGEST])
+@pytest.mark.parametrize("start", [*spreading.SHARED, *spreading.WHOLE, *spreading.LONGEST])
 def test_what_the_spread_names_is_there(start: str) -> None:
     assert (ROOT / start).exists()

@@ -1,9 +1,26 @@
 """Tasks of one media session, owned: nothing runs on after `close`."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
+from typing import Any, Final
 
 from gateway.observability.logging import get_logger
+
+_CANCEL_AGAIN: Final = 1.0
+"""Seconds that a cancelled task has to end before it is cancelled once more."""
+
+
+async def end(tasks: Iterable[asyncio.Future[Any]]) -> None:  # Any: whatever they would have returned
+    """Cancel all and wait until they have ended.
+
+    A cancellation gets lost where `asyncio.wait_for` has its result in the same turn: before Python 3.12 it returns
+    that and the task goes on (cpython issue 86296). aiortc and aioice wait so. Whoever goes on is cancelled again.
+    """
+    running = set(tasks)
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=_CANCEL_AGAIN)
 
 
 class OwnedTasks:
@@ -23,11 +40,7 @@ class OwnedTasks:
 
     async def close(self) -> None:
         """Cancel all and wait until they have ended."""
-        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await end(task for task in self._tasks if task is not asyncio.current_task())
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

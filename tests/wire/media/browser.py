@@ -23,7 +23,7 @@ from OpenSSL import SSL
 
 from gateway.domain.ids import Sdp
 from gateway.media.core.rtp import RtpPacket, parse, serialize
-from gateway.media.engines.tasks import OwnedTasks
+from gateway.media.engines.tasks import OwnedTasks, end
 
 LOOPBACK: Final = "127.0.0.1"
 CODEC_LINES: Final = {
@@ -264,6 +264,6 @@ class Browser:
             reader = self._dtls._task
             await self._dtls.stop()
             if reader is not None:
-                await asyncio.wait([reader])
+                await end([reader])
         for connection in self.connections:
             await connection.close()

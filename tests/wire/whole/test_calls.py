@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.gateway import PASSWORD, Running, running
+from tests.harness.lab import lab_call
 from tests.harness.verto_client import RequestFailed, connected
 from tests.wire.whole.phone import phone
 
@@ -58,8 +59,9 @@ async def test_early_media_is_heard_before_the_busy_answer(tmp_path: Path) -> No
         assert await alice.until_over(call) == ("USER_BUSY", 486)
 
 
-async def test_early_media_description_holds_for_the_answer(gateway: Running) -> None:
-    async with phone(gateway, codecs=["PCMU"]) as alice:
+async def test_early_media_description_holds_for_the_answer(tmp_path: Path) -> None:
+    # 1.5 s of early media: a stalled machine must not see the answer before it has described them
+    async with running(tmp_path, {"lab": {"time_scale": 0.5}}) as gateway, phone(gateway, codecs=["PCMU"]) as alice:
         call = await alice.call("+12025550106")
         await alice.take_early_media(call)
         await alice.until_answered(call)
@@ -89,8 +91,9 @@ async def test_failed_call_ends_with_cause_and_sip_code(
 
 async def test_far_end_that_hangs_up_ends_the_call(gateway: Running) -> None:
     async with phone(gateway) as alice:
-        call = await alice.call("+12025550108")
+        call = await alice.call("+12025550100")
         await alice.until_answered(call)
+        lab_call(gateway).hangup()
 
         assert (await alice.until_over(call))[0] == "NORMAL_CLEARING"
 

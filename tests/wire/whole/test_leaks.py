@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 
 from gateway.domain.facts import CallEnded, Fact
+from gateway.domain.ids import Sdp
 from gateway.observability.metrics import REGISTRY
 from tests.harness.gateway import Running, merged, running
 from tests.harness.verto_client import RequestFailed
@@ -40,7 +41,12 @@ async def hang_up(alice: Phone, _robert: Phone) -> None:
 
 
 async def far_end_hangs_up(alice: Phone, _robert: Phone) -> None:
-    await alice.until_over(await answered(alice, "+12025550108"))
+    """After 0.3 s: on a stalled machine before DTLS is through, or before the answer is out."""
+    call = await alice.call("+12025550108")
+    first = await alice.verto.first_of("telnyx_rtc.answer", "telnyx_rtc.bye", call_id=call)
+    if first["method"] == "telnyx_rtc.answer":
+        await alice.media[call].accept(Sdp(first["params"]["sdp"]))
+    await alice.until_over(call)
 
 
 async def cancel_while_ringing(alice: Phone, _robert: Phone) -> None:
@@ -65,8 +71,11 @@ async def bad_offer(alice: Phone, _robert: Phone) -> None:
 
 
 async def early_media_then_busy(alice: Phone, _robert: Phone) -> None:
+    """Early media lasts 0.3 s here; when the machine stalls for that long, the call is over before it began."""
     call = await alice.call("+12025550107")
-    await alice.take_early_media(call)
+    first = await alice.verto.first_of("telnyx_rtc.media", "telnyx_rtc.bye", call_id=call)
+    if first["method"] == "telnyx_rtc.media":
+        await alice.take_early_media(call)
     assert (await alice.until_over(call))[0] == "USER_BUSY"
 
 
@@ -128,6 +137,7 @@ async def test_after_200_calls_of_every_ending_nothing_is_left(tmp_path: Path) -
                     group.create_task(ending(alice, robert))
                 group.create_task(lose_the_socket(gateway))
             await rejected_by_browser(alice, robert)
+        assert any(message["method"] == "telnyx_rtc.media" for message in alice.verto.messages)
 
     await nothing_is_left_after(tmp_path, SETTINGS, every_ending, expected=ROUNDS * (len(ENDINGS) + 2))
 

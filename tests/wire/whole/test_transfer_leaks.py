@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 
 from tests.harness.gateway import Running
+from tests.harness.lab import lab_call
 from tests.harness.verto_client import RequestFailed
 from tests.wire.whole.phone import Phone
 from tests.wire.whole.test_leaks import SETTINGS, answered, nothing_is_left_after
@@ -53,10 +54,12 @@ async def to_a_client(alice: Phone, robert: Phone, number: int) -> None:
     await robert.hang_up(theirs)
 
 
-async def abandoned(alice: Phone, robert: Phone, number: int) -> None:
-    call = await answered(alice, "+12025550108")  # hangs up after 0.3 s
+async def abandoned(alice: Phone, robert: Phone, gateway: Running, number: int) -> None:
+    call = await answered(alice)
+    far_end = lab_call(gateway)
     await alice.verto.modify(call, "transfer", destination="robert")
     theirs = await robert.until_rung(number)
+    far_end.hangup()
     await robert.verto.wait_for("telnyx_rtc.bye", call_id=theirs)
     await alice.until_over(call)
 
@@ -69,6 +72,6 @@ async def test_after_100_transfers_of_every_kind_nothing_is_left(tmp_path: Path)
                 for transfer in (busy_target, no_route, refer, attended):
                     group.create_task(transfer(alice, gateway))
             await to_a_client(alice, robert, 2 * number + 1)
-            await abandoned(alice, robert, 2 * number + 2)
+            await abandoned(alice, robert, gateway, 2 * number + 2)
 
     await nothing_is_left_after(tmp_path, SETTINGS, every_transfer, expected=ROUNDS * CALLS_A_ROUND)
