@@ -43,8 +43,6 @@ LONGEST: Final = (
     "tests/conformance/test_outbound.py",
     "tests/conformance/mobile/test_wake.py",
     "tests/conformance/mobile/test_connection.py",
-    "tests/wire/store/",
-    "tests/wire/api/test_schemathesis.py",
     "tests/wire/test_program.py",
     "tests/wire/sip/test_leaks.py",
     "tests/interop/test_sipp_user_agent.py",
