@@ -28,7 +28,8 @@ from gateway.auth.attempts import WINDOW, LoginAttempts
 from gateway.auth.authenticator import Authenticator, Refusal
 from gateway.auth.core.throttle import Throttle
 from gateway.auth.jwt import Tokens
-from gateway.auth.keyfile import load_or_create, load_ring
+from gateway.auth.keyfile import load_or_create
+from gateway.auth.keyring import load_ring
 from gateway.auth.keys import KeyChecker
 from gateway.auth.passwords import Passwords
 from gateway.auth.sealing import Seal

@@ -14,7 +14,8 @@ from gateway.accounts.credentials import NewCredential, TelephonyCredentials
 from gateway.accounts.ids import decimal_id
 from gateway.auth.errors import InvalidValue
 from gateway.auth.jwt import Tokens
-from gateway.auth.keyfile import load_or_create, load_ring
+from gateway.auth.keyfile import load_or_create
+from gateway.auth.keyring import load_ring
 from gateway.auth.keys import hash_key, new_key
 from gateway.auth.passwords import Passwords
 from gateway.auth.scopes import SCOPES

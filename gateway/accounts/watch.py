@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from gateway.auth.errors import BadKeyFile
 from gateway.auth.jwt import Tokens
-from gateway.auth.keyfile import load_ring
+from gateway.auth.keyring import load_ring
 from gateway.observability.clock import utc_now
 from gateway.observability.logging import get_logger
 from gateway.store.changes import Change, ChangeKind, Changes

@@ -8,7 +8,7 @@ from typing import Final
 import jwt
 
 from gateway.auth.errors import ExpiredToken, InvalidToken
-from gateway.auth.keyfile import KeyRing
+from gateway.auth.keyring import KeyRing, fingerprint
 
 ALGORITHM: Final = "HS512"
 AUDIENCE: Final = "telnyx_telephony"
@@ -29,17 +29,19 @@ class Token:
     Attributes:
         credential_id: its `sub`, the telephony credential that it was made for.
         expires_at: seconds since the epoch.
+        key_mark: which key has signed it, as `keyring.fingerprint` has it.
     """
 
     credential_id: str
     token_id: str
     expires_at: int
+    key_mark: str
 
 
 class Tokens:
     """Makes access tokens with one key, and verifies them with it and with those of before.
 
-    Tokens name no key (`kid`): there are few of them, and a signature check takes microseconds.
+    Tokens name no key (`kid`): the service's do not either, there are few of them, and a check takes microseconds.
     """
 
     def __init__(self, keys: bytes | KeyRing, *, clock_skew: float) -> None:
@@ -49,6 +51,10 @@ class Tokens:
     def use(self, ring: KeyRing) -> None:
         """Other keys from now on."""
         self._ring = ring
+
+    def key_marks(self, now: float) -> frozenset[str]:
+        """Of the keys whose tokens are good at that time (seconds since the epoch); see `Token.key_mark`."""
+        return frozenset(fingerprint(key) for key in self._good(now))
 
     def create(self, *, credential_id: str, token_id: str, now: int, expires_at: int) -> str:
         """A compact JWT.
@@ -85,7 +91,7 @@ class Tokens:
         """
         if len(token) > MAX_LENGTH or not token.isascii():
             raise InvalidToken("not a compact token")
-        claims = self._claims(token, now)
+        claims, key = self._signed_claims(token, now)
         if claims["typ"] != TYPE:
             raise InvalidToken("not an access token")
         not_before, expires_at = _seconds(claims, "nbf"), _seconds(claims, "exp")
@@ -93,22 +99,26 @@ class Tokens:
             raise InvalidToken("not valid yet")
         if now >= expires_at + self._clock_skew:
             raise ExpiredToken("expired")
-        return Token(credential_id=str(claims["sub"]), token_id=str(claims["jti"]), expires_at=expires_at)
+        return Token(
+            credential_id=str(claims["sub"]),
+            token_id=str(claims["jti"]),
+            expires_at=expires_at,
+            key_mark=fingerprint(key),
+        )
 
-    def _claims(self, token: str, now: float) -> dict[str, object]:
-        """Those of a token that one of the keys has signed."""
-        retired = [one.key for one in self._ring.retired if now < one.until + self._clock_skew]
-        for key in retired:
+    def _good(self, now: float) -> tuple[bytes, ...]:
+        return self._ring.good(now - self._clock_skew)
+
+    def _signed_claims(self, token: str, now: float) -> tuple[dict[str, object], bytes]:
+        """Those of a token that one of the keys has signed, and which key that was."""
+        for key in self._good(now):
             try:
-                return _decoded(token, key)
+                return _decoded(token, key), key
             except jwt.InvalidSignatureError:
                 continue
             except jwt.PyJWTError as error:
                 raise InvalidToken(str(error)) from error
-        try:
-            return _decoded(token, self._ring.signing)
-        except jwt.PyJWTError as error:
-            raise InvalidToken(str(error)) from error
+        raise InvalidToken("none of our keys has signed it")
 
 
 def _decoded(token: str, key: bytes) -> dict[str, object]:

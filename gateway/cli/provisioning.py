@@ -183,7 +183,7 @@ def rotate_key(
     as_json: JsonOption = False,
 ) -> None:
     """Sign tokens with a new key from now on. A running gateway takes it over within a second."""
-    from gateway.auth.keyfile import rotate
+    from gateway.auth.keyring import rotate
     from gateway.cli.options import run
 
     auth = load_config(config).auth

@@ -10,7 +10,8 @@ import pytest
 
 from gateway.auth.errors import InvalidToken
 from gateway.auth.jwt import Tokens
-from gateway.auth.keyfile import load_or_create, load_ring
+from gateway.auth.keyfile import load_or_create
+from gateway.auth.keyring import load_ring
 from tests.unit.cli.conftest import Run
 
 
