@@ -290,8 +290,9 @@ class Gateway:
             config.http,
             routes=[*own_routes, *lab_routes, *console_routes(await asyncio.to_thread(load_assets))],
             websocket=self.verto.handle,
-            middlewares=[telnyx_errors(guard)],
+            middlewares=[telnyx_errors(guard, on_write=watch.look_soon)],
         )
+        await watch.start()
         try:
             urls = await server.start()
             self.ready = ReadyInfo(

@@ -4,17 +4,21 @@ Whoever changed it, this process's API or a command line beside it: both write t
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
+from gateway.auth.authenticator import login_mark
 from gateway.auth.errors import BadKeyFile
 from gateway.auth.jwt import Tokens
 from gateway.auth.keyring import load_ring
+from gateway.domain.registration import Ending
 from gateway.observability.clock import utc_now
 from gateway.observability.logging import get_logger
 from gateway.store.changes import Change, ChangeKind, Changes
+from gateway.store.connections import Connections
 from gateway.store.credentials import Credentials
 from gateway.store.database import Database
 from gateway.store.errors import NotFound, StoreError
@@ -30,21 +34,18 @@ _log = get_logger()
 class Registrations(Protocol):
     """`vsp.server.VertoServer`."""
 
-    def credentials_in_use(self) -> frozenset[str]:
-        """Ids of the credentials with which clients are logged in."""
+    def end_registrations(self, which: Ending) -> int:
+        """End those; returns how many there were."""
 
-    def end_registrations(
-        self, *, connection_id: str | None = None, credential_id: str | None = None, is_own_name_only: bool = False
-    ) -> int:
-        """End those of a connection or of a credential; returns how many there were.
+    def set_credential_expiry(self, credential_id: str, expires_at: float) -> None:
+        """A credential expires at another time than before: `expires_at`, seconds since the epoch."""
 
-        Args:
-            is_own_name_only: not those of the connection's credentials.
-        """
+    def end_expired(self) -> int:
+        """End those whose credential has expired; returns how many there were."""
 
 
 class AccountWatch:
-    """One task, which looks at the changes, at the expiry of credentials in use, and at the file of the token keys."""
+    """One task, which looks at the changes, at the clock, and at the file of the token keys."""
 
     def __init__(
         self,
@@ -61,22 +62,30 @@ class AccountWatch:
         Args:
             on_key_revoked: told the id of an API key that is good for nothing from now on.
         """
-        self._changes, self._credentials = Changes(database), Credentials(database)
+        self._changes = Changes(database)
+        self._connections, self._credentials = Connections(database), Credentials(database)
         self._registrations, self._on_key_revoked = registrations, on_key_revoked
         self._tokens, self._key_file = tokens, key_file
         self._interval, self._clock = interval, clock
-        self._expires: dict[str, datetime] = {}
-        self._again: list[Change] = []
-        self._file_seen = _mark(key_file)
+        self._file_seen: tuple[int, int, int] | None = None
+        self._key_marks = tokens.key_marks(clock().timestamp())
+        self._undone: deque[Change] = deque()
         self._forget_at = clock() + _FORGET_EVERY
-        self._is_failing = False
-        self._stop = asyncio.Event()
+        self._is_failing = self._is_stopping = False
+        self._poke = asyncio.Event()
+
+    async def start(self) -> None:
+        """Changes count from now on; call it before there are clients.
+
+        Raises:
+            StoreError: the database failed.
+        """
+        await self._changes.start()
 
     async def run(self) -> None:
         """Look until `stop`. A failing database delays what is to be done; it is done when it answers again."""
-        await self._changes.start()
-        while not await self._is_stopped():
-            self._reload_keys()
+        while not self._is_stopping:
+            self._look_at_clock()
             try:
                 await self.look()
                 self._is_failing = False
@@ -84,57 +93,71 @@ class AccountWatch:
                 if not self._is_failing:
                     _log.error("account_changes_not_read", error_code=error.code, detail=str(error))
                 self._is_failing = True
+            await self._pause()
+
+    def look_soon(self) -> None:
+        """Something may have changed: do not wait for the next look."""
+        self._poke.set()
 
     def stop(self) -> None:
         """Let `run` end."""
-        self._stop.set()
+        self._is_stopping = True
+        self._poke.set()
 
     async def look(self) -> None:
-        """Act on what has changed and on what has expired.
+        """Act on what has changed.
 
         Raises:
             StoreError: the database failed; nothing is lost by that.
         """
-        found = await self._changes.fetch()
-        for change in (*self._again, *found):
-            await self._act(change)
-        # A login that was being checked meanwhile stands by now: what ends everybody is done once more.
-        ends_all = (ChangeKind.CONNECTION_OFF, ChangeKind.CREDENTIAL_OFF)
-        self._again = [change for change in found if change.kind in ends_all]
-        await self._end_expired()
+        self._undone.extend(await self._changes.fetch())
+        while self._undone:
+            await self._act(self._undone[0])
+            self._undone.popleft()
         if self._clock() >= self._forget_at:
             self._forget_at = self._clock() + _FORGET_EVERY
             await self._changes.forget(self._clock())
 
     async def _act(self, change: Change) -> None:
-        ended, subject = 0, change.subject
+        subject, ended = change.subject, 0
         match change.kind:
             case ChangeKind.CONNECTION_LOGIN:
-                ended = self._registrations.end_registrations(connection_id=subject, is_own_name_only=True)
+                ended = self._registrations.end_registrations(await self._old_logins(subject))
             case ChangeKind.CONNECTION_OFF:
-                ended = self._registrations.end_registrations(connection_id=subject)
+                ended = self._registrations.end_registrations(Ending(connection_id=subject))
             case ChangeKind.CREDENTIAL_OFF:
-                ended = self._registrations.end_registrations(credential_id=subject)
+                ended = self._registrations.end_registrations(Ending(credential_id=subject))
             case ChangeKind.CREDENTIAL_EXPIRY:
-                self._expires.pop(subject, None)
+                ended = await self._take_expiry(subject)
             case ChangeKind.KEY_REVOKED:
                 self._on_key_revoked(subject)
-        if ended:
-            _log.info("registrations_ended", reason=change.kind.value, count=ended)
+        _note_ended(change.kind.value, ended)
 
-    async def _end_expired(self) -> None:
-        in_use = self._registrations.credentials_in_use()
-        self._expires = {key: at for key, at in self._expires.items() if key in in_use}
-        for credential_id in in_use - self._expires.keys():
-            try:
-                self._expires[credential_id] = (await self._credentials.get(credential_id)).expires_at
-            except NotFound:
-                self._expires[credential_id] = self._clock()
-        now = self._clock()
-        for credential_id in [key for key, at in self._expires.items() if at <= now]:
-            ended = self._registrations.end_registrations(credential_id=credential_id)
-            if ended:
-                _log.info("registrations_ended", reason="credential_expired", count=ended)
+    async def _old_logins(self, connection_id: str) -> Ending:
+        """Who logged in with another user name or password than the connection has now."""
+        try:
+            connection = await self._connections.get(connection_id)
+        except NotFound:
+            return Ending(connection_id=connection_id)
+        mark = login_mark(connection.user_name, connection.password_hash)
+        return Ending(connection_id=connection_id, other_login_than=mark)
+
+    async def _take_expiry(self, credential_id: str) -> int:
+        try:
+            credential = await self._credentials.get(credential_id)
+        except NotFound:
+            return self._registrations.end_registrations(Ending(credential_id=credential_id))
+        self._registrations.set_credential_expiry(credential_id, credential.expires_at.timestamp())
+        return self._registrations.end_expired()
+
+    def _look_at_clock(self) -> None:
+        """What needs no database: expired credentials, the file of the token keys, keys whose overlap is over."""
+        _note_ended("credential_expired", self._registrations.end_expired())
+        self._reload_keys()
+        marks = self._tokens.key_marks(self._clock().timestamp())
+        if not self._key_marks <= marks:
+            _note_ended("token_key_retired", self._registrations.end_registrations(Ending(other_key_than=marks)))
+        self._key_marks = marks
 
     def _reload_keys(self) -> None:
         mark = _mark(self._key_file)
@@ -142,18 +165,23 @@ class AccountWatch:
             return
         self._file_seen = mark
         try:
-            self._tokens.use(load_ring(self._key_file))
-            _log.info("token_keys_reloaded")
+            if self._tokens.use(load_ring(self._key_file)):
+                _log.info("token_keys_reloaded")
         except BadKeyFile as error:
             _log.error("token_keys_not_reloaded", error_code=error.code, detail=str(error))
 
-    async def _is_stopped(self) -> bool:
+    async def _pause(self) -> None:
         try:
             async with asyncio.timeout(self._interval):
-                await self._stop.wait()
+                await self._poke.wait()
         except TimeoutError:
-            return False
-        return True
+            return
+        self._poke.clear()
+
+
+def _note_ended(reason: str, count: int) -> None:
+    if count:
+        _log.info("registrations_ended", reason=reason, count=count)
 
 
 def _mark(path: Path) -> tuple[int, int, int] | None:

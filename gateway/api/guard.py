@@ -82,24 +82,27 @@ class Guard:
             KeyRevoked: it was good once.
         """
         key = _bearer(authorization)
-        wait = self._wait(peer)
-        if wait > 0 and (key is None or hash_key(key) not in self._good):
+        if key is None:
+            return None  # nobody guesses like that, and nothing is looked up
+        key_hash, wait = hash_key(key), self._wait(peer)
+        if wait > 0 and key_hash not in self._good:
             raise ShutOut(wait)
         try:
-            found = None if key is None else await self._keys.check(key)
+            found = await self._keys.check(key)
         except KeyRevoked:
-            self._failed(peer)
+            self._failed(peer, key_hash)
             raise
         if found is None:
-            self._failed(peer)
-        elif key is not None:
-            self._remember(hash_key(key))
+            self._failed(peer, key_hash)
+        else:
+            self._remember(key_hash)
         return found
 
     def _wait(self, peer: str) -> float:
         return 0.0 if self._throttle is None else self._throttle.wait(network_of(peer), self._now())
 
-    def _failed(self, peer: str) -> None:
+    def _failed(self, peer: str, key_hash: str) -> None:
+        self._good.pop(key_hash, None)
         if self._throttle is not None and self._throttle.fail(network_of(peer), self._now()):
             SHUT_OUT.labels(kind="key").inc()
             get_logger().warning("address_shut_out", peer=peer, kind="key")

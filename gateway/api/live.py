@@ -103,6 +103,7 @@ class LiveFeed:
         self._ringing_at: dict[str, datetime] = {}
         self._ended: deque[CallView] = deque(maxlen=KEPT_ENDED)
         self._watchers: set[Watcher] = set()
+        self._revoked: set[str] = set()
         self._told_calls: dict[str, CallView] = {}
         self._told_sessions: list[SessionSnapshot] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -127,6 +128,9 @@ class LiveFeed:
         if self._is_closed or len(self._watchers) >= MAX_WATCHERS:
             raise TooManyRequests(f"{MAX_WATCHERS} event streams are open already")
         watcher = Watcher(self._snapshot, self._forget, key_id)
+        if key_id in self._revoked:
+            watcher.close()
+            return watcher
         if not self._watchers:
             self._told_calls = {view.call_id: view for view in self.live_calls()}
             self._told_sessions = self._sessions.sessions()
@@ -135,7 +139,8 @@ class LiveFeed:
         return watcher
 
     def close_of(self, key_id: str) -> None:
-        """End the streams that were opened with that API key."""
+        """End the streams that were opened with that API key, for good: one that is just being opened as well."""
+        self._revoked.add(key_id)
         for watcher in [one for one in self._watchers if one.key_id == key_id]:
             watcher.close()
 

@@ -3,6 +3,8 @@
 Nothing of an unexpected exception reaches the client.
 """
 
+from collections.abc import Callable
+
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
@@ -26,17 +28,20 @@ from gateway.api.errors import (
     Unprocessable,
     error_response,
 )
-from gateway.api.guard import GRANTED, Guard
+from gateway.api.guard import GRANTED, WRITE, Guard
 from gateway.api.rest.body import in_telnyx_words
 from gateway.auth.errors import Busy, KeyRevoked, ShutOut
 from gateway.observability.logging import get_logger
 from gateway.store.errors import Duplicate, InUse, NotFound, StoreUnavailable
 
 
-def telnyx_errors(guard: Guard) -> Middleware:
+def telnyx_errors(guard: Guard, *, on_write: Callable[[], None] = lambda: None) -> Middleware:
     """A middleware for the paths that `guard` protects: it asks for a key first, then answers errors in Telnyx' form.
 
     Other paths go through untouched. The order of checks is Telnyx': authentication, path, then the rest.
+
+    Args:
+        on_write: told behind every request that may have changed something.
     """
 
     @web.middleware
@@ -52,6 +57,9 @@ def telnyx_errors(guard: Guard) -> Middleware:
         except Exception as error:  # our API's edge: whatever it is, the client gets a reply it can read
             answer = _as_api_error(error, request)
             return error_response(*(answer.errors if isinstance(answer, ApiErrors) else [answer]))
+        finally:
+            if guard.needed_scope(request.method, request.path) == WRITE:
+                on_write()
 
     return middleware
 

@@ -1,14 +1,15 @@
 """A login request becomes an Identity or a Refusal."""
 
+import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, Literal
 
 from gateway.auth.attempts import LoginAttempts
 from gateway.auth.errors import Busy, ExpiredToken, InvalidToken
-from gateway.auth.jwt import Tokens
+from gateway.auth.jwt import Token, Tokens
 from gateway.auth.passwords import Passwords
 from gateway.domain.identity import Identity
 from gateway.observability.clock import utc_now
@@ -60,6 +61,16 @@ TOO_MANY_ATTEMPTS: Final = Refusal("too_many_attempts", "too many wrong logins, 
 BUSY: Final = Refusal("busy", "too many logins at once, try again")
 
 
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A login; `username` without its domain, what is absent is empty."""
+
+    username: str
+    password: str = field(repr=False)
+    token: str = field(repr=False)
+    peer: str
+
+
 class Authenticator:
     """Checks logins against the store."""
 
@@ -71,12 +82,12 @@ class Authenticator:
         numbers: Numbers,
         passwords: Passwords,
         tokens: Tokens,
-        attempts: LoginAttempts | None = None,
+        attempts: LoginAttempts,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         """
         Args:
-            attempts: who has been wrong too often; without it nobody is.
+            attempts: who has been wrong too often.
         """
         self._connections, self._credentials, self._numbers = connections, credentials, numbers
         self._passwords, self._tokens, self._clock = passwords, tokens, clock
@@ -96,95 +107,114 @@ class Authenticator:
             kind = "password"
         elif token:
             kind = "token"
-        name = (username or "").partition("@")[0]
-        if self._attempts is not None and self._attempts.is_shut_out(name, peer):
-            LOGINS.labels(kind=kind, result=TOO_MANY_ATTEMPTS.code).inc()
-            return TOO_MANY_ATTEMPTS
+        attempt = _Attempt((username or "").partition("@")[0], password or "", token or "", peer)
+        is_shut_out = kind == "password" and self._attempts.is_shut_out(attempt.username, peer)
         try:
-            outcome = await self._check(kind, username or "", password or "", token or "")
+            outcome = await self._check(kind, attempt, is_shut_out=is_shut_out)
         except Busy:
             outcome = BUSY
         except StoreError as error:
             _log.error("login_not_checked", peer=peer, error_code=error.code, detail=str(error))
             outcome = BUSY
-        if self._attempts is not None:
-            self._attempts.note(name, peer, is_wrong=outcome in (BAD_CREDENTIALS, TOKEN_INVALID))
         if isinstance(outcome, Refusal):
-            _log.warning("login_refused", kind=kind, peer=peer, error_code=outcome.code)
+            if outcome is not TOO_MANY_ATTEMPTS:  # that has been said, once
+                _log.warning("login_refused", kind=kind, peer=peer, error_code=outcome.code)
             LOGINS.labels(kind=kind, result=outcome.code).inc()
         else:
             LOGINS.labels(kind=kind, result="ok").inc()
         return outcome
 
-    async def _check(self, kind: str, username: str, password: str, token: str) -> Identity | Refusal:
+    async def _check(self, kind: str, attempt: _Attempt, *, is_shut_out: bool) -> Identity | Refusal:
         match kind:
             case "password":
-                outcome = await self._by_password(username.partition("@")[0], password)
-                rescued = await self._by_token(token) if token and isinstance(outcome, Refusal) else None
+                outcome = TOO_MANY_ATTEMPTS if is_shut_out else await self._by_password(attempt)
+                rescued = await self._by_token(attempt) if attempt.token and isinstance(outcome, Refusal) else None
                 return rescued if isinstance(rescued, Identity) else outcome
             case "token":
-                return await self._by_token(token)
+                return await self._by_token(attempt)
             case _:
                 return BAD_CREDENTIALS
 
-    async def _by_password(self, username: str, password: str) -> Identity | Refusal:
+    async def _by_password(self, attempt: _Attempt) -> Identity | Refusal:
         connection = credential = None
-        if _USERNAME.fullmatch(username):
-            connection = await self._connections.find_by_user_name(username)
-            credential = await self._credentials.find_by_sip_username(username)
+        if _USERNAME.fullmatch(attempt.username):
+            connection = await self._connections.find_by_user_name(attempt.username)
+            credential = await self._credentials.find_by_sip_username(attempt.username)
         owner = connection or credential
-        verdict = await self._passwords.verify(password, None if owner is None else owner.password_hash)
+        verdict = await self._passwords.verify(attempt.password, None if owner is None else owner.password_hash)
         if owner is None or not verdict.is_right:
+            self._attempts.wrong(attempt.username, attempt.peer)
             return BAD_CREDENTIALS
+        self._attempts.right(attempt.username, attempt.peer)
         # Only who knows the password learns more than that it was wrong.
+        password_hash = owner.password_hash
         if verdict.is_outdated:
-            await self._rehash(owner, password)
+            password_hash = await self._rehash(owner, attempt.password)
         if connection is not None:
-            return await self._identity(connection, None, None)
+            outcome = await self._identity(connection, connection.user_name)
+            mark = login_mark(connection.user_name, password_hash)
+            return replace(outcome, login_mark=mark) if isinstance(outcome, Identity) else outcome
         assert credential is not None
         return await self._by_credential(credential, None)
 
-    async def _by_token(self, text: str) -> Identity | Refusal:
+    async def _by_token(self, attempt: _Attempt) -> Identity | Refusal:
         try:
-            token = self._tokens.verify(text, now=self._clock().timestamp())
+            token = self._tokens.verify(attempt.token, now=self._clock().timestamp())
             credential = await self._credentials.get(token.credential_id)
         except ExpiredToken:
             return TOKEN_EXPIRED
-        except (InvalidToken, NotFound):
+        except InvalidToken:
+            self._attempts.wrong("", attempt.peer)
             return TOKEN_INVALID
-        return await self._by_credential(credential, float(token.expires_at))
+        except NotFound:
+            return TOKEN_INVALID
+        return await self._by_credential(credential, token)
 
-    async def _by_credential(self, credential: Credential, token_expires_at: float | None) -> Identity | Refusal:
+    async def _by_credential(self, credential: Credential, token: Token | None) -> Identity | Refusal:
         if credential.is_expired(self._clock()):
             return CREDENTIAL_EXPIRED
         try:
             connection = await self._connections.get(credential.connection_id)
         except NotFound:
             return BAD_CREDENTIALS  # removed, with the credential, while the password was being checked
-        return await self._identity(connection, credential, token_expires_at)
+        outcome = await self._identity(connection, credential.sip_username)
+        if isinstance(outcome, Refusal):
+            return outcome
+        return replace(
+            outcome,
+            credential_id=credential.credential_id,
+            credential_expires_at=credential.expires_at.timestamp(),
+            token_expires_at=None if token is None else float(token.expires_at),
+            key_mark=None if token is None else token.key_mark,
+        )
 
-    async def _identity(
-        self, connection: Connection, credential: Credential | None, token_expires_at: float | None
-    ) -> Identity | Refusal:
+    async def _identity(self, connection: Connection, username: str) -> Identity | Refusal:
         if not connection.is_active:
             return CONNECTION_INACTIVE
         number = await self._numbers.first_of(connection.connection_id)
         return Identity(
             connection_id=connection.connection_id,
-            credential_id=None if credential is None else credential.credential_id,
-            username=connection.user_name if credential is None else credential.sip_username,
+            credential_id=None,
+            username=username,
             caller_number=None if number is None else number.phone_number,
-            token_expires_at=token_expires_at,
         )
 
-    async def _rehash(self, owner: Connection | Credential, password: str) -> None:
-        """Bring the hash to today's costs. A login does not fail because that could not be written."""
+    async def _rehash(self, owner: Connection | Credential, password: str) -> str:
+        """Bring the hash to today's costs, and return it. A login does not fail because that could not be written."""
         at = self._clock().astimezone(UTC)
+        before = owner.password_hash
         try:
             password_hash = await self._passwords.hash(password)
             if isinstance(owner, Connection):
-                await self._connections.rehash(owner.connection_id, password_hash, at=at)
+                await self._connections.rehash(owner.connection_id, password_hash, before=before, at=at)
             else:
-                await self._credentials.rehash(owner.credential_id, password_hash, at=at)
+                await self._credentials.rehash(owner.credential_id, password_hash, before=before, at=at)
         except (Busy, StoreError) as error:
             _log.warning("password_not_rehashed", error_code=error.code)
+            return before
+        return password_hash
+
+
+def login_mark(user_name: str, password_hash: str) -> str:
+    """See `Identity.login_mark`; says nothing about the password."""
+    return hashlib.sha256(f"{user_name}\0{password_hash}".encode("utf-8", "surrogatepass")).hexdigest()[:16]

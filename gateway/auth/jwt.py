@@ -48,9 +48,11 @@ class Tokens:
         self._ring = keys if isinstance(keys, KeyRing) else KeyRing(keys)
         self._clock_skew = clock_skew
 
-    def use(self, ring: KeyRing) -> None:
-        """Other keys from now on."""
+    def use(self, ring: KeyRing) -> bool:
+        """These keys from now on; whether they are others than before."""
+        is_new = ring != self._ring
         self._ring = ring
+        return is_new
 
     def key_marks(self, now: float) -> frozenset[str]:
         """Of the keys whose tokens are good at that time (seconds since the epoch); see `Token.key_mark`."""

@@ -29,6 +29,9 @@ class Identity:
             `sip_username` (rest-v2 A.1.5). Empty for a visitor, whom nobody can call.
         caller_number: a number assigned to the connection, as the default caller id.
         token_expires_at: seconds since the epoch at which its JWT expires, None after a password login.
+        credential_expires_at: the same of its credential, None without one.
+        login_mark: tells the connection's user name and password that it used from later ones; None with a credential.
+        key_mark: tells the key that signed its JWT from others; None after a password login.
         target: what a visitor came for; None for everybody else.
     """
 
@@ -37,6 +40,9 @@ class Identity:
     username: str
     caller_number: str | None = None
     token_expires_at: float | None = None
+    credential_expires_at: float | None = None
+    login_mark: str | None = None
+    key_mark: str | None = None
     target: Target | None = None
 
     @property

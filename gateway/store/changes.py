@@ -36,6 +36,9 @@ class ChangeKind(Enum):
     """An API key is no longer good."""
 
 
+_KINDS: Final = {kind.value: kind for kind in ChangeKind}
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One change; `subject` is the id of what changed."""
@@ -60,9 +63,13 @@ class Changes:
 
     async def start(self) -> None:
         """From now on: what was before is not reported."""
+        sequence = account_changes.c.sequence
         async with self._database.read() as sql:
-            self._last = (await sql.execute(select(func.max(account_changes.c.sequence)))).scalar() or 0
-        self._seen = set(range(max(0, self._last - _OVERLAP), self._last + 1))
+            self._last = (await sql.execute(select(func.max(sequence)))).scalar() or 0
+            # A number that is missing may yet be committed, and then is news.
+            rows = await sql.execute(select(sequence).where(sequence > self._last - _OVERLAP))
+            self._seen = {row.sequence for row in rows}
+            self._last = max(self._seen, default=0)
 
     async def fetch(self) -> tuple[Change, ...]:
         """What came since the last time, oldest first."""
@@ -70,13 +77,12 @@ class Changes:
         query = select(table.sequence, table.kind, table.subject).where(table.sequence > self._last - _OVERLAP)
         async with self._database.read() as sql:
             rows = (await sql.execute(query.order_by(table.sequence))).all()
-        found = [
-            Change(row.sequence, ChangeKind(row.kind), row.subject) for row in rows if row.sequence not in self._seen
-        ]
-        self._seen.update(change.sequence for change in found)
-        self._last = max([self._last, *(change.sequence for change in found)])
-        self._seen = {number for number in self._seen if number > self._last - _OVERLAP}
-        return tuple(found)
+        new = [row for row in rows if row.sequence not in self._seen]
+        self._last = max([self._last, *(row.sequence for row in new)])
+        seen = self._seen.union(row.sequence for row in new)
+        self._seen = {number for number in seen if number > self._last - _OVERLAP}
+        # What a newer version writes beside us is none of our business.
+        return tuple(Change(row.sequence, _KINDS[row.kind], row.subject) for row in new if row.kind in _KINDS)
 
     async def forget(self, now: datetime) -> None:
         """Delete what every gateway has read long ago."""

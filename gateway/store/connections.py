@@ -142,13 +142,17 @@ class Connections:
                 await note(sql, ChangeKind.CONNECTION_LOGIN, connection_id, at=after.updated_at)
         return after
 
-    async def rehash(self, connection_id: str, password_hash: str, *, at: datetime) -> None:
+    async def rehash(self, connection_id: str, password_hash: str, *, before: str, at: datetime) -> None:
         """Another hash of the same password.
 
+        Args:
+            before: the hash that it has. A password that was changed meanwhile stays changed.
+
         Raises:
-            NotFound: there is no such connection.
+            NotFound: there is no such connection with that hash.
         """
-        change = update(connections).where(connections.c.connection_id == connection_id)
+        is_it = connections.c.connection_id == connection_id
+        change = update(connections).where(is_it, connections.c.password_hash == before)
         async with self._database.write() as sql:
             result = await sql.execute(change.values(password_hash=password_hash, updated_at=at))
         if result.rowcount == 0:

@@ -145,13 +145,17 @@ class Credentials:
             raise NotFound("connection", after.connection_id) from error
         return after
 
-    async def rehash(self, credential_id: str, password_hash: str, *, at: datetime) -> None:
+    async def rehash(self, credential_id: str, password_hash: str, *, before: str, at: datetime) -> None:
         """Another hash of the same password.
 
+        Args:
+            before: the hash that it has. A password that was changed meanwhile stays changed.
+
         Raises:
-            NotFound: there is no such credential.
+            NotFound: there is no such credential with that hash.
         """
-        change = update(telephony_credentials).where(telephony_credentials.c.credential_id == credential_id)
+        is_it = telephony_credentials.c.credential_id == credential_id
+        change = update(telephony_credentials).where(is_it, telephony_credentials.c.password_hash == before)
         async with self._database.write() as sql:
             result = await sql.execute(change.values(password_hash=password_hash, updated_at=at))
         if result.rowcount == 0:

@@ -116,20 +116,9 @@ class SessionRegistry:
         ]
         return min(clients, key=lambda client: client.identity.credential_id is not None, default=None)
 
-    def credential_ids(self) -> frozenset[str]:
-        """Ids of the credentials of all sessions, connected or not."""
-        owners = (entry.client.identity.credential_id for entry in self._entries.values() if not entry.client.is_ended)
-        return frozenset(credential_id for credential_id in owners if credential_id is not None)
-
-    def of_owner(self, *, connection_id: str | None, credential_id: str | None) -> list[VertoClient]:
-        """The clients, connected or not, of a connection or of one of its credentials."""
-        clients = [entry.client for entry in self._entries.values()]
-        return [
-            client
-            for client in clients
-            if (connection_id is not None and client.identity.connection_id == connection_id)
-            or (credential_id is not None and client.identity.credential_id == credential_id)
-        ]
+    def registered(self) -> list[VertoClient]:
+        """The clients, connected or not, whose registration has not ended."""
+        return [entry.client for entry in self._entries.values() if not entry.client.is_ended]
 
     def set_registration(self, session_id: SessionId, state: RegistrationState) -> bool:
         """Tell a client that its registration is so; False when there is no such client."""

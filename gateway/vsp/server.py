@@ -5,6 +5,7 @@ import secrets
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -13,6 +14,7 @@ from aiohttp import web
 from gateway.auth.authenticator import Refusal
 from gateway.domain.identity import Identity
 from gateway.domain.ids import SessionId, VertoCallId, VoiceSdkId
+from gateway.domain.registration import Ending
 from gateway.observability.clock import utc_now
 from gateway.observability.logging import get_logger
 from gateway.observability.metrics import VERTO_SOCKETS, VERTO_SOCKETS_REFUSED
@@ -42,6 +44,9 @@ from gateway.vsp.visitors import admit
 from gateway.vsp.websocket import VertoSocket
 
 TRY_AGAIN_LATER: Final = 1013
+
+MAX_CHECKS: Final = 3
+"""How often a login is checked whose account keeps being changed meanwhile."""
 
 _log = get_logger()
 
@@ -75,6 +80,8 @@ class VertoServer:
         self._sockets: dict[VertoSocket, None] = {}
         self._by_peer: Counter[str] = Counter()
         self._retired: set[VertoClient] = set()
+        self._checking: list[list[Ending]] = []
+        """What has ended since, for each login that is being checked."""
         self._channels = Channels()
         self._receiving = Receiving(settings.max_bytes_receiving)
         self._open, self._logged_in = 0, 0
@@ -210,6 +217,7 @@ class VertoServer:
             return
         self._logged_in -= 1
         self._channels.forget(client)
+        self._retired.discard(client)
         duration = (self._clock() - client.logged_in_at).total_seconds()
         _log.info(
             "session_closed",
@@ -242,29 +250,42 @@ class VertoServer:
         self._control.session_lost(session_id)
         self._reports.session_over(session_id)
 
-    def credentials_in_use(self) -> frozenset[str]:
-        """Ids of the credentials with which clients are logged in."""
-        self._close_retired()
-        return self._registry.credential_ids()
-
-    def end_registrations(
-        self, *, connection_id: str | None = None, credential_id: str | None = None, is_own_name_only: bool = False
-    ) -> int:
-        """A connection or a credential is gone, off, expired or changed: its clients are told; how many there were.
+    def end_registrations(self, which: Ending) -> int:
+        """A connection or a credential is gone, off or changed: its clients are told; how many there were.
 
         They are not rung any more and may not call. Those without a call are closed, and those whose socket is lost;
-        a call that goes on does so until it ends, or ends now, as `[verto] revoked_calls` has it.
-
-        Args:
-            is_own_name_only: not those of the connection's credentials.
+        a call that goes on does so until it ends, or ends now, as `[verto] revoked_calls` has it. A login that is
+        being checked is checked again.
         """
-        owned = self._registry.of_owner(connection_id=connection_id, credential_id=credential_id)
-        ended = [
-            client
-            for client in owned
-            if not client.is_ended and not (is_own_name_only and client.identity.credential_id is not None)
-        ]
-        for client in ended:
+        for endings in self._checking:
+            endings.append(which)
+        return self._end([client for client in self._registry.registered() if which.concerns(client.identity)])
+
+    def set_credential_expiry(self, credential_id: str, expires_at: float) -> None:
+        """A credential expires at another time than before: at `expires_at`, seconds since the epoch."""
+        for endings in self._checking:
+            endings.append(Ending(credential_id=credential_id))
+        for client in self._registry.registered():
+            if client.identity.credential_id == credential_id:
+                client.identity = replace(client.identity, credential_expires_at=expires_at)
+
+    def end_expired(self) -> int:
+        """The clients whose credential has expired meanwhile are told; how many there were.
+
+        Call it often: it also closes those that stayed for a call, once that is over.
+        """
+        self._close_retired()
+        now = self._clock().timestamp()
+        return self._end(
+            [
+                client
+                for client in self._registry.registered()
+                if client.identity.credential_expires_at is not None and client.identity.credential_expires_at <= now
+            ]
+        )
+
+    def _end(self, clients: Sequence[VertoClient]) -> int:
+        for client in clients:
             if client.session_id in self._lost:
                 self._expire(client.session_id)
             elif client.live_calls and self._settings.revoked_calls == "keep":
@@ -273,7 +294,7 @@ class VertoServer:
             else:
                 self._end_calls(client)
                 client.end_registration()
-        return len(ended)
+        return len(clients)
 
     def _end_calls(self, client: VertoClient) -> None:
         for verto_call_id in client.live_calls:
@@ -294,15 +315,31 @@ class VertoServer:
         if isinstance(login, AnonymousLogin):
             outcome = admit(login, self._settings, visitors=self._registry.visitors, peer=socket.peer)
         else:
-            outcome = await self._check_credentials(socket, login)
-            if isinstance(outcome, Identity) and self._devices is not None:
-                await self._devices.register(login, outcome)
+            outcome = await self._check_while_nothing_ends(socket, login)
         if isinstance(outcome, Identity):
             identity = outcome
             socket.step(lambda: self._accept(socket, login, identity))
         else:
             refusal = outcome
             socket.step(lambda: self._refuse(socket, login, refusal))
+
+    async def _check_while_nothing_ends(self, socket: VertoSocket, login: Login) -> Identity | Refusal:
+        """Check a login so that what it was checked against is still so when it is accepted, right behind this.
+
+        A credential that goes while its password is being hashed would else leave a client that nobody ends.
+        """
+        for _ in range(MAX_CHECKS):
+            endings: list[Ending] = []
+            self._checking.append(endings)
+            try:
+                outcome = await self._check_credentials(socket, login)
+                if isinstance(outcome, Identity) and self._devices is not None:
+                    await self._devices.register(login, outcome)
+            finally:
+                self._checking = [one for one in self._checking if one is not endings]
+            if isinstance(outcome, Refusal) or not any(one.concerns(outcome) for one in endings):
+                return outcome
+        return Refusal("busy", "the account is being changed")
 
     async def _check_credentials(self, socket: VertoSocket, login: Login) -> Identity | Refusal:
         attempt = LoginAttempt(username=login.username, password=login.password, token=login.token, peer=socket.peer)

@@ -20,9 +20,10 @@ from gateway.observability.metrics import (
 from gateway.vsp import frame_log
 from gateway.vsp.channels import Channels
 from gateway.vsp.client import REVOKED, VertoClient
-from gateway.vsp.control import CallControl
+from gateway.vsp.control import CallControl, ClientTransfer
 from gateway.vsp.core.calls import CallMessaged, CallRequested
 from gateway.vsp.core.channels import BroadcastRequested, ChannelsSubscribed, ChannelsUnsubscribed
+from gateway.vsp.core.errors import CALL_ERROR
 from gateway.vsp.core.messages import METHODS, LoginRequest
 from gateway.vsp.core.session import (
     INTERNAL_ERROR,
@@ -220,6 +221,8 @@ class VertoSocket:
                 )
             case CallRequested(invite):
                 self._control.call_requested(client, invite)
+            case CallMessaged(_, ClientTransfer(request_id)) if client.is_ended:
+                client.reply_error(request_id, code=CALL_ERROR, message="not registered any more")
             case CallMessaged(verto_call_id, message):
                 self._control.client_message(client.session_id, verto_call_id, message)
             case CallsWanted(ref):

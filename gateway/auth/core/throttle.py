@@ -13,10 +13,12 @@ MAX_ENTRIES: Final = 10_000
 """Buckets of one table. An attacker with more addresses than that gets through as often as it has addresses."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Bucket:
     level: float
     at: float
+    reported_at: float | None = None
+    """When `fail` said last that its owner is shut out."""
 
 
 class Throttle:
@@ -27,7 +29,7 @@ class Throttle:
         Args:
             limit: failures allowed within `window` seconds; 0 allows any number.
         """
-        self._limit, self._rate, self._max_entries = limit, limit / window, max_entries
+        self._limit, self._rate, self._window, self._max_entries = limit, limit / window, window, max_entries
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     def __len__(self) -> int:
@@ -45,17 +47,19 @@ class Throttle:
         return max(0.0, (level - self._limit + 1) / self._rate)
 
     def fail(self, key: str, now: float) -> bool:
-        """`key` was wrong. Whether it is shut out by that, and was not before."""
+        """`key` was wrong. Whether it is shut out and that should be reported: at most once in `window` seconds."""
         if self._limit == 0:
             return False
-        was_out = self.wait(key, now) > 0
         bucket = self._buckets.get(key)
-        level = 0.0 if bucket is None else self._drained(bucket, now)
-        self._buckets[key] = _Bucket(min(level + 1, float(self._limit)), now)
+        level = 0.0 if bucket is None else max(0.0, self._drained(bucket, now))
+        level, reported_at = min(level + 1, float(self._limit)), None if bucket is None else bucket.reported_at
+        is_out = level > self._limit - 1
+        is_report = is_out and (reported_at is None or now >= reported_at + self._window)
+        self._buckets[key] = _Bucket(level, now, now if is_report else reported_at)
         self._buckets.move_to_end(key)
         while len(self._buckets) > self._max_entries:
             self._buckets.popitem(last=False)
-        return not was_out and self.wait(key, now) > 0
+        return is_report
 
     def forgive(self, key: str) -> None:
         """`key` was right: what it had failed before is forgotten."""

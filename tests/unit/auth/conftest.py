@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.accounts.provisioning import Provisioning
+from gateway.auth.attempts import LoginAttempts
 from gateway.auth.authenticator import Authenticator
 from gateway.auth.jwt import Tokens
 from gateway.auth.passwords import Passwords
@@ -74,6 +75,7 @@ async def house(fresh_store: StoreSettings, passwords: Passwords, clock: Clock) 
         numbers=provisioning.numbers,
         passwords=passwords,
         tokens=tokens,
+        attempts=LoginAttempts(CHEAP),
         clock=clock,
     )
     yield House(database, passwords, provisioning, authenticator, clock)

@@ -9,13 +9,18 @@ from argon2 import PasswordHasher
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.auth.authenticator import Authenticator, Refusal
+from gateway.accounts.connections import ConnectionChange, CredentialConnections
+from gateway.auth.attempts import LoginAttempts
+from gateway.auth.authenticator import Authenticator, Refusal, login_mark
+from gateway.auth.errors import Busy
 from gateway.auth.jwt import Tokens
+from gateway.auth.keyring import fingerprint
 from gateway.auth.passwords import Passwords, Verdict
+from gateway.auth.sealing import Seal
 from gateway.auth.settings import AuthSettings
 from gateway.domain.identity import Identity
 from gateway.observability.metrics import REGISTRY
-from tests.unit.auth.conftest import KEY, House
+from tests.unit.auth.conftest import CHEAP, KEY, House
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,14 @@ async def _login(
     return await house.authenticator.login(username=username, password=password, token=token, peer="127.0.0.1")
 
 
+async def _with_older_hash(house: House, connection_id: str) -> str:
+    """Have alice's password hashed with other costs than ours; returns the hash."""
+    older = PasswordHasher(time_cost=2, memory_cost=16, parallelism=1).hash("s3cret")
+    before = (await house.provisioning.connections.get(connection_id)).password_hash
+    await house.provisioning.connections.rehash(connection_id, older, before=before, at=house.clock.now)
+    return older
+
+
 def _code(outcome: Identity | Refusal) -> str:
     return outcome.code if isinstance(outcome, Refusal) else "ok"
 
@@ -61,8 +74,13 @@ def _count(kind: str, result: str) -> float:
 async def test_connection_logs_in_with_its_user_name_and_password(house: House) -> None:
     alice = await _provision(house)
 
+    kept = await house.provisioning.connections.get(alice.connection_id)
     assert await _login(house, "alice", "s3cret") == Identity(
-        connection_id=alice.connection_id, credential_id=None, username="alice", caller_number="+12025550190"
+        connection_id=alice.connection_id,
+        credential_id=None,
+        username="alice",
+        caller_number="+12025550190",
+        login_mark=login_mark("alice", kept.password_hash),
     )
 
 
@@ -81,6 +99,7 @@ async def test_credential_logs_in_under_its_own_name(house: House) -> None:
         credential_id=alice.credential_id,
         username=alice.sip_username,
         caller_number="+12025550190",
+        credential_expires_at=house.clock.now.timestamp() + 7200,
     )
 
 
@@ -93,6 +112,8 @@ async def test_token_logs_in_as_its_credential_and_says_when_it_ends(house: Hous
         username=alice.sip_username,
         caller_number="+12025550190",
         token_expires_at=house.clock.now.timestamp() + 3600,
+        credential_expires_at=house.clock.now.timestamp() + 7200,
+        key_mark=fingerprint(KEY),
     )
 
 
@@ -222,8 +243,7 @@ async def test_connection_that_is_removed_while_its_password_is_checked_does_not
 
 async def test_outdated_hash_is_renewed_by_a_login_and_not_by_a_failed_one(house: House) -> None:
     alice = await _provision(house)
-    older = PasswordHasher(time_cost=2, memory_cost=16, parallelism=1).hash("s3cret")
-    await house.provisioning.connections.rehash(alice.connection_id, older, at=house.clock.now)
+    older = await _with_older_hash(house, alice.connection_id)
 
     await _login(house, "alice", "wrong")
     before = (await house.provisioning.connections.get(alice.connection_id)).password_hash
@@ -238,12 +258,46 @@ async def test_outdated_hash_is_renewed_by_a_login_and_not_by_a_failed_one(house
 async def test_outdated_hash_of_a_credential_is_renewed_too(house: House) -> None:
     alice = await _provision(house)
     older = PasswordHasher(time_cost=2, memory_cost=16, parallelism=1).hash("s3cret")
-    await house.provisioning.credentials.rehash(alice.credential_id, older, at=house.clock.now)
+    before = (await house.provisioning.credentials.get(alice.credential_id)).password_hash
+    await house.provisioning.credentials.rehash(alice.credential_id, older, before=before, at=house.clock.now)
 
     assert _code(await _login(house, alice.sip_username, "s3cret")) == "ok"
 
     kept = (await house.provisioning.credentials.get(alice.credential_id)).password_hash
     assert kept.startswith("$argon2id$v=19$m=8,t=1,p=1$")
+
+
+async def test_password_that_changes_while_the_old_one_is_being_rehashed_stays_changed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = await _provision(house)
+    await _with_older_hash(house, alice.connection_id)
+    accounts = CredentialConnections(house.database, passwords=house.passwords, seal=Seal(KEY), clock=house.clock)
+    verify = house.passwords.verify
+
+    async def slow(password: str, password_hash: str | None) -> Verdict:
+        verdict = await verify(password, password_hash)
+        with monkeypatch.context() as patch:
+            patch.setattr(house.passwords, "verify", verify)
+            await accounts.change(alice.connection_id, ConnectionChange(password="another"))
+        return verdict
+
+    monkeypatch.setattr(house.passwords, "verify", slow)
+    await _login(house, "alice", "s3cret")
+    monkeypatch.undo()
+
+    assert _code(await _login(house, "alice", "s3cret")) == "bad_credentials"
+    assert _code(await _login(house, "alice", "another")) == "ok"
+
+
+async def test_rehashed_login_carries_the_mark_of_the_new_hash(house: House) -> None:
+    alice = await _provision(house)
+    await _with_older_hash(house, alice.connection_id)
+
+    outcome = await _login(house, "alice", "s3cret")
+
+    kept = await house.provisioning.connections.get(alice.connection_id)
+    assert isinstance(outcome, Identity) and outcome.login_mark == login_mark("alice", kept.password_hash)
 
 
 async def test_many_logins_at_once_are_all_answered(house: House) -> None:
@@ -267,6 +321,7 @@ async def test_flood_of_logins_is_refused_as_busy_and_not_queued_without_end(hou
         numbers=house.provisioning.numbers,
         passwords=small,
         tokens=Tokens(KEY, clock_skew=5),
+        attempts=LoginAttempts(CHEAP),
         clock=house.clock,
     )
     small.close()  # takes no more work, as when every place is taken
@@ -313,3 +368,157 @@ async def test_any_login_of_any_text_is_refused_and_nothing_worse(
     house: House, username: str | None, password: str | None, token: str | None
 ) -> None:
     assert isinstance(await _login(house, username, password, token), Refusal)
+
+
+# ---- who is wrong too often
+
+
+def _strict(house: House, **limits: int) -> Authenticator:
+    generous = {"max_wrong_logins": 1000, "max_wrong_logins_per_address": 1000, "max_wrong_logins_per_user": 1000}
+    return Authenticator(
+        connections=house.provisioning.connections,
+        credentials=house.provisioning.credentials,
+        numbers=house.provisioning.numbers,
+        passwords=house.passwords,
+        tokens=Tokens(KEY, clock_skew=5),
+        attempts=LoginAttempts(AuthSettings(**{**generous, **limits}), now=lambda: 0.0),
+        clock=house.clock,
+    )
+
+
+async def _try(
+    door: Authenticator, password: str | None, *, user: str = "alice", peer: str = "192.0.2.1", token: str | None = None
+) -> str:
+    return _code(await door.login(username=user, password=password, token=token, peer=peer))
+
+
+def _counted(house: House, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The passwords that argon2 is asked about from now on."""
+    asked: list[str] = []
+    verify = house.passwords.verify
+
+    async def counted(password: str, password_hash: str | None) -> Verdict:
+        asked.append(password)
+        return await verify(password, password_hash)
+
+    monkeypatch.setattr(house.passwords, "verify", counted)
+    return asked
+
+
+@pytest.mark.parametrize("user", ["alice", "nobody"])
+async def test_whoever_is_wrong_too_often_is_refused_without_a_look_at_the_password(
+    house: House, monkeypatch: pytest.MonkeyPatch, user: str
+) -> None:
+    await _provision(house)
+    door, asked = _strict(house, max_wrong_logins=2), _counted(house, monkeypatch)
+
+    outcomes = [await _try(door, password, user=user) for password in ("a", "b", "c", "s3cret")]
+
+    assert outcomes == ["bad_credentials", "bad_credentials", "too_many_attempts", "too_many_attempts"]
+    assert asked == ["a", "b"]
+
+
+async def test_stranger_who_hammers_a_user_name_shuts_out_himself_alone(house: House) -> None:
+    await _provision(house)
+    door = _strict(house, max_wrong_logins=2)
+    for _ in range(5):
+        await _try(door, "wrong", peer="192.0.2.66")
+
+    assert await _try(door, "s3cret", peer="192.0.2.1") == "ok"
+    assert await _try(door, "s3cret", peer="192.0.2.66") == "too_many_attempts"
+
+
+async def test_stranger_with_many_addresses_does_not_shut_a_user_out_of_where_he_has_been(house: House) -> None:
+    await _provision(house)
+    door = _strict(house, max_wrong_logins_per_user=3)
+    await _try(door, "s3cret", peer="192.0.2.1")
+    for number in range(10):
+        await _try(door, "wrong", peer=f"198.51.100.{number}")
+
+    assert await _try(door, "s3cret", peer="198.51.100.99") == "too_many_attempts"
+    assert await _try(door, "s3cret", peer="192.0.2.1") == "ok"
+
+
+async def test_neighbour_behind_the_same_address_is_heard_where_he_has_logged_in_before(house: House) -> None:
+    alice = await _provision(house)
+    door = _strict(house, max_wrong_logins_per_address=3)
+    await _try(door, "s3cret")
+    for number in range(5):
+        await _try(door, "wrong", user=f"guess{number}")
+
+    assert await _try(door, "s3cret") == "ok"
+    assert await _try(door, alice.sip_password, user=alice.sip_username) == "too_many_attempts"
+
+
+async def test_networks_of_ipv6_customers_count_as_one_address(house: House) -> None:
+    await _provision(house)
+    door = _strict(house, max_wrong_logins_per_address=2)
+    for number in range(3):
+        await _try(door, "wrong", peer=f"2001:db8:1:2::{number}", user=f"guess{number}")
+
+    assert await _try(door, "s3cret", peer="2001:db8:1:2:ffff::1") == "too_many_attempts"
+    assert await _try(door, "s3cret", peer="2001:db8:1:3::1") == "ok"
+
+
+async def test_right_logins_are_held_against_nobody(house: House) -> None:
+    await _provision(house)
+    door = _strict(house, max_wrong_logins=2)
+    for _ in range(5):
+        await _try(door, "s3cret")
+
+    assert [await _try(door, "wrong") for _ in range(3)] == ["bad_credentials", "bad_credentials", "too_many_attempts"]
+
+
+async def test_busy_gateway_forgives_no_guess(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    await _provision(house)
+    door = _strict(house, max_wrong_logins=2)
+    await _try(door, "wrong")
+    with monkeypatch.context() as patch:
+
+        async def busy(*_arguments: object) -> Verdict:
+            raise Busy("too many")
+
+        patch.setattr(house.passwords, "verify", busy)
+        assert await _try(door, "wrong") == "busy"
+
+    assert [await _try(door, "wrong"), await _try(door, "wrong")] == ["bad_credentials", "too_many_attempts"]
+
+
+async def test_token_of_somebody_else_buys_no_guesses(house: House) -> None:
+    alice = await _provision(house)
+    door = _strict(house, max_wrong_logins=2)
+    for _ in range(2):
+        assert await _try(door, "wrong", token=alice.token) == "ok"
+        assert await _try(door, None, token=alice.token) == "ok"
+
+    assert await _try(door, "s3cret") == "too_many_attempts"
+
+
+async def test_token_is_looked_at_where_passwords_are_not(house: House) -> None:
+    alice = await _provision(house)
+    door = _strict(house, max_wrong_logins_per_address=1)
+    await _try(door, "wrong")
+
+    assert await _try(door, "s3cret") == "too_many_attempts"
+    assert await _try(door, None, token=alice.token) == "ok"
+    assert await _try(door, "s3cret", token=alice.token) == "ok"
+
+
+async def test_being_shut_out_is_one_line_in_the_log_and_not_one_an_attempt(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _provision(house)
+    lines: list[str] = []
+
+    class _Log:
+        def warning(self, event: str, **_: object) -> None:
+            lines.append(event)
+
+    monkeypatch.setattr("gateway.auth.attempts._log", _Log())
+    monkeypatch.setattr("gateway.auth.authenticator._log", _Log())
+    door = _strict(house, max_wrong_logins=2)
+
+    for _ in range(20):
+        await _try(door, "wrong")
+
+    assert lines == ["login_refused", "address_shut_out", "login_refused"]

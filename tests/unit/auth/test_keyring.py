@@ -181,7 +181,7 @@ def test_more_keys_than_are_kept_are_refused_not_forgotten(tmp_path: Path) -> No
 def test_damaged_line_stops_the_start_instead_of_changing_the_key(tmp_path: Path, line: str) -> None:
     (tmp_path / "jwt.key").write_text("k" * 64 + f"\n{line}\n")
 
-    with pytest.raises(BadKeyFile, match="damaged `retired` line|holds 2 bytes"):
+    with pytest.raises(BadKeyFile, match=r"damaged `retired` line|holds 2 bytes"):
         load_ring(tmp_path / "jwt.key")
 
 

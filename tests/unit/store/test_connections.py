@@ -71,7 +71,7 @@ async def test_new_hash_and_state_replace_the_old_and_move_the_time_of_change(da
     await connections.add(connection())
     later = NOON.replace(hour=13)
 
-    await connections.rehash(connection().connection_id, "$argon2id$new", at=later)
+    await connections.rehash(connection().connection_id, "$argon2id$new", before=connection().password_hash, at=later)
     await connections.change(connection().connection_id, lambda row: replace(row, is_active=False, updated_at=later))
 
     changed = await connections.get(connection().connection_id)
@@ -102,7 +102,7 @@ async def test_a_connection_that_is_not_there_is_not_found(database: Database) -
         connections.get("1"),
         connections.remove("1", at=NOON),
         connections.change("1", lambda row: row),
-        connections.rehash("1", "x", at=NOON),
+        connections.rehash("1", "x", before="y", at=NOON),
     ):
         with pytest.raises(NotFound, match="no connection 1"):
             await attempt

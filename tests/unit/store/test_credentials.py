@@ -62,7 +62,7 @@ async def test_removed_credential_is_gone_and_cannot_be_removed_again(database: 
     with pytest.raises(NotFound):
         await Credentials(database).remove(row.credential_id, at=NOON)
     with pytest.raises(NotFound):
-        await Credentials(database).rehash(row.credential_id, "x", at=NOON)
+        await Credentials(database).rehash(row.credential_id, "x", before=row.password_hash, at=NOON)
 
 
 async def test_new_hash_replaces_the_old(database: Database) -> None:
@@ -70,7 +70,7 @@ async def test_new_hash_replaces_the_old(database: Database) -> None:
     row = credential(connection_id=OWNER)
     await Credentials(database).add(row)
 
-    await Credentials(database).rehash(row.credential_id, "$argon2id$new", at=NOON)
+    await Credentials(database).rehash(row.credential_id, "$argon2id$new", before=row.password_hash, at=NOON)
 
     assert (await Credentials(database).get(row.credential_id)).password_hash == "$argon2id$new"
 

@@ -2,10 +2,10 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from gateway.domain.registration import Ending
 from tests.harness.gateway import PASSWORD, Running, running
 from tests.harness.verto_client import connected
 from tests.wire.whole.phone import phone
@@ -57,16 +57,16 @@ async def test_v52_the_end_of_a_user_tells_its_clients_and_ends_their_calls(tmp_
 
 async def _end_of_a_user(gateway: Running, what: str) -> None:
     made = await gateway.gateway.provisioning.add_credential(gateway.connections["alice"], name="desk")
-    owner: dict[str, dict[str, Any]] = {  # Any: keywords
-        "connection": {"connection_id": gateway.connections["alice"]},
-        "credential": {"credential_id": made.credential.credential_id},
+    owner = {
+        "connection": Ending(connection_id=gateway.connections["alice"]),
+        "credential": Ending(credential_id=made.credential.credential_id),
     }
     async with phone(gateway, "robert") as robert, connected(gateway.websocket) as client:
         await client.login(made.credential.sip_username, made.sip_password)
         call = await robert.call(made.credential.sip_username)
         await client.wait_for("telnyx_rtc.invite")
 
-        assert gateway.gateway.verto.end_registrations(**owner[what]) == 1
+        assert gateway.gateway.verto.end_registrations(owner[what]) == 1
 
         assert (await client.wait_for("telnyx_rtc.gatewayState"))["params"] == {"state": "UNREGED"}
         async with asyncio.timeout(10):

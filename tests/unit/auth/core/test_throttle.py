@@ -24,7 +24,7 @@ def test_one_more_try_is_free_after_its_share_of_the_window() -> None:
 
     assert throttle.wait("a", 19.9) > 0
     assert throttle.wait("a", 20.0) == 0.0
-    assert throttle.fail("a", 20.0) is True
+    throttle.fail("a", 20.0)
     assert throttle.wait("a", 20.0) == pytest.approx(20.0)
 
 
@@ -40,9 +40,24 @@ def test_hammering_does_not_lengthen_the_wait_without_bound() -> None:
 def test_being_shut_out_is_reported_once_a_period() -> None:
     throttle = Throttle(2, 60.0)
 
-    reports = [throttle.fail("a", second) for second in (0.0, 1.0, 2.0, 3.0)]
+    seconds = (0.0, 1.0, 2.0, 32.0, 60.0, 61.0, 62.0, 121.0)
 
-    assert reports == [False, True, False, False]
+    reported = [second for second in seconds if throttle.fail("a", second)]
+
+    assert reported == [1.0, 61.0, 121.0]
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=50))
+def test_no_more_than_the_limit_and_what_drains_meanwhile_gets_through(pauses: list[float]) -> None:
+    throttle, now, passed = Throttle(3, 60.0), 0.0, 0
+
+    for pause in pauses:
+        now += pause
+        if throttle.wait("a", now) == 0:
+            throttle.fail("a", now)
+            passed += 1
+
+    assert passed <= 3 + now / 20.0 + 1e-6
 
 
 def test_right_answer_forgives() -> None:
