@@ -85,7 +85,7 @@ class AccountWatch:
     async def run(self) -> None:
         """Look until `stop`. A failing database delays what is to be done; it is done when it answers again."""
         while not self._is_stopping:
-            self._look_at_clock()
+            self.look_at_clock()
             try:
                 await self.look()
                 self._is_failing = False
@@ -150,7 +150,7 @@ class AccountWatch:
         self._registrations.set_credential_expiry(credential_id, credential.expires_at.timestamp())
         return self._registrations.end_expired()
 
-    def _look_at_clock(self) -> None:
+    def look_at_clock(self) -> None:
         """What needs no database: expired credentials, the file of the token keys, keys whose overlap is over."""
         _note_ended("credential_expired", self._registrations.end_expired())
         self._reload_keys()

@@ -373,15 +373,19 @@ async def test_any_login_of_any_text_is_refused_and_nothing_worse(
 # ---- who is wrong too often
 
 
-def _strict(house: House, **limits: int) -> Authenticator:
-    generous = {"max_wrong_logins": 1000, "max_wrong_logins_per_address": 1000, "max_wrong_logins_per_user": 1000}
+def _strict(
+    house: House, *, max_wrong_logins: int = 1000, per_address: int = 1000, per_user: int = 1000
+) -> Authenticator:
+    limits = AuthSettings(
+        max_wrong_logins=max_wrong_logins, max_wrong_logins_per_address=per_address, max_wrong_logins_per_user=per_user
+    )
     return Authenticator(
         connections=house.provisioning.connections,
         credentials=house.provisioning.credentials,
         numbers=house.provisioning.numbers,
         passwords=house.passwords,
         tokens=Tokens(KEY, clock_skew=5),
-        attempts=LoginAttempts(AuthSettings(**{**generous, **limits}), now=lambda: 0.0),
+        attempts=LoginAttempts(limits, now=lambda: 0.0),
         clock=house.clock,
     )
 
@@ -430,7 +434,7 @@ async def test_stranger_who_hammers_a_user_name_shuts_out_himself_alone(house: H
 
 async def test_stranger_with_many_addresses_does_not_shut_a_user_out_of_where_he_has_been(house: House) -> None:
     await _provision(house)
-    door = _strict(house, max_wrong_logins_per_user=3)
+    door = _strict(house, per_user=3)
     await _try(door, "s3cret", peer="192.0.2.1")
     for number in range(10):
         await _try(door, "wrong", peer=f"198.51.100.{number}")
@@ -441,7 +445,7 @@ async def test_stranger_with_many_addresses_does_not_shut_a_user_out_of_where_he
 
 async def test_neighbour_behind_the_same_address_is_heard_where_he_has_logged_in_before(house: House) -> None:
     alice = await _provision(house)
-    door = _strict(house, max_wrong_logins_per_address=3)
+    door = _strict(house, per_address=3)
     await _try(door, "s3cret")
     for number in range(5):
         await _try(door, "wrong", user=f"guess{number}")
@@ -452,7 +456,7 @@ async def test_neighbour_behind_the_same_address_is_heard_where_he_has_logged_in
 
 async def test_networks_of_ipv6_customers_count_as_one_address(house: House) -> None:
     await _provision(house)
-    door = _strict(house, max_wrong_logins_per_address=2)
+    door = _strict(house, per_address=2)
     for number in range(3):
         await _try(door, "wrong", peer=f"2001:db8:1:2::{number}", user=f"guess{number}")
 
@@ -496,7 +500,7 @@ async def test_token_of_somebody_else_buys_no_guesses(house: House) -> None:
 
 async def test_token_is_looked_at_where_passwords_are_not(house: House) -> None:
     alice = await _provision(house)
-    door = _strict(house, max_wrong_logins_per_address=1)
+    door = _strict(house, per_address=1)
     await _try(door, "wrong")
 
     assert await _try(door, "s3cret") == "too_many_attempts"
