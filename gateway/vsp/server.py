@@ -95,6 +95,11 @@ class VertoServer:
         """Open WebSockets, logged in or not."""
         return len(self._sockets)
 
+    @property
+    def retired(self) -> int:
+        """Clients without a registration that stay for a call."""
+        return len(self._retired)
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one WebSocket until it ends. No subprotocol is selected: a browser would fail the connection."""
         peer = request.remote or "unknown"

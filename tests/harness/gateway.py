@@ -69,12 +69,16 @@ class Running:
 
     async def configure(self, user: str, **settings: object) -> None:
         """PATCH the connection of that user with the key."""
-        path = f"/v2/credential_connections/{self.connections[user]}"
+        await self.patch(f"/v2/credential_connections/{self.connections[user]}", settings)
+
+    async def patch(self, path: str, body: Mapping[str, object]) -> Any:  # Any: JSON of the API
+        """PATCH with the key."""
         async with (
             aiohttp.ClientSession() as client,
-            client.patch(self.http + path, json=settings, headers=self._headers) as response,
+            client.patch(self.http + path, json=body, headers=self._headers) as response,
         ):
             assert response.status == 200, await response.text()
+            return await response.json()
 
     async def delete(self, path: str) -> Any:  # Any: JSON of the API
         """DELETE with the key."""

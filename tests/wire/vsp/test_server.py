@@ -16,6 +16,7 @@ from gateway.auth.authenticator import Refusal
 from gateway.domain.causes import USER_BUSY
 from gateway.domain.identity import Identity
 from gateway.domain.ids import Sdp, VertoCallId
+from gateway.domain.registration import Ending
 from gateway.observability.clock import utc_now
 from gateway.observability.metrics import REGISTRY
 from gateway.vsp.client import VertoClient
@@ -187,6 +188,54 @@ async def test_a_client_whose_token_has_expired_is_sent_to_log_in_before_its_nex
         assert "result" in await client.ask("login", {"login_token": "fresh"})
 
         assert (await client.ask("telnyx_rtc.invite", invite()))["result"]["message"] == "CALL CREATED"
+
+
+async def test_a_credential_whose_expiry_is_moved_ends_its_registration_at_the_new_time(tmp_path: Path) -> None:
+    now = utc_now().timestamp()
+
+    async def by_credential(attempt: LoginAttempt) -> Identity | Refusal:
+        username = attempt.username or ""
+        return Identity(
+            connection_id="1", credential_id=username, username=username, credential_expires_at=now + 3600.0
+        )
+
+    async with (
+        running(tmp_path, authenticate=by_credential) as server,
+        server.connect() as one,
+        server.connect() as other,
+    ):
+        await one.log_in("one")
+        await other.log_in("other")
+        counts = [server.verto.end_expired()]
+        server.verto.set_credential_expiry("one", now - 1.0)
+        server.verto.set_credential_expiry("one", now + 60.0)
+        counts.append(server.verto.end_expired())
+        server.verto.set_credential_expiry("one", now - 1.0)
+        counts.append(server.verto.end_expired())
+
+        assert counts == [0, 0, 1]
+        assert (await one.hear())["params"] == {"state": "UNREGED"}
+        assert await one.closed() == 1008
+        assert (await other.ask("telnyx_rtc.gatewayState"))["result"]["params"]["state"] == "REGED"
+
+
+async def test_a_login_whose_account_is_changed_each_time_that_it_is_checked_is_told_to_come_back(
+    tmp_path: Path,
+) -> None:
+    checks = 0
+
+    async def changing(_attempt: LoginAttempt) -> Identity | Refusal:
+        nonlocal checks
+        checks += 1
+        server.verto.end_registrations(Ending(connection_id="1"))
+        return Identity(connection_id="1", credential_id=None, username="alice")
+
+    async with running(tmp_path, authenticate=changing) as server, server.connect() as client:
+        answer = await client.log_in()
+
+        assert answer["error"]["code"] == -32001
+        assert await client.closed() == 1013
+        assert (checks, len(server.registry)) == (3, 0)
 
 
 # ---- sessions
