@@ -27,6 +27,7 @@ from gateway.api.views import GatewayInfo, Views
 from gateway.auth.attempts import WINDOW, LoginAttempts
 from gateway.auth.authenticator import Authenticator, Refusal
 from gateway.auth.core.throttle import Throttle
+from gateway.auth.followed_keys import FollowedKeys
 from gateway.auth.jwt import Tokens
 from gateway.auth.keyfile import load_or_create
 from gateway.auth.keyring import load_ring
@@ -160,6 +161,7 @@ class Gateway:
         self.passwords = Passwords(config)
         self._stack.callback(self.passwords.close)
         self.tokens = Tokens(load_ring(config.jwt_secret_file), clock_skew=config.clock_skew)
+        self.token_keys = FollowedKeys(self.tokens, config.jwt_secret_file)
         seal = Seal(load_or_create(config.seal_key_file, "auth.seal_key_file"))
         self.provisioning = Provisioning(database, passwords=self.passwords, tokens=self.tokens, seal=seal)
         self.authenticator = Authenticator(
@@ -169,6 +171,7 @@ class Gateway:
             passwords=self.passwords,
             tokens=self.tokens,
             attempts=LoginAttempts(config),
+            follow_keys=self.token_keys.follow,
         )
         self.accounts = Accounts(database, passwords=self.passwords, tokens=self.tokens, seal=seal)
         self.keys = KeyChecker(self.provisioning.keys)
@@ -276,7 +279,7 @@ class Gateway:
             registrations=self.verto,
             on_key_revoked=feed.close_of,
             tokens=self.tokens,
-            key_file=config.auth.jwt_secret_file,
+            keys=self.token_keys,
         )
         views = Views(calls=self.directory, records=calls, sessions=self.registry, info=self._info)
         lab_routes = [] if lab is None else LabApi(lab.switchboard, guard.allows, self.registry, self.pushes).routes()

@@ -7,13 +7,11 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Final, Protocol
 
 from gateway.auth.authenticator import login_mark
-from gateway.auth.errors import BadKeyFile
+from gateway.auth.followed_keys import FollowedKeys
 from gateway.auth.jwt import Tokens
-from gateway.auth.keyring import load_ring
 from gateway.domain.registration import Ending
 from gateway.observability.clock import utc_now
 from gateway.observability.logging import get_logger
@@ -54,7 +52,7 @@ class AccountWatch:
         registrations: Registrations,
         on_key_revoked: Callable[[str], None],
         tokens: Tokens,
-        key_file: Path,
+        keys: FollowedKeys,
         interval: float = INTERVAL,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
@@ -65,9 +63,8 @@ class AccountWatch:
         self._changes = Changes(database)
         self._connections, self._credentials = Connections(database), Credentials(database)
         self._registrations, self._on_key_revoked = registrations, on_key_revoked
-        self._tokens, self._key_file = tokens, key_file
+        self._tokens, self._keys = tokens, keys
         self._interval, self._clock = interval, clock
-        self._file_seen: tuple[int, int, int] | None = None
         self._key_marks = tokens.key_marks(clock().timestamp())
         self._undone: deque[Change] = deque()
         self._forget_at = clock() + _FORGET_EVERY
@@ -153,22 +150,11 @@ class AccountWatch:
     def look_at_clock(self) -> None:
         """What needs no database: expired credentials, the file of the token keys, keys whose overlap is over."""
         _note_ended("credential_expired", self._registrations.end_expired())
-        self._reload_keys()
+        self._keys.follow()
         marks = self._tokens.key_marks(self._clock().timestamp())
         if not self._key_marks <= marks:
             _note_ended("token_key_retired", self._registrations.end_registrations(Ending(other_key_than=marks)))
         self._key_marks = marks
-
-    def _reload_keys(self) -> None:
-        mark = _mark(self._key_file)
-        if mark is None or mark == self._file_seen:
-            return
-        self._file_seen = mark
-        try:
-            if self._tokens.use(load_ring(self._key_file)):
-                _log.info("token_keys_reloaded")
-        except BadKeyFile as error:
-            _log.error("token_keys_not_reloaded", error_code=error.code, detail=str(error))
 
     async def _pause(self) -> None:
         try:
@@ -182,12 +168,3 @@ class AccountWatch:
 def _note_ended(reason: str, count: int) -> None:
     if count:
         _log.info("registrations_ended", reason=reason, count=count)
-
-
-def _mark(path: Path) -> tuple[int, int, int] | None:
-    """What changes with a file; None while there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns, status.st_size

@@ -83,15 +83,18 @@ class Authenticator:
         passwords: Passwords,
         tokens: Tokens,
         attempts: LoginAttempts,
+        follow_keys: Callable[[], bool] = lambda: False,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         """
         Args:
             attempts: who has been wrong too often.
+            follow_keys: looks whether there are other token keys than before; asked before a token is refused, since
+                whoever has just rotated them comes with a new one.
         """
         self._connections, self._credentials, self._numbers = connections, credentials, numbers
         self._passwords, self._tokens, self._clock = passwords, tokens, clock
-        self._attempts = attempts
+        self._attempts, self._follow_keys = attempts, follow_keys
 
     async def login(
         self, *, username: str | None, password: str | None, token: str | None, peer: str
@@ -159,7 +162,7 @@ class Authenticator:
 
     async def _by_token(self, attempt: _Attempt) -> Identity | Refusal:
         try:
-            token = self._tokens.verify(attempt.token, now=self._clock().timestamp())
+            token = self._verified(attempt.token)
             credential = await self._credentials.get(token.credential_id)
         except ExpiredToken:
             return TOKEN_EXPIRED
@@ -169,6 +172,17 @@ class Authenticator:
         except NotFound:
             return TOKEN_INVALID
         return await self._by_credential(credential, token)
+
+    def _verified(self, text: str) -> Token:
+        now = self._clock().timestamp()
+        try:
+            return self._tokens.verify(text, now=now)
+        except ExpiredToken:
+            raise
+        except InvalidToken:
+            if not self._follow_keys():
+                raise
+        return self._tokens.verify(text, now=now)
 
     async def _by_credential(self, credential: Credential, token: Token | None) -> Identity | Refusal:
         if credential.is_expired(self._clock()):

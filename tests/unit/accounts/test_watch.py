@@ -12,6 +12,7 @@ import pytest
 from gateway.accounts import watch as watching
 from gateway.accounts.watch import INTERVAL, AccountWatch
 from gateway.auth.authenticator import login_mark
+from gateway.auth.followed_keys import FollowedKeys
 from gateway.auth.jwt import Tokens
 from gateway.auth.keyring import fingerprint, load_ring, rotate
 from gateway.domain.registration import Ending
@@ -73,7 +74,7 @@ async def _watched(house: House, key_file: Path, *, interval: float = 3600.0) ->
         registrations=registrations,
         on_key_revoked=revoked.append,
         tokens=tokens,
-        key_file=key_file,
+        keys=FollowedKeys(tokens, key_file),
         interval=interval,
         clock=house.clock,
     )
@@ -243,26 +244,3 @@ async def test_rotated_key_is_taken_over_and_tokens_of_the_old_one_end_with_the_
     assert watched.tokens.verify(old, now=now).credential_id == "c1"
     assert endings == []
     assert watched.registrations.endings == [Ending(other_key_than=frozenset({fingerprint(ring.signing)}))]
-
-
-async def test_file_that_cannot_be_used_leaves_the_keys_as_they_are(house: House, key_file: Path) -> None:
-    watched = await _watched(house, key_file)
-    now = house.clock.now.timestamp()
-    before = watched.tokens.key_marks(now)
-    watched.watch.look_at_clock()
-
-    _spoil(key_file)
-    watched.watch.look_at_clock()
-    _remove(key_file)
-    watched.watch.look_at_clock()
-
-    assert watched.tokens.key_marks(now) == before
-    assert watched.registrations.endings == []
-
-
-def _spoil(path: Path) -> None:
-    path.write_text("short")
-
-
-def _remove(path: Path) -> None:
-    path.unlink()

@@ -14,7 +14,7 @@ from gateway.auth.attempts import LoginAttempts
 from gateway.auth.authenticator import Authenticator, Refusal, login_mark
 from gateway.auth.errors import Busy
 from gateway.auth.jwt import Tokens
-from gateway.auth.keyring import fingerprint
+from gateway.auth.keyring import KeyRing, fingerprint
 from gateway.auth.passwords import Passwords, Verdict
 from gateway.auth.sealing import Seal
 from gateway.auth.settings import AuthSettings
@@ -368,6 +368,31 @@ async def test_any_login_of_any_text_is_refused_and_nothing_worse(
     house: House, username: str | None, password: str | None, token: str | None
 ) -> None:
     assert isinstance(await _login(house, username, password, token), Refusal)
+
+
+async def test_token_of_a_key_that_is_new_to_the_gateway_has_it_look_before_it_is_refused(house: House) -> None:
+    alice = await _provision(house)
+    tokens, looks = Tokens(b"o" * 64, clock_skew=5), list[bool]()
+
+    def follow() -> bool:
+        looks.append(tokens.use(KeyRing(KEY)))
+        return looks[-1]
+
+    door = Authenticator(
+        connections=house.provisioning.connections,
+        credentials=house.provisioning.credentials,
+        numbers=house.provisioning.numbers,
+        passwords=house.passwords,
+        tokens=tokens,
+        attempts=LoginAttempts(CHEAP),
+        follow_keys=follow,
+        clock=house.clock,
+    )
+
+    outcomes = [await _try(door, None, token=token) for token in (alice.token, "x" + alice.token, alice.token)]
+
+    assert outcomes == ["ok", "token_invalid", "ok"]
+    assert looks == [True, False]
 
 
 # ---- who is wrong too often
