@@ -44,17 +44,24 @@ class AuthSettings:
     log in with the same one. Kept as a keyed digest in memory; a changed password is not known. 0: never."""
 
     max_wrong_logins: int = 30
-    """Wrong logins of one user from one address within a minute; further ones are refused without a look. 0: any
-    number. It drains evenly: one more try after two seconds."""
+    """Wrong passwords for one user from one address within a minute; further ones are refused without a look at them,
+    and one more is looked at every two seconds. Tokens always are. 0: any number.
+
+    Well above what a person mistypes, and at 43,000 a day no way to guess a password of any length.
+    """
 
     max_wrong_logins_per_address: int = 120
-    """The same for all users from one address (an IPv6 network of 64 bits counts as one)."""
+    """The same for all users from one address, also for tokens that we did not sign; an IPv6 network of 64 bits counts
+    as one. Does not count for a user who has logged in from there since the start: many share an address. 0: any
+    number."""
 
     max_wrong_logins_per_user: int = 600
-    """The same for one user from all addresses. High on purpose: whoever knows a user name could lock its owner out."""
+    """The same for one user from all addresses. High on purpose, and without effect where the user has logged in since
+    the start: who knows a name and has many addresses could else lock its owner out. 0: any number."""
 
     max_wrong_keys: int = 60
-    """Wrong API keys from one address within a minute; further requests get 429, unless their key was good lately."""
+    """Wrong API keys from one address within a minute; further ones get 429 without a look at the database, except
+    those that were good lately. 0: any number."""
 
     def __post_init__(self) -> None:
         _check("token_ttl", self.token_ttl, 1, 10 * 365 * 86_400)

@@ -185,6 +185,11 @@ _MAY_BE_ZERO: Final = frozenset(
         "verto.refused_login_linger",
         "verto.speed_test_max_bytes",
         "auth.clock_skew",
+        "auth.remember_logins",
+        "auth.max_wrong_logins",
+        "auth.max_wrong_logins_per_address",
+        "auth.max_wrong_logins_per_user",
+        "auth.max_wrong_keys",
     }
 )
 _PORTS: Final = frozenset({"lab.port"})

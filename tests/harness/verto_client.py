@@ -210,10 +210,17 @@ class VertoClient:
 
 
 @asynccontextmanager
-async def connected(url: str, *, context: ssl.SSLContext | None = None) -> AsyncIterator[VertoClient]:
-    """An open socket, read in a task of its own and closed at the end."""
+async def connected(
+    url: str, *, context: ssl.SSLContext | None = None, peer: str | None = None
+) -> AsyncIterator[VertoClient]:
+    """An open socket, read in a task of its own and closed at the end.
+
+    Args:
+        peer: where a proxy says that the client is.
+    """
+    headers = {} if peer is None else {"X-Forwarded-For": peer}
     async with (
-        aiohttp.ClientSession() as http,
+        aiohttp.ClientSession(headers=headers) as http,
         http.ws_connect(url, ssl=context if context is not None else True, max_msg_size=0) as socket,
     ):
         client = VertoClient(socket)
