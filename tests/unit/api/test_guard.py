@@ -4,16 +4,19 @@ import pytest
 
 from gateway.api.guard import Guard
 from gateway.auth.core.throttle import Throttle
-from gateway.auth.errors import ShutOut
+from gateway.auth.errors import KeyRevoked, ShutOut
 from gateway.auth.keys import KeyGrant
 
 
 class OneKey:
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.is_revoked = False
 
     async def check(self, key: str) -> KeyGrant | None:
         self.asked.append(key)
+        if self.is_revoked:
+            raise KeyRevoked("key 1 was revoked")
         return KeyGrant(key_id="1", scope=frozenset({"read"})) if key == "KEYgood" else None
 
 
@@ -58,6 +61,28 @@ async def test_key_that_was_good_is_heard_from_an_address_that_is_shut_out() -> 
         await guard.grant("Bearer KEYbad", "192.0.2.1")
 
     assert await guard.grant("Bearer KEYgood", "192.0.2.1") is not None
+
+
+async def test_no_key_is_no_wrong_key() -> None:
+    guard = Guard(OneKey(), throttle=Throttle(1, 60.0), now=lambda: 0.0)
+    for header in (None, "", "Basic KEYgood", "Bearer " + "K" * 513):
+        assert await guard.grant(header, "192.0.2.1") is None
+
+    assert await guard.grant("Bearer KEYgood", "192.0.2.1") is not None
+
+
+async def test_key_that_was_good_is_forgotten_when_it_is_revoked() -> None:
+    keys = OneKey()
+    guard = Guard(keys, throttle=Throttle(1, 60.0), now=lambda: 0.0)
+    await guard.grant("Bearer KEYgood", "192.0.2.1")
+    keys.is_revoked = True
+    with pytest.raises(KeyRevoked):
+        await guard.grant("Bearer KEYgood", "192.0.2.1")
+
+    with pytest.raises(ShutOut):
+        await guard.grant("Bearer KEYgood", "192.0.2.1")
+
+    assert len(keys.asked) == 2
 
 
 @pytest.mark.parametrize(

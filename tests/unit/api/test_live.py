@@ -174,6 +174,18 @@ async def close_soon(feed: LiveFeed) -> None:
     feed.close()
 
 
+async def test_revoked_key_ends_its_watchers_also_one_that_is_just_being_opened() -> None:
+    world = World()
+    watchers = [world.feed.watch(key_id) for key_id in ("k1", "k2")]
+
+    world.feed.close_of("k1")
+    watchers.append(world.feed.watch("k1"))
+
+    assert [await one.next(5.0) is None for one in watchers] == [True, False, True]
+    for one in watchers:
+        one.close()
+
+
 async def test_quiet_watcher_wakes_up_for_its_heartbeat() -> None:
     world = World()
     watcher = world.feed.watch()
