@@ -1,7 +1,8 @@
 """The routes of the console: the phone's page at `/`, the others and all files below `/console/`.
 
 A page is checked for each time; its files live at an address that holds their version and are kept for ever. The
-same files are at `/console/latest/...` for other people's pages: the SDK is `/console/latest/vendor/telnyx-webrtc.mjs`.
+same files are at `/console/latest/...` for other people's pages, of whatever origin: the SDK is
+`/console/latest/vendor/telnyx-webrtc.mjs`.
 """
 
 from typing import Final
@@ -54,7 +55,10 @@ def routes(assets: Assets) -> list[web.RouteDef]:
         asset = assets.files.get(name)
         if asset is None or version not in (assets.version, LATEST):
             return web.Response(text="no such file\n", status=404, headers=SECURITY_HEADERS)
-        return _reply(request, asset, _CHECK if version == LATEST else _FOR_EVER)
+        reply = _reply(request, asset, _CHECK if version == LATEST else _FOR_EVER)
+        if version == LATEST:
+            reply.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"  # a browser imports no module without it
+        return reply
 
     async def home(_request: web.Request) -> web.Response:
         return web.Response(status=308, headers={hdrs.LOCATION: "/"})

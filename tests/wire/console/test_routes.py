@@ -90,6 +90,17 @@ async def test_latest_file_is_checked_each_time_and_not_sent_again(assets: Asset
     assert (status, body, again["ETag"]) == (304, b"", headers["ETag"])
 
 
+async def test_pages_of_other_origins_may_import_the_latest_files_and_no_others(assets: Assets) -> None:
+    async with Served(assets) as console:
+        _, latest, _ = await console.get("/console/latest/vendor/telnyx-webrtc.mjs", Origin="http://127.0.0.1:8000")
+        _, versioned, _ = await console.get(f"/console/{assets.version}/app.js", Origin="http://127.0.0.1:8000")
+        _, page, _ = await console.get("/", Origin="http://127.0.0.1:8000")
+
+    assert latest["Access-Control-Allow-Origin"] == "*"
+    assert "Access-Control-Allow-Origin" not in versioned
+    assert "Access-Control-Allow-Origin" not in page
+
+
 async def test_file_of_another_version_is_not_passed_off_as_this_one(assets: Assets) -> None:
     async with Served(assets) as console:
         assert (await console.get("/console/0123456789abcdef/app.js"))[0] == 404
