@@ -3,10 +3,12 @@
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pytest
+import pytest_asyncio
 
 from tests.interop.browser.chromium import chromium
 from tests.interop.tutorial.page import Section, sections
@@ -14,7 +16,11 @@ from tests.interop.tutorial.programs import ROOT, demo, file_server
 from tests.interop.tutorial.shell import Shell, shell
 from tests.interop.tutorial.tab import Tab, tab
 
-pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("tutorial")]
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.xdist_group("tutorial"),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 TUTORIAL: Final = ROOT / "docs" / "tutorials" / "js-sdk-demo-app.md"
 GATEWAY: Final = "127.0.0.1:8080"
@@ -28,17 +34,32 @@ WITH_PACKAGES: Final = ("The same in Python", "The same in Node")
 DIFFERENCES: Final = "What is different from the original"
 
 
-def test_every_section_of_the_tutorial_is_followed_here() -> None:
+@dataclass(frozen=True)
+class Demo:
+    """A running demo: the folder that it was started in, host and port of its HTTP."""
+
+    folder: Path
+    address: str
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def started(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Demo]:
+    folder = tmp_path_factory.mktemp("tree")
+    async with demo(folder) as address:
+        yield Demo(folder, address)
+
+
+async def test_every_section_of_the_tutorial_is_followed_here() -> None:
     assert tuple(sections(TUTORIAL, {})) == (START, *PROVISIONING, *CALLS, *WITH_PACKAGES, DIFFERENCES)
 
 
-async def test_tutorial_leads_from_a_profile_to_calls_in_both_directions(tmp_path: Path) -> None:
-    async with demo(tmp_path) as gateway, terminal(tmp_path) as bash, chromium() as browser:
-        start = sections(TUTORIAL, {GATEWAY: gateway})
+async def test_tutorial_leads_from_a_profile_to_calls_in_both_directions(started: Demo) -> None:
+    async with terminal(started.folder) as bash, chromium() as browser:
+        start = sections(TUTORIAL, {GATEWAY: started.address})
         await bash.follow(start[START])
         [serve] = start["The page"].asides()
         async with file_server(serve, await bash.folder()) as pages:
-            tutorial = sections(TUTORIAL, {GATEWAY: gateway, PAGES: pages})
+            tutorial = sections(TUTORIAL, {GATEWAY: started.address, PAGES: pages})
             for title in PROVISIONING:
                 await bash.follow(tutorial[title])
             address = await bash.follow(tutorial["The page"])
@@ -52,9 +73,9 @@ async def test_tutorial_leads_from_a_profile_to_calls_in_both_directions(tmp_pat
                     await calls_by_name(second, name, first)
 
 
-async def test_official_packages_lead_to_the_same_token(tmp_path: Path) -> None:
-    async with demo(tmp_path) as gateway, terminal(tmp_path) as bash:
-        tutorial = sections(TUTORIAL, {GATEWAY: gateway})
+async def test_official_packages_lead_to_a_token_as_well(started: Demo) -> None:
+    async with terminal(started.folder) as bash:
+        tutorial = sections(TUTORIAL, {GATEWAY: started.address})
         await bash.follow(tutorial[START])
         (await bash.folder() / "node_modules").symlink_to(NODE_MODULES)  # what `npm install telnyx` does
 
@@ -96,3 +117,5 @@ async def calls_by_name(caller: Tab, name: str, callee: Tab) -> None:
     await callee.logs("inbound active")
     await caller.logs("outbound active")
     await caller.hears_something()
+    await caller.clicks("Hang up")
+    await callee.logs("inbound destroy")
