@@ -1,14 +1,16 @@
 """`docs/tutorials/js-sdk-demo-app.md`, followed command by command: what it says is what happens."""
 
+import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pytest
 import pytest_asyncio
+import telnyx
 
 from tests.interop.browser.chromium import chromium
 from tests.interop.tutorial.page import Section, sections
@@ -16,21 +18,29 @@ from tests.interop.tutorial.programs import ROOT, demo, file_server
 from tests.interop.tutorial.shell import Shell, shell
 from tests.interop.tutorial.tab import Tab, tab
 
-pytestmark = [
-    pytest.mark.interop,
-    pytest.mark.xdist_group("tutorial"),
-    pytest.mark.asyncio(loop_scope="module"),
-]
+pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("tutorial")]
 
 TUTORIAL: Final = ROOT / "docs" / "tutorials" / "js-sdk-demo-app.md"
 GATEWAY: Final = "127.0.0.1:8080"
 PAGES: Final = "127.0.0.1:8000"
 NODE_MODULES: Final = ROOT / "tests" / "interop" / "server_sdk" / "node_modules"
 
+
+@dataclass(frozen=True)
+class Installed:
+    """What an installation leaves in the folder: its name there, and where the tests have it."""
+
+    name: str
+    real: Path
+
+
 START: Final = "Start it"
 PROVISIONING: Final = ("Outbound voice profile", "Connection", "Phone number", "Telephony credential and token")
 CALLS: Final = ("The page", "Make a call", "Receive a call", "Ask the far end", "Call from another client")
-WITH_PACKAGES: Final = ("The same in Python", "The same in Node")
+WITH_PACKAGES: Final = {
+    "The same in Python": Installed("venv", Path(sys.prefix)),
+    "The same in Node": Installed("node_modules", NODE_MODULES),
+}
 DIFFERENCES: Final = "What is different from the original"
 
 
@@ -49,12 +59,13 @@ async def started(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Dem
         yield Demo(folder, address)
 
 
-async def test_every_section_of_the_tutorial_is_followed_here() -> None:
+def test_every_section_of_the_tutorial_is_followed_here() -> None:
     assert tuple(sections(TUTORIAL, {})) == (START, *PROVISIONING, *CALLS, *WITH_PACKAGES, DIFFERENCES)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_tutorial_leads_from_a_profile_to_calls_in_both_directions(started: Demo) -> None:
-    async with terminal(started.folder) as bash, chromium() as browser:
+    async with shell(started.folder) as bash, chromium() as browser:
         start = sections(TUTORIAL, {GATEWAY: started.address})
         await bash.follow(start[START])
         [serve] = start["The page"].asides()
@@ -73,22 +84,32 @@ async def test_tutorial_leads_from_a_profile_to_calls_in_both_directions(started
                     await calls_by_name(second, name, first)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_official_packages_lead_to_a_token_as_well(started: Demo) -> None:
-    async with terminal(started.folder) as bash:
-        tutorial = sections(TUTORIAL, {GATEWAY: started.address})
-        await bash.follow(tutorial[START])
-        (await bash.folder() / "node_modules").symlink_to(NODE_MODULES)  # what `npm install telnyx` does
+    tutorial = sections(TUTORIAL, {GATEWAY: started.address})
 
-        for title in WITH_PACKAGES:
-            await bash.follow(tutorial[title])
+    async with asyncio.TaskGroup() as readers:
+        for title, installed in WITH_PACKAGES.items():
+            readers.create_task(runs_the_program(started, tutorial[START], tutorial[title], installed))
 
 
-@asynccontextmanager
-async def terminal(folder: Path) -> AsyncIterator[Shell]:
-    """A terminal whose `python3` is this one, which has the package."""
-    path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
-    async with shell(folder, PATH=path) as bash:
-        yield bash
+def test_packages_that_the_tutorial_installs_are_those_that_it_is_tried_with() -> None:
+    tutorial = sections(TUTORIAL, {})
+    node = json.loads((NODE_MODULES / "telnyx" / "package.json").read_text(encoding="utf-8"))["version"]
+
+    [python_line], [node_line] = (tutorial[title].asides() for title in WITH_PACKAGES)
+
+    assert python_line.endswith(f"pip install telnyx=={telnyx.__version__}")
+    assert node_line == f"npm install telnyx@{node}"
+
+
+async def runs_the_program(started: Demo, start: Section, section: Section, installed: Installed) -> None:
+    """In a terminal of its own, with the package where its installation puts it."""
+    async with shell(started.folder) as bash:
+        await bash.follow(start)
+        (await bash.folder() / installed.name).symlink_to(installed.real)
+
+        await bash.follow(section)
 
 
 async def calls_the_echo(caller: Tab) -> None:
