@@ -45,7 +45,8 @@ class Shell:
             elif block.file is not None:
                 await self.save(block.file, block.text)
             else:
-                assert differences(block, printed) == [], f"{section.title}: {printed}"
+                unlike = differences(block, printed)
+                assert not unlike, f"{section.title}: {unlike} in {printed}"
         return printed
 
     async def save(self, name: str, text: str) -> None:
