@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-PATIENCE: Final = 30.0
+PATIENCE: Final = 60.0
 """Seconds that a program may take to start on a busy machine."""
 
 ROOT: Final = Path(__file__).parents[3]
@@ -29,9 +29,11 @@ async def demo(folder: Path) -> AsyncIterator[str]:
     """`rtc-gateway demo`, as `make run` starts it in that folder, on free ports; yields host and port of its HTTP."""
     command = (sys.executable, "-m", "gateway", "demo", "--json")
     environ = {**_FREE_PORTS, "PYTHONPATH": str(ROOT)}
-    async with _program(command, folder, environ, errors=DEVNULL) as process:
-        ready = json.loads(await _line(process))
-        yield ready["http_urls"][0].removeprefix("http://")
+    with (folder / "demo.log").open("wb") as log:
+        async with _program(command, folder, environ, errors=log.fileno()) as process:
+            line = await _line(process)
+            assert line, (folder / "demo.log").read_text(encoding="utf-8")
+            yield json.loads(line)["http_urls"][0].removeprefix("http://")
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from typing import Final
 
 from tests.interop.tutorial.page import Section, differences
 
-PATIENCE: Final = 30.0
+PATIENCE: Final = 60.0
 """Seconds that a block may take on a busy machine."""
 
 _MARK: Final = b"\x1e"

@@ -7,7 +7,7 @@ from typing import Final
 
 from playwright.async_api import Browser, ConsoleMessage, Page, expect
 
-PATIENCE: Final = 20.0
+PATIENCE: Final = 30.0
 """Seconds that a step of a call may take on a busy machine."""
 
 
