@@ -173,6 +173,11 @@ class CallIndex:
         """What a session has, with the id that each goes by."""
         return [(name, leg) for (owner, name), (_, leg) in self._by_verto.items() if owner == session_id]
 
+    def client_legs_of(self, call_id: CallId) -> list[VertoLeg]:
+        """The clients' legs of a call, those that ring among them."""
+        call = self._calls.get(call_id)
+        return [] if call is None else list(call.verto_legs.values())
+
     def runner_of(self, call_id: CallId) -> CallRunner | None:
         """Who owns that call."""
         call = self._calls.get(call_id)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from gateway.b2bua.call_index import CallIndex, CallSnapshot, LiveCall
+from gateway.b2bua.client_legs import ClientLegs
 from gateway.b2bua.core.call import ATTACH_TIMEOUT
 from gateway.b2bua.core.events import HangupRequested
 from gateway.b2bua.headers import Crossing, crossing_headers
-from gateway.b2bua.leg_maker import LegMaker, MediaOf
+from gateway.b2bua.leg_maker import LegMaker, MediaOf, new_telnyx_id
 from gateway.b2bua.legs.base import Leg, Party
 from gateway.b2bua.legs.sip import FindReplaced, InviteFunction
 from gateway.b2bua.legs.verto import VertoLeg
@@ -28,7 +29,7 @@ from gateway.domain.causes import (
     Cause,
 )
 from gateway.domain.client_media import DEFAULT_CLIENT_MEDIA, ClientMedia
-from gateway.domain.facts import CallInitiated, Fact
+from gateway.domain.facts import CallAnswered, CallInitiated, CallTransferred, ClientLegFact, Fact
 from gateway.domain.ids import CallId, Direction, LegName, SessionId, SipCallId, VertoCallId
 from gateway.domain.push import PushSender
 from gateway.media.engine import MediaEngine
@@ -69,6 +70,7 @@ class CallDirectory:
         attach_timeout: float = ATTACH_TIMEOUT,
         pushes: PushSender | None = None,
         listeners: Iterable[Listener] = (),
+        on_client_leg: Callable[[ClientLegFact], None] = lambda fact: None,
     ) -> None:
         """
         Args:
@@ -79,14 +81,17 @@ class CallDirectory:
             media_of: what the connection of a user name asks of its clients' media; read anew for each call.
             attach_timeout: see `[verto] attach_timeout`.
             pushes: delivers pushes; without it no call waits for a device.
+            on_client_leg: told of the legs of clients, on the loop's thread; it must not block.
         """
         self._settings, self._engine, self._router = settings, engine, router
         self._attach_timeout = attach_timeout
         self._calls = CallIndex()
         self._lobby = Lobby(sender=pushes, push_wait=settings.push_wait)
+        self._client_legs = ClientLegs(on_client_leg)
         self._legs = LegMaker(
             self._calls,
             self._lobby,
+            self._client_legs,
             invite=invite,
             find_replaced=find_replaced,
             domain=domain,
@@ -275,7 +280,7 @@ class CallDirectory:
 
     def _new_runner(self, direction: Direction) -> CallRunner:
         return CallRunner(
-            CallId(str(uuid.uuid4())),
+            CallId(new_telnyx_id()),
             direction,
             ring_timeout=self._settings.ring_timeout,
             hold=self._settings.hold,
@@ -301,6 +306,8 @@ class CallDirectory:
                 verto_call_id=call.verto_call_id,
             )
         )
+        if isinstance(legs.a, VertoLeg):
+            self._client_legs.opened(legs.a)
         assert self._group is not None
         self._group.create_task(self._live(call, legs), name=f"call-{runner.call_id}")
 
@@ -326,7 +333,13 @@ class CallDirectory:
         if isinstance(route, ToClient | ToUser):
             runner.journal.routed_to_client()
         leg = self._legs.along(
-            route, LegName.B, call_id=runner.call_id, caller=caller, headers=headers, post=runner.door()
+            route,
+            LegName.B,
+            call_id=runner.call_id,
+            caller=caller,
+            headers=headers,
+            post=runner.door(),
+            dialed=call.callee,
         )
         if isinstance(leg, VertoLeg):
             call.name_after(leg)
@@ -335,6 +348,8 @@ class CallDirectory:
     def _tell(self, fact: Fact) -> None:
         for listener in list(self._listeners):
             listener(fact)
+        if isinstance(fact, CallAnswered | CallTransferred):
+            self._client_legs.connected(self._calls.client_legs_of(fact.call_id))
 
 
 def _pass_on(text: ClientText, call: LiveCall, sender: VertoLeg) -> None:

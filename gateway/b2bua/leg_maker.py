@@ -1,6 +1,7 @@
 """Makes the legs of calls: those that call a client or a trunk, and those by which they call us."""
 
 import re
+import secrets
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -8,6 +9,7 @@ from functools import partial
 from typing import Final
 
 from gateway.b2bua.call_index import CallIndex
+from gateway.b2bua.client_legs import ClientLegs
 from gateway.b2bua.headers import Crossing
 from gateway.b2bua.inbox import Door
 from gateway.b2bua.legs.base import Leg, Party, Post
@@ -38,6 +40,7 @@ class LegMaker:
         self,
         calls: CallIndex,
         lobby: Lobby,
+        client_legs: ClientLegs,
         *,
         invite: InviteFunction,
         find_replaced: FindReplaced,
@@ -51,7 +54,7 @@ class LegMaker:
             invite, find_replaced, domain, trunk_codecs, media_of: see `CallDirectory`.
             browser_codecs: see `[calls] browser_codecs`.
         """
-        self._calls, self._lobby = calls, lobby
+        self._calls, self._lobby, self._client_legs = calls, lobby, client_legs
         self._invite, self._find_replaced, self._domain = invite, find_replaced, domain
         self._browser_codecs, self._trunk_codecs, self._media_of = browser_codecs, trunk_codecs, media_of
 
@@ -70,6 +73,7 @@ class LegMaker:
             ids=_new_ids(call_id),
             headers=(),
             post=post,
+            watch=self._client_legs,
             keeps_media=invite.keeps_media,
         )
 
@@ -127,9 +131,14 @@ class LegMaker:
         caller: Party,
         headers: Crossing,
         post: Door,
+        dialed: str | None = None,
         replaces: Replaces | None = None,
     ) -> Leg:
-        """A leg that calls along that route, which has been settled, and shows `caller`."""
+        """A leg that calls along that route, which has been settled, and shows `caller`.
+
+        Args:
+            dialed: what the caller has asked for.
+        """
         if isinstance(route, ToTrunks):
             number = route.caller_number or caller.number
             return TrunkLeg(
@@ -152,6 +161,7 @@ class LegMaker:
             caller=caller,
             headers=headers,
             media=route.media,
+            dialed=dialed,
         )
         if isinstance(route, ToUser):
             return self._lobby.fork(
@@ -177,6 +187,7 @@ class LegMaker:
         caller: Party,
         headers: Crossing,
         media: ClientMedia,
+        dialed: str | None,
     ) -> VertoLeg:
         """A leg that calls one client."""
         callee = session.identity.username
@@ -192,6 +203,8 @@ class LegMaker:
             headers=headers,
             post=post,
             media=media,
+            watch=self._client_legs,
+            dialed=dialed,
         )
         self._calls.index(call_id, leg)
         return leg
@@ -208,8 +221,17 @@ class LegMaker:
             call.name_after(winner)
 
 
+_NODE: Final = secrets.randbits(48) | 1 << 40
+"""Instead of our network address, which is nobody's business (RFC 9562 section 6.10: random, with the multicast bit)."""
+
+
+def new_telnyx_id() -> str:
+    """An id of a call or a leg: a UUID of version 1, as the service makes them (rest-v2 D)."""
+    return str(uuid.uuid1(node=_NODE))
+
+
 def _new_ids(call_id: CallId) -> TelnyxIds:
-    return TelnyxIds(session_id=str(call_id), leg_id=str(uuid.uuid4()))
+    return TelnyxIds(session_id=str(call_id), leg_id=new_telnyx_id())
 
 
 def _uri_user(number: str) -> str:
@@ -217,4 +239,4 @@ def _uri_user(number: str) -> str:
     return number if re.fullmatch(r"[A-Za-z0-9+_.!~*'()&=$,/-]{1,128}", number) else "anonymous"
 
 
-__all__ = ["LegMaker", "MediaOf"]
+__all__ = ["LegMaker", "MediaOf", "new_telnyx_id"]

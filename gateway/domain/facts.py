@@ -117,3 +117,55 @@ class CallEnded:
 
 
 Fact = CallInitiated | CallRouted | CallRinging | CallAnswered | CallHeld | CallTransferred | CallEnded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientLegOpened:
+    """There is a leg between a client and the gateway: the client called, or was sent an invite.
+
+    Attributes:
+        leg_id: `telnyx_leg_id` as the client sees it.
+        call_id: `telnyx_session_id` as the client sees it. A leg keeps both, whatever call it ends up in.
+        direction: OUTBOUND from the client, INBOUND to it.
+        cli, cld: who calls and what was called, numbers without punctuation.
+        caller_number, caller_name, dest_number: the same as they were presented.
+    """
+
+    leg_id: str
+    call_id: CallId
+    at: datetime
+    direction: Direction
+    session_id: SessionId
+    verto_call_id: VertoCallId
+    username: str
+    connection_id: str | None
+    cli: str
+    cld: str
+    caller_number: str
+    caller_name: str
+    dest_number: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientLegAnswered:
+    """The client of that leg is connected with somebody: what is billed begins here."""
+
+    leg_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientLegClosed:
+    """The last fact of every client's leg, answered or not.
+
+    Attributes:
+        verto_call_id: the last one: a call that rings again for a client that came back has another.
+    """
+
+    leg_id: str
+    at: datetime
+    verto_call_id: VertoCallId
+
+
+ClientLegFact = ClientLegOpened | ClientLegAnswered | ClientLegClosed
+"""Not among `Fact`: whoever follows calls need not know their legs."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from gateway.b2bua.core.events import (
     CandidateTrickled,
@@ -57,6 +57,16 @@ class TelnyxIds:
     leg_id: str
 
 
+class LegWatch(Protocol):
+    """Who keeps account of clients' legs (`client_legs.ClientLegs`)."""
+
+    def opened(self, leg: "VertoLeg") -> None:
+        """The client has been sent an invite; again when it came back and rings again."""
+
+    def closed(self, leg: "VertoLeg") -> None:
+        """The leg is over."""
+
+
 class VertoLeg:
     """One browser of a call, that called (then it has an `offer`) or is called: only the first message differs."""
 
@@ -77,18 +87,22 @@ class VertoLeg:
         ids: TelnyxIds,
         headers: tuple[tuple[str, str], ...],
         post: Post,
+        watch: LegWatch | None = None,
+        dialed: str | None = None,
         keeps_media: bool = False,
         media: ClientMedia = DEFAULT_CLIENT_MEDIA,
     ) -> None:
         """
         Args:
             codecs: what it may use; its own offer decides where the client calls.
+            dialed: what was called, where that is not what the callee is shown as.
             keeps_media: whether the client says that it keeps its peer connection without a socket.
             media: what its connection asks for. It may be set later, until the call's media is opened.
         """
         self.media = media
         self.name, self.session, self.verto_call_id, self.codecs = name, session, verto_call_id, codecs
         self.offer, self.post = offer, post
+        self._watch, self._dialed = watch, dialed
         self._caller, self._callee, self._ids, self._headers = caller, callee, ids, headers
         self._has_called = self._is_invited = offer is not None
         self._is_over = self._is_away = False
@@ -106,9 +120,29 @@ class VertoLeg:
         return not self._has_called
 
     @property
+    def has_answered(self) -> bool:
+        """Whether the client has called, or taken our call."""
+        return self._has_answered
+
+    @property
     def leg_id(self) -> str:
         """`telnyx_leg_id`."""
         return self._ids.leg_id
+
+    @property
+    def telnyx_session_id(self) -> str:
+        """As the client sees it, also after the leg has moved to another call."""
+        return self._ids.session_id
+
+    @property
+    def caller(self) -> Party:
+        """Who calls, as it is shown now."""
+        return self._caller
+
+    @property
+    def dialed(self) -> str:
+        """What was called."""
+        return self._callee.number if self._dialed is None else self._dialed
 
     @property
     def party(self) -> Party:
@@ -146,8 +180,13 @@ class VertoLeg:
                 self._receive_in_dialog(message)
 
     def _end(self, cause: Cause, headers: Crossing = ()) -> None:
-        self._is_over = True
+        self._close()
         self.post(LegEnded(self.name, cause, headers=headers))
+
+    def _close(self) -> None:
+        self._is_over = True
+        if self._watch is not None:
+            self._watch.closed(self)
 
     def _receive_in_dialog(self, message: ClientMessage) -> None:
         match message:
@@ -212,6 +251,8 @@ class VertoLeg:
     def dial(self, _target: int, offer: Sdp) -> None:
         """`telnyx_rtc.invite`: the client rings."""
         self._is_invited = True
+        if self._watch is not None:
+            self._watch.opened(self)
         self.session.send_invite(
             self.verto_call_id,
             sdp=offer,
@@ -267,7 +308,7 @@ class VertoLeg:
         """`telnyx_rtc.bye`; requests that wait get an error first, so that none stays open."""
         if self._is_over:
             return
-        self._is_over = True
+        self._close()
         holds = [request.request_id for request in self._hold_requests]
         waiting = [*holds, *([] if self._update_request is None else [self._update_request])]
         waiting += [] if self._transfer is None else [self._transfer.request_id]
