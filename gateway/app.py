@@ -6,14 +6,15 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 from importlib.metadata import version
 from typing import Final, Self
 
 from gateway.accounts.accounts import Accounts
 from gateway.accounts.client_media import ConnectionMedia
+from gateway.accounts.detail_recorder import DetailRecorder
 from gateway.accounts.gate import CallGate
 from gateway.accounts.provisioning import Provisioning
+from gateway.accounts.settings import tariff
 from gateway.accounts.watch import AccountWatch
 from gateway.api.catalogue import Surroundings, operations
 from gateway.api.guard import Guard
@@ -40,6 +41,7 @@ from gateway.b2bua.routing import Router, Trunk
 from gateway.config import Config
 from gateway.console.assets import load as load_assets
 from gateway.console.routes import routes as console_routes
+from gateway.domain.facts import ClientLegFact
 from gateway.domain.identity import Identity
 from gateway.http.listeners import HttpServer
 from gateway.lab.api import LabApi
@@ -57,7 +59,9 @@ from gateway.sip.settings import TrunkSettings
 from gateway.sip.ua import UserAgent
 from gateway.store.calls import Calls
 from gateway.store.database import Database
+from gateway.store.detail_records import DetailRecords
 from gateway.store.devices import Devices
+from gateway.store.heartbeat import Heartbeat
 from gateway.store.recorder import CallRecorder
 from gateway.vsp.login import LoginAttempt
 from gateway.vsp.registry import SessionRegistry
@@ -92,6 +96,7 @@ class Gateway:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.started_at = utc_now()
+        self.tariff = tariff(config.billing, config.rates)
         self._is_ready = False
         self._stack = AsyncExitStack()
         self._log = get_logger()
@@ -144,16 +149,24 @@ class Gateway:
 
     @asynccontextmanager
     async def _call_records(self, database: Database) -> AsyncIterator[Calls]:
-        calls = Calls(database)
-        orphans = await calls.close_orphans(utc_now())
-        if orphans:
-            self._log.warning("call_records_closed_after_crash", count=orphans)
-        self.recorder = CallRecorder(calls, keep_calls=self.config.store.keep_calls)
+        """Those of calls and those of clients' legs; what the process before left open is closed first."""
+        settings, calls = self.config.store, Calls(database)
+        self.recorder = CallRecorder(calls, keep_calls=settings.keep_calls)
+        self.details = DetailRecords(database)
+        self.detail_recorder = DetailRecorder(self.details, self.tariff, keep=settings.keep_detail_records)
+        self.heartbeat = Heartbeat(database, interval=settings.alive_interval)
+        orphans, legs = await calls.close_orphans(), await self.detail_recorder.close_orphans()
+        if orphans or legs:
+            self._log.warning("call_records_closed_after_crash", count=orphans, legs=legs)
         async with asyncio.TaskGroup() as group:
             group.create_task(self.recorder.run(), name="call-recorder")
+            group.create_task(self.detail_recorder.run(), name="detail-recorder")
+            group.create_task(self.heartbeat.run(), name="heartbeat")
             try:
                 yield calls
             finally:
+                self.heartbeat.stop()
+                self.detail_recorder.stop()
                 await self.recorder.stop()
 
     def _build_auth(self, database: Database) -> None:
@@ -211,7 +224,7 @@ class Gateway:
     async def _call_control(self) -> AsyncIterator[None]:
         config = self.config
         gate = CallGate(
-            self.database, rate_of=lambda _number: Decimal("0.002"), account_limit=config.calls.max_outbound_calls
+            self.database, rate_of=self.tariff.price_per_minute, account_limit=config.calls.max_outbound_calls
         )
         self.directory = CallDirectory(
             config.calls,
@@ -234,7 +247,8 @@ class Gateway:
             media_of=ConnectionMedia(self.database).of_user,
             attach_timeout=config.verto.attach_timeout,
             pushes=self.pushes if config.lab.enabled else None,
-            listeners=[CallMeasures().take, self.recorder.record, gate.take],
+            listeners=[CallMeasures().take, self.recorder.record, gate.take, self.heartbeat.take],
+            on_client_leg=self._take_client_leg,
         )
         async with self.directory:
             await self.agent.start()
@@ -243,6 +257,10 @@ class Gateway:
             finally:
                 await self.directory.drain()
                 await self.agent.stop(grace=SIP_STOP_GRACE)
+
+    def _take_client_leg(self, fact: ClientLegFact) -> None:
+        self.detail_recorder.record(fact)
+        self.heartbeat.take_leg(fact)
 
     async def _connection_of_number(self, number: str) -> str | None:
         found = await self.provisioning.numbers.find(number if number.startswith("+") else f"+{number}")

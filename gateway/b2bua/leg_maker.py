@@ -222,7 +222,7 @@ class LegMaker:
 
 
 _NODE: Final = secrets.randbits(48) | 1 << 40
-"""Instead of our network address, which is nobody's business (RFC 9562 section 6.10: random, with the multicast bit)."""
+"""Instead of our network address, which is nobody's business: random, with the multicast bit (RFC 9562, 6.10)."""
 
 
 def new_telnyx_id() -> str:

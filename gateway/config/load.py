@@ -76,7 +76,9 @@ class _Reader:
         for name, settings in ARRAYS.items():
             entries = tree.arrays.get(name, [])
             made[name] = tuple(self._section(f"{name}[{i}]", name, settings, entry) for i, entry in enumerate(entries))
-        self._check_trunk_names(tree.arrays.get("trunks", []))
+        self._check_names("trunks", "name", tree.arrays.get("trunks", []))
+        self._check_names("rates", "prefix", tree.arrays.get("rates", []))
+        self._check_trunk_passwords(tree.arrays.get("trunks", []))
         if (store := made["store"]) is not None:
             made["store"] = dataclasses.replace(store, url=_absolute_sqlite(store.url, self._context.base))
         if (reports := made["reports"]) is not None and not reports.is_s3:
@@ -163,16 +165,20 @@ class _Reader:
             except Unfit as error:
                 self._unfit(f"{label}.{name}_file", error, place.where)
 
-    def _check_trunk_names(self, entries: list[Section]) -> None:
-        seen: set[object] = set()
+    def _check_names(self, array: str, key: str, entries: list[Section]) -> None:
+        """No two sections of an array may go by the same name."""
+        seen: set[str] = set()
         for index, entry in enumerate(entries):
-            name = entry.get("name")
-            if name is not None and isinstance(name.value, str) and name.value in seen:
-                self._problem(
-                    f"trunks[{index}].name", f"expected a name of its own, {name.value!r} is taken", name.where
-                )
-            elif name is not None and isinstance(name.value, str):
-                seen.add(name.value)
+            name = entry.get(key)
+            if name is None or not isinstance(name.value, str):
+                continue
+            if name.value in seen:
+                message = f"expected a {key} of its own, {name.value!r} is taken"
+                self._problem(f"{array}[{index}].{key}", message, name.where)
+            seen.add(name.value)
+
+    def _check_trunk_passwords(self, entries: list[Section]) -> None:
+        for index, entry in enumerate(entries):
             if "username" in entry and not {"password", "password_file"} & entry.keys():
                 hint = f"expected trunks[{index}].password_file beside it"
                 self._problem(f"trunks[{index}].username", hint, entry["username"].where)

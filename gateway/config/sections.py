@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from gateway.accounts.settings import BillingSettings, RateSettings
 from gateway.auth.settings import AuthSettings
 from gateway.b2bua.settings import CallSettings
 from gateway.config.convert import Parser, address_and_port, sip_listener
@@ -30,6 +31,7 @@ class Config:
         file: the file they were read from, None without one.
         data_dir: folder of what the gateway makes itself: database, keys, certificates.
         trunks: in the order in which they are tried.
+        rates: what a minute to certain numbers costs.
     """
 
     file: Path | None = None
@@ -45,6 +47,8 @@ class Config:
     trunks: tuple[TrunkSettings, ...] = ()
     media: MediaSettings = field(default_factory=MediaSettings)
     reports: ReportSettings = field(default_factory=ReportSettings)
+    billing: BillingSettings = field(default_factory=BillingSettings)
+    rates: tuple[RateSettings, ...] = ()
     lab: LabSettings = field(default_factory=LabSettings)
 
 
@@ -59,11 +63,15 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {  # Any: settings classes share no b
     "sip": SipSettings,
     "media": MediaSettings,
     "reports": ReportSettings,
+    "billing": BillingSettings,
     "lab": LabSettings,
 }
 """In the order of the reference."""
 
-ARRAYS: Final[Mapping[str, type[Any]]] = {"trunks": TrunkSettings}  # Any: as above
+ARRAYS: Final[Mapping[str, type[Any]]] = {  # Any: as above
+    "trunks": TrunkSettings,
+    "rates": RateSettings,
+}
 
 RESERVED_TRUNK: Final = "lab"
 

@@ -133,6 +133,12 @@ REPORT_STORED_BYTES: Final = Counter(
     ["kind"],
     registry=REGISTRY,
 )
+DETAIL_RECORDS: Final = Counter(
+    "gateway_detail_records_total",
+    "Detail records of clients' legs that are over (written), and facts of legs that no record has (lost)",
+    ["result"],
+    registry=REGISTRY,
+)
 EVENT_LOOP_LAG_SECONDS: Final = Histogram(
     "gateway_event_loop_lag_seconds",
     "How late a timer of the event loop fired, probed every second",

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import RowMapping, delete, insert, select, tuple_, update
+from sqlalchemy import RowMapping, bindparam, delete, func, insert, select, tuple_, update
 
 from gateway.domain.causes import SYSTEM_SHUTDOWN
 from gateway.domain.facts import CallAnswered, CallEnded, CallInitiated, CallRinging, CallTransferred
@@ -12,6 +12,7 @@ from gateway.domain.ids import CallId, Direction, LegName
 from gateway.store.database import Database
 from gateway.store.errors import NotFound
 from gateway.store.schema import calls
+from gateway.store.storable import storable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +20,8 @@ class CallRecord:
     """What is known of a call. Times are aware, in UTC; `None` is what did not happen, or not yet.
 
     Attributes:
-        duration_s: seconds from the start to the end; None also when the gateway died with the call.
+        duration_s: seconds from the start to the end, of a call that the gateway died with as far as is known.
+        alive_at: when it was last noted to live, None for a short one.
         ended_by: the leg that hung up; None when the gateway did.
         stages: seconds from the start to each stage that was reached.
         transfers: oldest first; `caller` and `callee` are those who sat there last.
@@ -38,6 +40,7 @@ class CallRecord:
     started_at: datetime
     ringing_at: datetime | None
     answered_at: datetime | None
+    alive_at: datetime | None
     ended_at: datetime | None
     duration_s: float | None
     billed_s: float | None
@@ -67,11 +70,11 @@ class Calls:
         row: dict[str, object] = {
             "call_id": fact.call_id,
             "direction": fact.direction.value,
-            "caller": _storable(fact.caller, 256),
-            "callee": _storable(fact.callee, 256),
+            "caller": storable(fact.caller, 256),
+            "callee": storable(fact.callee, 256),
             "connection_id": fact.connection_id,
-            "session_id": _storable(fact.session_id, 64),
-            "verto_call_id": _storable(fact.verto_call_id, 128),
+            "session_id": storable(fact.session_id, 64),
+            "verto_call_id": storable(fact.verto_call_id, 128),
             "started_at": fact.at,
             "transfers": [],
             "stages": {},
@@ -90,12 +93,12 @@ class Calls:
 
     async def answered(self, fact: CallAnswered) -> None:
         """The called side answered."""
-        codecs = {"codec_a": _storable(fact.codec_a, 32), "codec_b": _storable(fact.codec_b, 32)}
+        codecs = {"codec_a": storable(fact.codec_a, 32), "codec_b": storable(fact.codec_b, 32)}
         await self._update(fact.call_id, answered_at=fact.at, **codecs)
 
     async def transferred(self, fact: CallTransferred) -> None:
         """Somebody else sits on one side of the call."""
-        successor = _storable(fact.successor, 256)
+        successor = storable(fact.successor, 256)
         side = "caller" if fact.leg is LegName.A else "callee"
         query = select(calls.c.transfers).where(calls.c.call_id == fact.call_id)
         async with self._database.write() as sql:
@@ -117,8 +120,8 @@ class Calls:
             cause_code=fact.cause.code,
             sip_status=fact.sip_status,
             ended_by=None if fact.ended_by is None else fact.ended_by.value,
-            trunk=_storable(fact.trunk, 128),
-            sip_call_id=_storable(fact.sip_call_id, 256),
+            trunk=storable(fact.trunk, 128),
+            sip_call_id=storable(fact.sip_call_id, 256),
             stages=fact.stages,
             media=fact.media,
         )
@@ -145,15 +148,21 @@ class Calls:
         async with self._database.read() as sql:
             return tuple(_record(row) for row in (await sql.execute(query)).mappings())
 
-    async def close_orphans(self, at: datetime) -> int:
-        """Close the records of calls that were live when the gateway died; returns how many.
+    async def close_orphans(self) -> int:
+        """Close the records of calls that were live when the gateway died, as of when they were last seen alive.
 
-        Their duration stays unknown: nobody saw them end.
+        Returns:
+            how many.
         """
-        values = {"ended_at": at, "cause": SYSTEM_SHUTDOWN.name, "cause_code": SYSTEM_SHUTDOWN.code}
+        seen = func.coalesce(calls.c.alive_at, calls.c.answered_at, calls.c.ringing_at, calls.c.started_at)
+        query = select(calls.c.call_id, calls.c.started_at, calls.c.answered_at, seen.label("seen")).where(
+            calls.c.ended_at.is_(None)
+        )
         async with self._database.write() as sql:
-            result = await sql.execute(update(calls).where(calls.c.ended_at.is_(None)).values(**values))
-        return result.rowcount
+            closed = [_closed(row) for row in (await sql.execute(query)).mappings()]
+            if closed:
+                await sql.execute(update(calls).where(calls.c.call_id == bindparam("of_call")), closed)
+        return len(closed)
 
     async def forget_all_but(self, count: int) -> int:
         """Delete the oldest records beyond the newest `count`; returns how many. Live calls stay."""
@@ -170,25 +179,28 @@ class Calls:
             raise NotFound("call", call_id)
 
 
+def _closed(row: RowMapping) -> dict[str, object]:
+    answered_at: datetime | None = row["answered_at"]
+    seen: datetime = row["seen"]
+    return {
+        "of_call": row["call_id"],
+        "ended_at": seen,
+        "duration_s": (seen - row["started_at"]).total_seconds(),
+        "billed_s": 0.0 if answered_at is None else (seen - answered_at).total_seconds(),
+        "cause": SYSTEM_SHUTDOWN.name,
+        "cause_code": SYSTEM_SHUTDOWN.code,
+    }
+
+
 def transfer_json(fact: CallTransferred) -> dict[str, str]:
     """A transfer as records and the API show it."""
     return {
         "at": fact.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "kind": fact.kind.value,
         "leg": fact.leg.value,
-        "former": _storable(fact.former, 256) or "",
-        "successor": _storable(fact.successor, 256) or "",
+        "former": storable(fact.former, 256),
+        "successor": storable(fact.successor, 256),
     }
-
-
-_REPLACED: Final = {0: "�"}
-
-
-def _storable(text: str | None, length: int) -> str | None:
-    """PostgreSQL takes no NUL, no database a lone surrogate; a JSON frame may carry both."""
-    if text is None:
-        return None
-    return text[:length].translate(_REPLACED).encode("utf-8", "replace").decode("utf-8")
 
 
 def _record(row: RowMapping) -> CallRecord:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     true,
+    text,
 )
 from sqlalchemy.types import DateTime, TypeDecorator
 
@@ -220,6 +221,8 @@ calls: Final = Table(
     Column("started_at", UtcDateTime, nullable=False),
     Column("ringing_at", UtcDateTime),
     Column("answered_at", UtcDateTime),
+    # When it was last seen alive, of a call that lasted some seconds; with it one is closed that outlived the process.
+    Column("alive_at", UtcDateTime),
     Column("ended_at", UtcDateTime),
     Column("duration_s", Float),
     Column("billed_s", Float),
@@ -236,6 +239,14 @@ calls: Final = Table(
     Index("ix_calls_started_at", "started_at"),
     Index("ix_calls_ended_at", "ended_at"),
 )
+
+# Only of legs that are over: nobody asks for others, and so the index alone answers how many there are.
+_OVER: Final = text("finished_at IS NOT NULL")
+
+
+def _over(name: str, *columns: str) -> Index:
+    return Index(f"ix_detail_records_{name}", *columns, sqlite_where=_OVER, postgresql_where=_OVER)
+
 
 # What a carrier bills (rest-v2 D): one row for each leg between a client and the gateway; a call between two clients
 # has two. Indexed by what a query over a million rows narrows down first.
@@ -269,10 +280,12 @@ detail_records: Final = Table(
     Column("currency", String(3)),
     Column("country_code", Integer),
     Column("source_country_code", Integer),
-    Column("tags", JSON, nullable=False, server_default="[]"),
-    Index("ix_detail_records_started_at", "started_at", "leg_id"),
-    Index("ix_detail_records_username", "username", "started_at"),
-    Index("ix_detail_records_connection_id", "connection_id", "started_at"),
+    # Those of the connection, joined by commas.
+    Column("tags", String(1024), nullable=False, server_default=""),
+    _over("started_at", "started_at", "leg_id"),
+    _over("username", "username", "started_at"),
+    _over("connection_id", "connection_id", "started_at"),
+    _over("verto_call_id", "verto_call_id"),
     Index("ix_detail_records_finished_at", "finished_at"),
 )
 

@@ -25,6 +25,13 @@ class StoreSettings:
     keep_calls: int = 100_000
     """Call records that are kept; the oldest go first."""
 
+    keep_detail_records: int = 1_000_000
+    """Detail records that are kept; the oldest go first. A call has one for each of its clients."""
+
+    alive_interval: float = 5.0
+    """Seconds between two notes in the database that the live calls are alive: by so much the records of calls may be
+    too short that ended by a crash of the gateway. A shorter time costs a write each time that any call lives."""
+
     def __post_init__(self) -> None:
         if not self.url.startswith(("sqlite+aiosqlite://", "postgresql+asyncpg://")):
             raise ValueError("url: expected sqlite+aiosqlite:///PATH or postgresql+asyncpg://USER@HOST/NAME")
@@ -34,3 +41,7 @@ class StoreSettings:
             raise ValueError(f"pool_size: expected 1 to 100, got {self.pool_size}")
         if self.keep_calls < 1:
             raise ValueError(f"keep_calls: expected at least 1, got {self.keep_calls}")
+        if self.keep_detail_records < 1:
+            raise ValueError(f"keep_detail_records: expected at least 1, got {self.keep_detail_records}")
+        if not 0.1 <= self.alive_interval <= 3600.0:
+            raise ValueError(f"alive_interval: expected 0.1 to 3600 seconds, got {self.alive_interval}")

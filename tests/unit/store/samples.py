@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 from gateway.domain.causes import NORMAL_CLEARING, Cause
-from gateway.domain.facts import CallEnded, CallInitiated
+from gateway.domain.facts import CallEnded, CallInitiated, ClientLegOpened
 from gateway.domain.ids import CallId, Direction, LegName, SessionId, SipCallId, VertoCallId
 from gateway.store.connections import Connection
 from gateway.store.credentials import Credential
+from gateway.store.detail_records import FinishedLeg, NewLeg
 from gateway.store.numbers import Number
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -74,4 +75,49 @@ def ended(number: int = 1, *, at: datetime = NOON, cause: Cause = NORMAL_CLEARIN
         sip_call_id=SipCallId("x@host"),
         stages={"ringing": 0.5, "answered": 2.5},
         media={"a_packets_received": 600.0},
+    )
+
+
+def leg_id(number: int = 1) -> str:
+    return f"4b679aae-b7e7-11ef-9fe0-{number:012d}"
+
+
+def opened(number: int = 1, *, at: datetime = NOON, **changes: object) -> ClientLegOpened:
+    values: dict[str, object] = {
+        "leg_id": leg_id(number),
+        "call_id": CallId(f"7f1d0000-0000-11f0-8000-{number:012d}"),
+        "at": at,
+        "direction": Direction.OUTBOUND,
+        "session_id": SessionId("6a1f"),
+        "verto_call_id": VertoCallId(f"b1c2-{number}"),
+        "username": "alice1",
+        "connection_id": "1500000000000000001",
+        "cli": "+12025550198",
+        "cld": "+12025550100",
+        "caller_number": "+1202-555-0198",
+        "caller_name": "Alice",
+        "dest_number": "+1 202 555 0100",
+    }
+    return ClientLegOpened(**(values | changes))  # type: ignore[arg-type] # a test's own fields
+
+
+def new_leg(number: int = 1, *, at: datetime = NOON, **changes: object) -> NewLeg:
+    return NewLeg(
+        opened=opened(number, at=at, **changes),
+        channel_id=f"f6856af8-3fde-48fa-b3ab-{number:012d}",
+        country_code=1,
+        source_country_code=1,
+    )
+
+
+def finished(number: int = 1, *, at: datetime = NOON, cost: str = "0.002", call_s: int = 50) -> FinishedLeg:
+    return FinishedLeg(
+        leg_id=leg_id(number),
+        finished_at=at,
+        call_s=call_s,
+        billed_s=60,
+        rate="0.002",
+        cost=cost,
+        currency="USD",
+        verto_call_id=f"b1c2-{number}",
     )

@@ -24,6 +24,7 @@ def upgrade() -> None:
         op.create_index(f"ix_telephony_credentials_{name}", "telephony_credentials", [name])
     op.add_column("api_keys", sa.Column("name", sa.String(255)))
     op.add_column("api_keys", sa.Column("revoked_at", _time()))
+    op.add_column("calls", sa.Column("alive_at", _time()))
     _profiles()
     _replace_numbers(_numbers)
     _orders_and_push_credentials()
@@ -39,6 +40,7 @@ def downgrade() -> None:
     _replace_numbers(_numbers_of_before, where="connection_id IS NOT NULL")
     op.drop_table("profile_connections")
     op.drop_table("outbound_voice_profiles")
+    op.drop_column("calls", "alive_at")
     op.drop_column("api_keys", "revoked_at")
     op.drop_column("api_keys", "name")
     for name in ("tag", "created_at", "expires_at"):
@@ -200,13 +202,20 @@ def _detail_records() -> None:
         sa.Column("currency", sa.String(3)),
         sa.Column("country_code", sa.Integer()),
         sa.Column("source_country_code", sa.Integer()),
-        sa.Column("tags", sa.JSON(), nullable=False, server_default="[]"),
+        sa.Column("tags", sa.String(1024), nullable=False, server_default=""),
         sa.PrimaryKeyConstraint("leg_id", name="pk_detail_records"),
     )
+    over = sa.text("finished_at IS NOT NULL")
+    for name, columns in (
+        ("started_at", ["started_at", "leg_id"]),
+        ("username", ["username", "started_at"]),
+        ("connection_id", ["connection_id", "started_at"]),
+        ("verto_call_id", ["verto_call_id"]),
+    ):
+        op.create_index(
+            f"ix_detail_records_{name}", "detail_records", columns, sqlite_where=over, postgresql_where=over
+        )
     op.create_index("ix_detail_records_call_id", "detail_records", ["call_id"])
-    op.create_index("ix_detail_records_started_at", "detail_records", ["started_at", "leg_id"])
-    op.create_index("ix_detail_records_username", "detail_records", ["username", "started_at"])
-    op.create_index("ix_detail_records_connection_id", "detail_records", ["connection_id", "started_at"])
     op.create_index("ix_detail_records_finished_at", "detail_records", ["finished_at"])
 
 
