@@ -37,7 +37,8 @@ async def test_whatever_lives_is_noted_with_its_call_and_its_legs(database: Data
 
 
 async def test_nothing_is_written_while_nobody_talks(database: Database) -> None:
-    heartbeat, begun = _heartbeat(database), []
+    heartbeat = _heartbeat(database)
+    begun: list[object] = []
     event.listen(database._engine.sync_engine, "begin", begun.append)
     heartbeat.take(initiated(1))
     heartbeat.take(ended(1))
