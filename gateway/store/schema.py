@@ -17,8 +17,8 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    true,
     text,
+    true,
 )
 from sqlalchemy.types import DateTime, TypeDecorator
 
