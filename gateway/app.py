@@ -58,6 +58,7 @@ from gateway.sip.endpoint import Endpoint
 from gateway.sip.settings import TrunkSettings
 from gateway.sip.ua import UserAgent
 from gateway.store.calls import Calls
+from gateway.store.connections import Connections
 from gateway.store.database import Database
 from gateway.store.detail_records import DetailRecords
 from gateway.store.devices import Devices
@@ -153,7 +154,9 @@ class Gateway:
         settings, calls = self.config.store, Calls(database)
         self.recorder = CallRecorder(calls, keep_calls=settings.keep_calls)
         self.details = DetailRecords(database)
-        self.detail_recorder = DetailRecorder(self.details, self.tariff, keep=settings.keep_detail_records)
+        self.detail_recorder = DetailRecorder(
+            self.details, Connections(database), self.tariff, keep=settings.keep_detail_records
+        )
         self.heartbeat = Heartbeat(database, interval=settings.alive_interval)
         orphans, legs = await calls.close_orphans(), await self.detail_recorder.close_orphans()
         if orphans or legs:
@@ -280,6 +283,7 @@ class Gateway:
         around = Surroundings(
             sessions=self.registry,
             calls=self.directory,
+            details=self.details,
             token_ttl=config.auth.token_ttl,
             version=version("rtc-gateway"),
             server=lambda: self._public_url,

@@ -9,13 +9,17 @@ from dataclasses import replace
 from itertools import islice
 from typing import Final
 
-from gateway.accounts.core.rating import CURRENCY, Tariff, charge, country_code, to_text
+from gateway.accounts.connections import settings_of
+from gateway.accounts.core.connection import ConnectionSettings
+from gateway.accounts.core.numbering import look_up_party
+from gateway.accounts.core.rating import CURRENCY, Tariff, charge, to_text
 from gateway.domain.facts import ClientLegAnswered, ClientLegClosed, ClientLegFact, ClientLegOpened
 from gateway.domain.ids import Direction
 from gateway.observability.logging import get_logger
 from gateway.observability.metrics import DETAIL_RECORDS
+from gateway.store.connections import Connections
 from gateway.store.detail_records import DetailRecords, FinishedLeg, NewLeg, OpenLeg
-from gateway.store.errors import Duplicate, StoreError, StoreUnavailable
+from gateway.store.errors import Duplicate, NotFound, StoreError, StoreUnavailable
 
 QUEUE_LIMIT: Final = 20_000
 """Facts that may wait. Full means that the database is far behind: further ones are dropped and counted."""
@@ -38,6 +42,7 @@ class DetailRecorder:
     def __init__(
         self,
         records: DetailRecords,
+        connections: Connections,
         tariff: Tariff,
         *,
         keep: int,
@@ -47,7 +52,8 @@ class DetailRecorder:
         Args:
             keep: records that are kept, see `[store] keep_detail_records`.
         """
-        self._records, self._tariff, self._keep, self._new_channel_id = records, tariff, keep, new_channel_id
+        self._records, self._connections, self._tariff, self._keep = records, connections, tariff, keep
+        self._new_channel_id = new_channel_id
         self._waiting: deque[ClientLegFact] = deque()
         self._live: dict[str, OpenLeg] = {}
         self._changed = asyncio.Event()
@@ -120,8 +126,8 @@ class DetailRecorder:
         for fact in facts:
             match fact:
                 case ClientLegOpened():
-                    opened.append(self._new(fact))
-                    live[fact.leg_id] = _open_leg(fact)
+                    opened.append(new := await self._new(fact))
+                    live[fact.leg_id] = _open_leg(new)
                 case ClientLegAnswered() if (leg := live.get(fact.leg_id)) is not None:
                     answered.append(fact)
                     live[fact.leg_id] = replace(leg, answered_at=fact.at)
@@ -133,12 +139,23 @@ class DetailRecorder:
         self._finished += len(finished)
         DETAIL_RECORDS.labels(result="written").inc(len(finished))
 
-    def _new(self, fact: ClientLegOpened) -> NewLeg:
+    async def _new(self, fact: ClientLegOpened) -> NewLeg:
+        name, settings = None, ConnectionSettings()
+        if fact.connection_id is not None:
+            with contextlib.suppress(NotFound):  # removed while its client calls
+                connection = await self._connections.get(fact.connection_id)
+                name, settings = connection.name, settings_of(connection)
+        cli = look_up_party(fact.cli, settings.outbound.localization)
+        cld = look_up_party(fact.cld, settings.outbound.localization)
         return NewLeg(
             opened=fact,
             channel_id=self._new_channel_id(),
-            country_code=country_code(fact.cld),
-            source_country_code=country_code(fact.cli),
+            cli=cli.e164,
+            cld=cld.e164,
+            country_code=cld.country_code,
+            source_country_code=cli.country_code,
+            connection_name=name,
+            tags=",".join(settings.tags),
         )
 
     def _charged(self, leg: OpenLeg, closed: ClientLegClosed | None = None) -> FinishedLeg:
@@ -190,5 +207,6 @@ class DetailRecorder:
         DETAIL_RECORDS.labels(result="lost").inc(count)
 
 
-def _open_leg(fact: ClientLegOpened) -> OpenLeg:
-    return OpenLeg(leg_id=fact.leg_id, direction=fact.direction, cld=fact.cld, answered_at=None, alive_at=fact.at)
+def _open_leg(leg: NewLeg) -> OpenLeg:
+    fact = leg.opened
+    return OpenLeg(leg_id=fact.leg_id, direction=fact.direction, cld=leg.cld, answered_at=None, alive_at=fact.at)

@@ -11,14 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.observability import logging as logs
-from tests.bench import api, delay, load, recovery, soak
+from tests.bench import api, delay, load, records, recovery, soak
 from tests.bench.calls import client, place
 from tests.bench.process import gateway_process
 from tests.bench.trunk import BenchTrunk
 
 PARTS = ("delay", "load", "setup")
-SOAK, RECOVERY, API = "soak", "recovery", "api"
-"""These run only when they are asked for: they take long, or need a browser."""
+SOAK, RECOVERY, API, RECORDS = "soak", "recovery", "api", "records"
+"""These run only when they are asked for: they take long, or need a browser, or a gigabyte."""
 
 
 async def call_setup(count: int) -> dict[str, float]:
@@ -57,7 +57,7 @@ def table(title: str, rows: list[dict[str, object]]) -> Table:
 async def run(arguments: argparse.Namespace) -> dict[str, list[dict[str, object]]]:
     """The parts that were asked for, one after the other."""
     console, results = Console(stderr=True), {}
-    for part in (*PARTS, SOAK, RECOVERY, API):
+    for part in (*PARTS, SOAK, RECOVERY, API, RECORDS):
         if part not in arguments.only:
             continue
         console.print(f"measuring {part} ...")
@@ -82,6 +82,9 @@ async def run(arguments: argparse.Namespace) -> dict[str, list[dict[str, object]
                 rate=arguments.token_rate, seconds=arguments.token_seconds, credentials=arguments.credentials
             )
             results[part] = [dataclasses.asdict(figures)]
+        elif part == RECORDS:
+            found = await records.measure(arguments.records, arguments.repeats)
+            results[part] = [dataclasses.asdict(one) for one in found]
         else:
             results[part] = [dict(await call_setup(arguments.setups))]
         console.print(table(part, results[part]))
@@ -91,7 +94,7 @@ async def run(arguments: argparse.Namespace) -> dict[str, list[dict[str, object]
 def main() -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parts = (*PARTS, SOAK, RECOVERY, API)
+    parts = (*PARTS, SOAK, RECOVERY, API, RECORDS)
     parser.add_argument("--only", nargs="+", choices=parts, default=list(PARTS), help="parts to run")
     parser.add_argument("--delay-seconds", type=float, default=20.0, help="of each of the two delay calls")
     parser.add_argument("--calls", type=int, default=20, help="calls at once under load")
@@ -106,6 +109,8 @@ def main() -> None:
     parser.add_argument("--credentials", type=int, default=10_000, help="rows of the list that is read")
     parser.add_argument("--token-rate", type=float, default=50.0, help="tokens a second")
     parser.add_argument("--token-seconds", type=float, default=30.0, help="how long they are asked for")
+    parser.add_argument("--records", type=int, default=1_000_000, help="detail records that the queries go over")
+    parser.add_argument("--repeats", type=int, default=50, help="of each query")
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     arguments = parser.parse_args()
     logs.configure(level="warning")

@@ -1,8 +1,9 @@
 """The REST API on a real server and a real store, without the rest of the gateway."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from io import BytesIO
 from typing import Any, Final
 
@@ -19,7 +20,9 @@ from gateway.auth.keys import KeyChecker, hash_key, new_key
 from gateway.auth.passwords import Passwords
 from gateway.auth.sealing import Seal
 from gateway.auth.settings import AuthSettings
+from gateway.observability.clock import utc_now
 from gateway.store.database import Database
+from gateway.store.detail_records import DetailRecords
 from gateway.store.keys import ApiKey, ApiKeys
 from tests.fakes.calls import START, FakeCalls, FakeSessions
 
@@ -86,7 +89,7 @@ class Api:
 
 
 @asynccontextmanager
-async def serving(database: Database) -> AsyncIterator[Api]:
+async def serving(database: Database, clock: Callable[[], datetime] = utc_now) -> AsyncIterator[Api]:
     """The whole catalogue on that store."""
     key, passwords, calls = new_key(), Passwords(CHEAP), FakeCalls()
     sessions = FakeSessions()
@@ -99,7 +102,13 @@ async def serving(database: Database) -> AsyncIterator[Api]:
     catalogue = operations(
         accounts,
         Surroundings(
-            sessions=sessions, calls=calls, token_ttl=86_400, version="0.1.0", server=lambda: "http://127.0.0.1:8080"
+            sessions=sessions,
+            calls=calls,
+            details=DetailRecords(database),
+            token_ttl=86_400,
+            version="0.1.0",
+            server=lambda: "http://127.0.0.1:8080",
+            clock=clock,
         ),
     )
     guard = Guard(KeyChecker(ApiKeys(database)), resources=resources(catalogue), public=public_paths(catalogue))

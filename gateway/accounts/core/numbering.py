@@ -1,9 +1,13 @@
 """What a dialled number is: its E.164 form, its country, whether it is for emergencies."""
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
 import phonenumbers
 from phonenumbers import shortnumberinfo
+
+_DIGITS: Final = re.compile(r"\+?[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +44,8 @@ def look_up(dialled: str, localization: str) -> Numbered:
     )
     e164 = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
     return Numbered(e164, None if country in ("ZZ", "001") else country, parsed.country_code)
+
+
+def look_up_party(party: str, localization: str) -> Numbered:
+    """The same of one end of a call, which may be a user name: one with digits in it is no vanity number."""
+    return look_up(party, localization) if _DIGITS.fullmatch(party) else Numbered(party, None, None)

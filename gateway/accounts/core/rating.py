@@ -7,16 +7,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from phonenumbers import region_codes_for_country_code
-
 MINUTE: Final = 60
 CURRENCY: Final = "USD"
 
 MAX_PREFIX: Final = 15
 """Digits of the longest number (E.164)."""
-
-MIN_BARE: Final = 11
-"""Digits from which a number without `+` counts as one with its country code; a shorter one may lack it."""
 
 _PRICE: Final = re.compile(r"[0-9]{1,2}(?:\.[0-9]{1,6})?")
 _PREFIX: Final = re.compile(r"\+[0-9]{1,15}")
@@ -38,12 +33,13 @@ class Tariff:
         """What a minute to that destination costs: what `max_destination_rate` of a profile is held against.
 
         Args:
-            destination: a number, or anything else that can be called.
+            destination: `+` and digits (`numbering.look_up` makes that of what was dialled), or whatever else can be
+                called, which has the default price.
         """
-        digits = international(destination)
-        if digits is None:
+        if not destination.startswith("+"):
             return self.default
-        lengths = range(min(len(digits), MAX_PREFIX), 0, -1)
+        digits = destination[1 : MAX_PREFIX + 1]
+        lengths = range(len(digits), 0, -1)
         return next((self.by_prefix[digits[:n]] for n in lengths if digits[:n] in self.by_prefix), self.default)
 
 
@@ -77,23 +73,6 @@ def to_text(amount: Decimal) -> str:
     """An amount as the API shows it: no exponent, no zeros at the end."""
     text = f"{amount:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def international(number: str) -> str | None:
-    """The digits of a number with its country code, None for everything else."""
-    if re.fullmatch(r"\+[0-9]{1,15}", number):
-        return number[1:]
-    return number if re.fullmatch(rf"[1-9][0-9]{{{MIN_BARE - 1},14}}", number) else None
-
-
-def country_code(number: str) -> int | None:
-    """The calling code (ITU-T E.164) of a number, None where it has none that is assigned."""
-    digits = international(number)
-    if digits is None or digits.startswith("0"):
-        return None
-    # No code begins with another one, so that the first to fit is the one.
-    codes = (int(digits[:length]) for length in range(1, min(3, len(digits)) + 1))
-    return next((code for code in codes if region_codes_for_country_code(code)), None)
 
 
 def check_price(text: str) -> Decimal:

@@ -16,6 +16,7 @@ from gateway.accounts.core.rating import Tariff
 from gateway.accounts.detail_recorder import DetailRecorder
 from gateway.domain.facts import ClientLegAnswered, ClientLegClosed, ClientLegFact
 from gateway.domain.ids import Direction, VertoCallId
+from gateway.store.connections import Connections
 from gateway.store.database import Database
 from gateway.store.detail_records import DetailRecord, DetailRecords, FinishedLeg, NewLeg
 from gateway.store.errors import StoreUnavailable
@@ -23,7 +24,7 @@ from gateway.store.heartbeat import Heartbeat
 from gateway.store.paging import Page
 from gateway.store.settings import StoreSettings
 from tests.fakes.database import fresh
-from tests.unit.store.samples import NOON, leg_id, new_leg, opened
+from tests.unit.store.samples import NOON, connection, leg_id, new_leg, opened
 
 TARIFF = Tariff(default=Decimal("0.002"), by_prefix={"1202": Decimal("0.01")})
 
@@ -60,8 +61,12 @@ async def running(recorder: DetailRecorder) -> AsyncIterator[None]:
             recorder.stop()
 
 
-async def written(records: DetailRecords, facts: Sequence[ClientLegFact]) -> tuple[DetailRecord, ...]:
-    recorder = DetailRecorder(records, TARIFF, keep=100)
+def recording(database: Database, records: DetailRecords | None = None, *, keep: int = 100) -> DetailRecorder:
+    return DetailRecorder(records or DetailRecords(database), Connections(database), TARIFF, keep=keep)
+
+
+async def written(database: Database, facts: Sequence[ClientLegFact]) -> tuple[DetailRecord, ...]:
+    records, recorder = DetailRecords(database), recording(database)
     async with running(recorder):
         for fact in facts:
             recorder.record(fact)
@@ -69,7 +74,7 @@ async def written(records: DetailRecords, facts: Sequence[ClientLegFact]) -> tup
 
 
 async def test_leg_of_a_caller_is_billed_by_its_destination_in_whole_minutes(database: Database) -> None:
-    (record,) = await written(DetailRecords(database), [opened(), answered(), closed()])
+    (record,) = await written(database, [opened(), answered(), closed()])
 
     assert (record.call_s, record.billed_s) == (90, 120)
     assert (record.rate, record.cost, record.currency) == ("0.01", "0.02", "USD")
@@ -77,23 +82,39 @@ async def test_leg_of_a_caller_is_billed_by_its_destination_in_whole_minutes(dat
     assert (record.started_at, record.answered_at, record.finished_at) == (NOON, answered().at, closed().at)
 
 
+async def test_number_is_read_as_the_connection_has_it_and_billed_by_its_country(database: Database) -> None:
+    row = replace(connection(1), settings={"tags": ["lab", "desk"], "outbound": {"localization": "GB"}})
+    await Connections(database).add(row)
+
+    (record,) = await written(database, [opened(cld="02079460000"), answered(), closed()])
+
+    assert (record.cld, record.country_code, record.dest_number) == ("+442079460000", 44, "+1 202 555 0100")
+    assert (record.connection_name, record.tags) == ("lab 1", "lab,desk")
+
+
+async def test_leg_of_a_connection_that_is_gone_has_a_record_all_the_same(database: Database) -> None:
+    (record,) = await written(database, [opened(connection_id="1500000000000000999"), closed()])
+
+    assert (record.connection_id, record.connection_name, record.tags) == ("1500000000000000999", None, "")
+
+
 async def test_leg_of_a_called_client_has_the_default_price_whatever_its_number(database: Database) -> None:
     inbound = opened(direction=Direction.INBOUND)
 
-    (record,) = await written(DetailRecords(database), [inbound, answered(), closed()])
+    (record,) = await written(database, [inbound, answered(), closed()])
 
     assert (record.rate, record.cost) == ("0.002", "0.004")
 
 
 async def test_leg_that_was_never_connected_has_a_record_of_no_seconds_and_no_cost(database: Database) -> None:
-    (record,) = await written(DetailRecords(database), [opened(cld="robert"), closed()])
+    (record,) = await written(database, [opened(cld="robert"), closed()])
 
     assert (record.call_s, record.billed_s, record.rate, record.cost) == (0, 0, "0.002", "0")
     assert (record.answered_at, record.country_code) == (None, None)
 
 
 async def test_record_has_the_call_id_by_which_the_client_knew_the_call_in_the_end(database: Database) -> None:
-    (record,) = await written(DetailRecords(database), [opened(), answered(), closed(verto_call_id="another")])
+    (record,) = await written(database, [opened(), answered(), closed(verto_call_id="another")])
 
     assert record.verto_call_id == "another"
 
@@ -104,7 +125,7 @@ async def test_each_leg_of_many_calls_has_its_own_record(database: Database, mon
     for number in range(1, 31):
         facts += [opened(number), answered(number), closed(number, after=5 + number)]
 
-    rows = await written(DetailRecords(database), facts)
+    rows = await written(database, facts)
 
     assert [row.call_s for row in rows] == list(range(1, 31))
     assert len({row.channel_id for row in rows}) == 30
@@ -138,7 +159,7 @@ async def test_database_that_is_down_for_a_while_costs_no_record(
 ) -> None:
     monkeypatch.setattr(module, "RETRY_AFTER", 0.01)
     records = Failing(database, times=3, writes_all_the_same=writes_all_the_same)
-    recorder = DetailRecorder(records, TARIFF, keep=100)
+    recorder = recording(database, records)
 
     with capture_logs() as lines:
         async with running(recorder):
@@ -159,7 +180,7 @@ async def test_full_queue_drops_facts_instead_of_blocking_the_call(
     records = DetailRecords(database)
 
     with capture_logs() as lines:
-        rows = await written(records, [opened(1), opened(2), opened(3), closed(1), closed(2)])
+        rows = await written(database, [opened(1), opened(2), opened(3), closed(1), closed(2)])
 
     assert rows == ()
     assert len(await records.open_legs()) == 2
@@ -168,7 +189,7 @@ async def test_full_queue_drops_facts_instead_of_blocking_the_call(
 
 
 async def test_what_cannot_be_written_at_the_stop_is_said_to_be_lost(database: Database) -> None:
-    recorder = DetailRecorder(Failing(database, times=99), TARIFF, keep=100)
+    recorder = recording(database, Failing(database, times=99))
 
     with capture_logs() as lines:
         async with running(recorder):
@@ -180,7 +201,7 @@ async def test_what_cannot_be_written_at_the_stop_is_said_to_be_lost(database: D
 async def test_old_records_are_forgotten_as_legs_close(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FORGET_EVERY", 3)
     records = DetailRecords(database)
-    recorder = DetailRecorder(records, TARIFF, keep=1)
+    recorder = recording(database, keep=1)
 
     async with running(recorder):
         for number in (1, 2, 3):
@@ -192,7 +213,7 @@ async def test_old_records_are_forgotten_as_legs_close(database: Database, monke
 
 async def test_legs_of_a_process_that_died_are_closed_as_of_when_they_were_last_seen_alive(database: Database) -> None:
     records = DetailRecords(database)
-    recorder = DetailRecorder(records, TARIFF, keep=100)
+    recorder = recording(database, records)
     seen = NOON + timedelta(seconds=75)
     heartbeat = Heartbeat(database, interval=5.0, clock=lambda: seen)
     await records.write([new_leg(1), new_leg(2), new_leg(3)], [answered(1), answered(2)])

@@ -102,8 +102,13 @@ def opened(number: int = 1, *, at: datetime = NOON, **changes: object) -> Client
 
 
 def new_leg(number: int = 1, *, at: datetime = NOON, **changes: object) -> NewLeg:
+    fact = opened(number, at=at, **changes)
     return NewLeg(
-        opened=opened(number, at=at, **changes),
+        opened=fact,
+        cli=fact.cli,
+        cld=fact.cld,
+        connection_name="lab 1",
+        tags="lab,desk",
         channel_id=f"f6856af8-3fde-48fa-b3ab-{number:012d}",
         country_code=1,
         source_country_code=1,

@@ -1,20 +1,18 @@
 """Detail records: written as legs come and go, found by what they say."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from gateway.domain.facts import ClientLegAnswered
 from gateway.store import detail_records as module
-from gateway.store.connections import Connections
 from gateway.store.database import Database
 from gateway.store.detail_records import Comparison, Condition, DetailRecord, DetailRecords
 from gateway.store.errors import Duplicate
 from gateway.store.heartbeat import Heartbeat
 from gateway.store.paging import Page
-from tests.unit.store.samples import NOON, connection, finished, leg_id, new_leg, opened
+from tests.unit.store.samples import NOON, finished, leg_id, new_leg, opened
 
 
 def _after(seconds: float) -> datetime:
@@ -34,22 +32,6 @@ async def _fill(records: DetailRecords, count: int, **changes: object) -> None:
 
 async def _found(records: DetailRecords, *where: Condition) -> list[int]:
     return _numbers((await records.page(Page(), where=where)).rows)
-
-
-async def test_record_has_the_name_and_the_tags_that_its_connection_had_when_the_leg_began(database: Database) -> None:
-    records, connections = DetailRecords(database), Connections(database)
-    await connections.add(connection(1))
-    await connections.change(connection(1).connection_id, lambda row: replace(row, settings={"tags": ["lab", "desk"]}))
-
-    await records.write([new_leg(1), new_leg(2, connection_id="1500000000000000999")])
-    await connections.change(connection(1).connection_id, lambda row: replace(row, name="renamed"))
-    await records.write(finished=[finished(1), finished(2)])
-
-    rows = (await records.page(Page())).rows
-    assert {row.leg_id[-1]: (row.connection_name, row.tags) for row in rows} == {
-        "1": ("lab 1", "lab,desk"),
-        "2": (None, ""),
-    }
 
 
 async def test_leg_that_lives_has_no_record_yet(database: Database) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.accounts.core.numbering import Numbered, look_up
+from gateway.accounts.core.numbering import Numbered, look_up, look_up_party
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,20 @@ def test_number_is_read_by_its_plan(dialled: str, localization: str, expected: N
 @given(st.text(alphabet="+0123456789*#", min_size=1, max_size=20))
 def test_whatever_is_dialled_is_something(dialled: str) -> None:
     assert look_up(dialled, "US").e164
+
+
+@pytest.mark.parametrize(
+    ("party", "e164", "country_code"),
+    [
+        ("+442079460000", "+442079460000", 44),
+        ("2025550100", "+12025550100", 1),
+        ("robert", "robert", None),
+        ("123flowers", "123flowers", None),
+        ("1020", "1020", None),
+        ("*98", "*98", None),
+    ],
+)
+def test_user_name_with_digits_is_no_number(party: str, e164: str, country_code: int | None) -> None:
+    found = look_up_party(party, "US")
+
+    assert (found.e164, found.country_code) == (e164, country_code)
