@@ -57,6 +57,7 @@ from gateway.reports.service import Reports
 from gateway.sip.endpoint import Endpoint
 from gateway.sip.settings import TrunkSettings
 from gateway.sip.ua import UserAgent
+from gateway.store.call_reports import CallReports
 from gateway.store.calls import Calls
 from gateway.store.connections import Connections
 from gateway.store.database import Database
@@ -130,7 +131,8 @@ class Gateway:
         lab = self.lab = await enter(self._lab())
         self._build_sip(lab)
         self.registry, self.pushes = SessionRegistry(), PushLog()
-        self.reports = await enter(Reports(config.reports))
+        self.report_table = CallReports(database)
+        self.reports = await enter(Reports(config.reports, table=self.report_table))
         await enter(self._call_control())
         await enter(self._http(calls, lab, metrics_url))
         self._is_ready = True
@@ -284,6 +286,8 @@ class Gateway:
             sessions=self.registry,
             calls=self.directory,
             details=self.details,
+            report_table=self.report_table,
+            reports=self.reports.archive,
             token_ttl=config.auth.token_ttl,
             version=version("rtc-gateway"),
             server=lambda: self._public_url,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.accounts.accounts import ACCOUNT_ID, Accounts
+from gateway.api.reports import ReportArchive
 from gateway.api.resources.available_phone_numbers import available_number_operations
 from gateway.api.resources.balance import balance_operations
 from gateway.api.resources.connections import connections_operations
@@ -16,9 +17,11 @@ from gateway.api.resources.openapi import openapi_operations
 from gateway.api.resources.outbound_voice_profiles import profile_operations
 from gateway.api.resources.phone_numbers import phone_number_operations
 from gateway.api.resources.telephony_credentials import credential_operations
+from gateway.api.resources.voice_sdk_call_reports import call_report_operations
 from gateway.api.rest.operation import Operation
 from gateway.api.views import LiveCalls, LiveSessions
 from gateway.observability.clock import utc_now
+from gateway.store.call_reports import CallReports
 from gateway.store.detail_records import DetailRecords
 
 
@@ -28,6 +31,7 @@ class Surroundings:
 
     Attributes:
         details: the detail records.
+        report_table: what is in `reports`, the uploads of the SDKs.
         token_ttl: see `[auth] token_ttl`.
         version: of the gateway.
         server: the address under which clients reach us, once the listeners are bound.
@@ -36,6 +40,8 @@ class Surroundings:
     sessions: LiveSessions
     calls: LiveCalls
     details: DetailRecords
+    report_table: CallReports
+    reports: ReportArchive
     token_ttl: int
     version: str
     server: Callable[[], str]
@@ -54,6 +60,7 @@ def operations(accounts: Accounts, around: Surroundings) -> list[Operation]:
         *phone_number_operations(accounts.numbers),
         *push_credential_operations(accounts.push),
         *detail_record_operations(around.details, around.clock),
+        *call_report_operations(around.report_table, around.reports),
         *balance_operations(),
     ]
     return [*found, *openapi_operations(found, version=around.version, server=around.server)]

@@ -1,13 +1,14 @@
 """How long reports are kept: `keep_days`, and no more than `max_total_bytes` of them."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from gateway.observability.logging import get_logger
 from gateway.observability.metrics import REPORT_STORE_BYTES, REPORTS_REMOVED
 from gateway.reports.archive import Archive
+from gateway.reports.index import Index, NoIndex
 from gateway.reports.objects import Entry, ReportStoreDown
 from gateway.reports.settings import ReportSettings
 
@@ -38,8 +39,11 @@ def doomed(entries: Iterable[Entry], *, now: datetime, keep: timedelta, max_byte
 class Retention:
     """Looks through the store at the start, every `cleanup_interval`, and when it has become too full."""
 
-    def __init__(self, settings: ReportSettings, archive: Archive, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, settings: ReportSettings, archive: Archive, *, clock: Callable[[], datetime], index: Index | None = None
+    ) -> None:
         self._settings, self._archive, self._clock = settings, archive, clock
+        self._index = index or NoIndex()
         self._keep = timedelta(days=settings.keep_days)
         self._total = 0
         self._nudged = asyncio.Event()
@@ -75,24 +79,33 @@ class Retention:
         self._nudged.set()
 
     async def clean(self) -> None:
-        """Remove what is too old or too much.
+        """Remove what is too old or too much, and bring the index up to date.
 
         Raises:
             ReportStoreDown: not to the end.
         """
+        listed_at = self._clock()
         entries = await self._archive.everything()
+        gone = await self._remove_doomed(entries)
+        if not self._is_stopping:
+            left = [entry for entry in entries if entry.key not in gone]
+            await self._index.reconcile(left, listed_at=listed_at, is_over=lambda: self._is_stopping)
+
+    async def _remove_doomed(self, entries: Sequence[Entry]) -> set[str]:
+        """Keys of what is gone."""
         self._total = sum(entry.size for entry in entries)
         limit = self._settings.max_total_bytes
-        count = 0
+        gone: set[str] = set()
         try:
             for entry, reason in doomed(entries, now=self._clock(), keep=self._keep, max_bytes=limit):
                 if self._is_stopping:
-                    return
+                    break
                 await self._archive.remove(entry)
                 self._total -= entry.size
                 REPORTS_REMOVED.labels(reason=reason).inc()
-                count += 1
+                gone.add(entry.key)
         finally:
             REPORT_STORE_BYTES.set(self._total)
-            if count:
-                _log.info("reports_removed", count=count)
+            if gone:
+                _log.info("reports_removed", count=len(gone))
+        return gone

@@ -18,10 +18,12 @@ from gateway.reports.archive import Archive
 from gateway.reports.directory import DirectoryStore
 from gateway.reports.frames import DebugFrames
 from gateway.reports.grants import Grants
+from gateway.reports.index import ReportIndex
 from gateway.reports.objects import ObjectStore
 from gateway.reports.retention import Retention
 from gateway.reports.settings import ReportSettings
 from gateway.reports.uploads import Uploads
+from gateway.store.call_reports import CallReports
 
 
 def open_store(settings: ReportSettings) -> ObjectStore:
@@ -40,17 +42,23 @@ class Reports:
         self,
         settings: ReportSettings,
         *,
+        table: CallReports | None = None,
         clock: Callable[[], datetime] = utc_now,
         new_report_id: Callable[[], str] = lambda: secrets.token_urlsafe(32),
     ) -> None:
+        """
+        Args:
+            table: where call reports are indexed; without it there is no list of them.
+        """
         self._settings = settings
         self.archive = Archive(open_store(settings))
         self._grants = Grants(
             window=settings.upload_window, quota=settings.max_session_bytes, new_report_id=new_report_id
         )
-        self._uploads = Uploads(settings, self._grants, self.archive, clock=clock)
+        index = None if table is None else ReportIndex(table, self.archive)
+        self._uploads = Uploads(settings, self._grants, self.archive, clock=clock, index=index)
         self._frames = DebugFrames(settings, self._grants, self.archive, clock=clock)
-        self._retention = Retention(settings, self.archive, clock=clock)
+        self._retention = Retention(settings, self.archive, clock=clock, index=index)
         self.archive.on_stored = self._retention.stored
         self._stack = AsyncExitStack()
 

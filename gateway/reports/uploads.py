@@ -18,6 +18,7 @@ from gateway.reports import documents
 from gateway.reports.archive import Archive, CallOfAnother
 from gateway.reports.documents import BadUpload, Document, Origin
 from gateway.reports.grants import Grant, Grants
+from gateway.reports.index import Index, NoIndex
 from gateway.reports.objects import ReportStoreDown
 from gateway.reports.settings import ReportSettings
 
@@ -68,9 +69,16 @@ class Uploads:
     """The HTTP side of the reports."""
 
     def __init__(
-        self, settings: ReportSettings, grants: Grants, archive: Archive, *, clock: Callable[[], datetime]
+        self,
+        settings: ReportSettings,
+        grants: Grants,
+        archive: Archive,
+        *,
+        clock: Callable[[], datetime],
+        index: Index | None = None,
     ) -> None:
         self._settings, self._grants, self._archive, self._clock = settings, grants, archive, clock
+        self._index = index or NoIndex()
         self._places = asyncio.Semaphore(settings.max_uploads)
         self._by_session: dict[str, int] = {}
 
@@ -149,8 +157,9 @@ class Uploads:
         body = await self._body(request, kind)
         if not grant.take(len(body)):
             raise UploadRefused(429, "this session has uploaded too much", "quota")
+        stored_at = self._clock()
         try:
-            document = await asyncio.to_thread(kind.read, body, origin, self._clock())
+            document = await asyncio.to_thread(kind.read, body, origin, stored_at)
             key = await self._archive.add(origin, document)
         except BadUpload as error:
             raise UploadRefused(400, str(error), "bad_request") from error
@@ -159,6 +168,7 @@ class Uploads:
             raise UploadRefused(401, "invalid call_report_id", "not_yours") from error
         except ReportStoreDown as error:
             raise UploadRefused(503, "the reports cannot be stored at the moment", "unavailable") from error
+        await self._index.stored(origin, document, key, stored_at)
         REPORT_STORED_BYTES.labels(kind=kind.name).inc(len(document.content))
         _log.debug("report_stored", session_id=grant.session_id, verto_call_id=origin.call_id, key=key)
 

@@ -21,10 +21,13 @@ from gateway.auth.passwords import Passwords
 from gateway.auth.sealing import Seal
 from gateway.auth.settings import AuthSettings
 from gateway.observability.clock import utc_now
+from gateway.reports.archive import Archive
+from gateway.store.call_reports import CallReports
 from gateway.store.database import Database
 from gateway.store.detail_records import DetailRecords
 from gateway.store.keys import ApiKey, ApiKeys
 from tests.fakes.calls import START, FakeCalls, FakeSessions
+from tests.fakes.objects import MemoryStore
 
 CHEAP: Final = AuthSettings(password_time_cost=1, password_memory_kib=8, password_parallelism=1)
 KEY: Final = b"k" * 64
@@ -70,6 +73,9 @@ class Api:
     tokens: Tokens
     calls: FakeCalls
     sessions: FakeSessions
+    reports: Archive
+    objects: MemoryStore
+    """What `reports` keeps its objects in."""
 
     async def call(
         self,
@@ -92,7 +98,8 @@ class Api:
 async def serving(database: Database, clock: Callable[[], datetime] = utc_now) -> AsyncIterator[Api]:
     """The whole catalogue on that store."""
     key, passwords, calls = new_key(), Passwords(CHEAP), FakeCalls()
-    sessions = FakeSessions()
+    sessions, objects = FakeSessions(), MemoryStore()
+    archive = Archive(objects)
     tokens = Tokens(KEY, clock_skew=5)
     accounts = Accounts(database, passwords=passwords, tokens=tokens, seal=Seal(KEY))
     row = ApiKey(
@@ -105,6 +112,8 @@ async def serving(database: Database, clock: Callable[[], datetime] = utc_now) -
             sessions=sessions,
             calls=calls,
             details=DetailRecords(database),
+            report_table=CallReports(database),
+            reports=archive,
             token_ttl=86_400,
             version="0.1.0",
             server=lambda: "http://127.0.0.1:8080",
@@ -115,5 +124,5 @@ async def serving(database: Database, clock: Callable[[], datetime] = utc_now) -
     app = web.Application(middlewares=[telnyx_errors(guard)])
     app.add_routes(routes(catalogue))
     async with TestServer(app) as server, ClientSession(server.make_url("/")) as http:
-        yield Api(http, accounts, database, key, tokens, calls, sessions)
+        yield Api(http, accounts, database, key, tokens, calls, sessions, archive, objects)
     passwords.close()

@@ -1,10 +1,8 @@
 """Detail records as a table for spreadsheets: CSV, written as it is read, so that a million rows cost no memory."""
 
-import asyncio
-import contextlib
 import csv
 import io
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable
 from datetime import datetime
 from typing import Final
 
@@ -14,23 +12,17 @@ from gateway.api.errors import BadRequest
 from gateway.api.resources.detail_record_query import conditions
 from gateway.api.resources.detail_record_view import DetailRecordView, to_view
 from gateway.api.rest.listing import Listing
-from gateway.observability.logging import get_logger
-from gateway.store.detail_records import Condition, DetailRecord, DetailRecords
-from gateway.store.errors import StoreError
-
-MAX_PAUSE: Final = 60.0
-"""Seconds that a reader may take for a piece of the table."""
+from gateway.api.rest.streaming import stream
+from gateway.store.detail_records import DetailRecord, DetailRecords
 
 _FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
-
-_log = get_logger()
 
 
 async def send_table(
     request: web.Request, records: DetailRecords, listing: Listing, *, now: datetime
 ) -> web.StreamResponse:
-    """All records that fit, with a line of names first. A table that breaks off ends without its last chunk.
+    """All records that fit, with a line of names first.
 
     Raises:
         BadRequest: a filter or an order that a table has not.
@@ -39,36 +31,17 @@ async def send_table(
     where, sort = conditions(listing, now), listing.sort
     if len(sort) != 1:
         raise BadRequest("a table is in the order of started_at or of -started_at", parameter="sort")
-    response = web.StreamResponse(headers={"Content-Disposition": 'attachment; filename="detail_records.csv"'})
-    response.content_type, response.charset = "text/csv", "utf-8"
-    async with contextlib.aclosing(_found(records, where, newest_first=sort[0].is_descending)) as batches:
-        first: Sequence[DetailRecord] = ()
-        with contextlib.suppress(StopAsyncIteration):
-            first = await anext(batches)
-        try:
-            await response.prepare(request)
-            await _send(response, _csv([tuple(DetailRecordView.model_fields)]) + _csv(map(_cells, first)))
-            async for batch in batches:
-                await _send(response, _csv(map(_cells, batch)))
-            await response.write_eof()
-        except (StoreError, TimeoutError, ConnectionError) as error:
-            _log.warning("export_broken_off", error=type(error).__name__, detail=str(error))
-            if request.transport is not None:
-                request.transport.abort()
-    return response
 
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        text = _csv([tuple(DetailRecordView.model_fields)])
+        if where is not None:
+            async for batch in records.batches(where=where, newest_first=sort[0].is_descending):
+                yield text + _csv(map(_cells, batch))
+                text = b""
+        yield text
 
-async def _send(response: web.StreamResponse, octets: bytes) -> None:
-    async with asyncio.timeout(MAX_PAUSE):
-        await response.write(octets)
-
-
-async def _found(
-    records: DetailRecords, where: Sequence[Condition] | None, *, newest_first: bool
-) -> AsyncGenerator[tuple[DetailRecord, ...], None]:
-    if where is not None:
-        async for batch in records.batches(where=where, newest_first=newest_first):
-            yield batch
+    headers = {"Content-Disposition": 'attachment; filename="detail_records.csv"'}
+    return await stream(request, pieces(), content_type="text/csv", headers=headers)
 
 
 def _cells(row: DetailRecord) -> tuple[str, ...]:

@@ -162,7 +162,7 @@ def _responses(one: Operation, named: Mapping[Any, Json]) -> Json:  # Any: model
 
 def _content(one: Operation, named: Mapping[Any, Json]) -> Json:  # Any: models
     row = None if one.answer is None else named[one.answer, "serialization"]
-    match one.shape:
+    match one.sent_as or one.shape:
         case Shape.DATA:
             schema: Json = {"type": "object", "required": ["data"], "properties": {"data": row}}
         case Shape.PAGE:

@@ -88,6 +88,7 @@ class Operation:
         is_public: needs no key.
         is_many: whether a bare answer is an array.
         media_type: of an answer that the handler makes itself.
+        sent_as: the shape of an answer that the handler streams, for the document.
     """
 
     method: str
@@ -107,6 +108,7 @@ class Operation:
     is_public: bool = False
     is_many: bool = False
     media_type: str = "application/json"
+    sent_as: Shape | None = None
 
     @property
     def resource(self) -> str:

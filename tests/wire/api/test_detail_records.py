@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 
 import pytest
 
-from gateway.api.resources import detail_record_table as table
 from gateway.api.resources.detail_record_query import FIELDS
 from gateway.store.database import Database
 from gateway.store.detail_records import DetailRecord, DetailRecords
@@ -239,8 +238,7 @@ async def test_table_has_all_records_that_fit_with_the_names_and_values_of_the_l
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(DetailRecords.batches, "__kwdefaults__", {"where": (), "newest_first": True, "size": 2})
-    plain = {"caller_number": "+12025550198", "dest_number": "bob"}
-    await fill(api, *[n * MINUTE for n in (5, 4, 3, 2, 1)], **plain)
+    await fill(api, *[n * MINUTE for n in (5, 4, 3, 2, 1)], caller_number="+12025550198", dest_number="bob")
     rows = (await listed(api)).data
 
     found = await export(api)
@@ -295,7 +293,7 @@ async def test_table_breaks_off_visibly_when_the_database_fails_in_the_middle(
         yield ()
         raise StoreUnavailable("gone")
 
-    monkeypatch.setattr(table, "_found", failing)
+    monkeypatch.setattr(DetailRecords, "batches", failing)
 
     with pytest.raises(Exception, match=r"payload|disconnected|closed|Reset"):  # no end of the chunks ever comes
         await api.call("GET", "/v2/detail_records.csv?filter[record_type]=webrtc")
@@ -309,7 +307,7 @@ async def test_table_of_a_database_that_is_down_is_an_error_that_says_so(
             raise StoreUnavailable(reason)
         yield ()
 
-    monkeypatch.setattr(table, "_found", failing)
+    monkeypatch.setattr(DetailRecords, "batches", failing)
 
     answer = await api.call("GET", "/v2/detail_records.csv?filter[record_type]=webrtc")
 
