@@ -130,6 +130,7 @@ class _Reader:
 
     def _construct(self, label: str, settings: type[Any], values: dict[str, object], section: Section) -> Any:
         """Settings classes check what only they know, and tell one mistake at a time; ask until there is none."""
+        required = _required({field.name: field for field in dataclasses.fields(settings)})
         while True:
             try:
                 return settings(**values)
@@ -139,7 +140,7 @@ class _Reader:
                 is_ours = bool(colon) and field_name in {field.name for field in dataclasses.fields(settings)}
                 raw = section.get(field_name, Raw(None))
                 self._problem(f"{label}.{key}" if is_ours else label, message if is_ours else str(error), raw.where)
-                if field_name not in values:
+                if field_name not in values or field_name in required:
                     return None
                 del values[field_name]
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.accounts.settings import tariff
 from gateway.config import DEMO, Config, ConfigError, Problem, load
 from gateway.config.sections import ARRAYS, SECTIONS, number_limits
 from gateway.http.settings import CertificateFiles
@@ -80,6 +81,16 @@ def test_example_of_the_reference_is_taken_as_it_stands(tmp_path: Path) -> None:
     assert (trunk.name, trunk.username, trunk.password) == ("carrier", "acme", "s3cret")
     assert trunk.accept_from == (ip_network("127.0.0.2/32"),)
     assert config.lab.enabled
+
+
+def test_prices_of_minutes_come_from_the_file_and_the_environment(tmp_path: Path) -> None:
+    text = "[[rates]]\nprefix = '+44'\nrate = '0.01'\n"
+
+    config = _load(tmp_path, text, BILLING__DEFAULT_RATE="0.005", RATES__1__PREFIX="+1", RATES__1__RATE="0.0125")
+
+    prices = tariff(config.billing, config.rates)
+    found = [str(prices.price_per_minute(number)) for number in ("+442079460000", "+12025550100", "+49301234")]
+    assert found == ["0.01", "0.0125", "0.005"]
 
 
 def test_without_anything_the_lab_is_off_and_every_listener_is_on_loopback(tmp_path: Path) -> None:
@@ -282,6 +293,18 @@ def test_password_of_the_database_comes_from_its_file(tmp_path: Path) -> None:
             "trunks[0].password_file",
             "No such file",
         ),
+        # prices
+        ("[[rates]]\nprefix='44'\nrate='0.01'\n", "rates[0].prefix", "expected + and 1 to 15 digits"),
+        ("[[rates]]\nprefix='+44'\nrate='free'\n", "rates[0].rate", "expected USD a minute"),
+        ("[[rates]]\nprefix='+44'\nrate=0.01\n", "rates[0].rate", "expected a text in quotes"),
+        ("[[rates]]\nprefix='+44'\n", "rates[0].rate", "expected a value, none is given"),
+        (
+            "[[rates]]\nprefix='+44'\nrate='0.01'\n[[rates]]\nprefix='+44'\nrate='0.02'\n",
+            "rates[1].prefix",
+            "expected a prefix of its own, '+44' is taken",
+        ),
+        ("[billing]\ndefault_rate='-1'\n", "billing.default_rate", "expected USD a minute"),
+        ("[store]\nalive_interval=0.01\n", "store.alive_interval", "expected 0.1 to 3600 seconds"),
     ],
 )
 def test_mistake_is_named_with_its_full_key_and_what_was_expected(
