@@ -20,6 +20,9 @@ PARTS = ("delay", "load", "setup")
 SOAK, RECOVERY, API, RECORDS = "soak", "recovery", "api", "records"
 """These run only when they are asked for: they take long, or need a browser, or a gigabyte."""
 
+MANY = 6
+"""Rows of a part that do not fit beside each other."""
+
 
 async def call_setup(count: int) -> dict[str, float]:
     """Calls one after the other to a trunk that answers at once."""
@@ -46,12 +49,20 @@ async def call_setup(count: int) -> dict[str, float]:
 
 
 def table(title: str, rows: list[dict[str, object]]) -> Table:
-    """A line a figure, a column a row: figures have long names."""
+    """A line a figure, a column a row: figures have long names. Many rows are lines."""
+    if len(rows) > MANY:
+        made = Table(*rows[0], title=title)
+        for row in rows:
+            made.add_row(*map(_shown, row.values()))
+        return made
     made = Table("figure", *(str(number + 1) for number in range(len(rows))), title=title)
     for name in rows[0]:
-        values = (row[name] for row in rows)
-        made.add_row(name, *(f"{value:.2f}" if isinstance(value, float) else str(value) for value in values))
+        made.add_row(name, *(_shown(row[name]) for row in rows))
     return made
+
+
+def _shown(value: object) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
 async def run(arguments: argparse.Namespace) -> dict[str, list[dict[str, object]]]:
