@@ -4,15 +4,13 @@ Filled in bulk, behind the repository's back; asked through it.
 """
 
 import asyncio
-import os
 import random
-import shutil
 import sqlite3
 import statistics
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +23,7 @@ from gateway.store.detail_records import Comparison, Condition, DetailRecords
 from gateway.store.paging import Page
 from gateway.store.schema import detail_records
 from gateway.store.settings import StoreSettings
+from tests.harness.postgres import Postgres, serving
 
 DAYS: Final = 30
 USERS: Final = 50
@@ -56,10 +55,11 @@ async def measure(count: int, repeats: int) -> list[Query]:
         await asyncio.to_thread(_fill_sqlite, path, count)
         results += await _ask("SQLite", database, count, repeats)
         await database.close()
-    if programs := _postgres_programs():
-        async with _postgres(programs) as (settings, dsn):
+    if await asyncio.to_thread(_has_postgres):
+        async with _postgres() as server:
+            settings = await server.make()
             database = await Database.open(settings)
-            await _fill_postgres(dsn, count)
+            await _fill_postgres(settings, count)
             results += await _ask("PostgreSQL", database, count, repeats)
             await database.close()
     return results
@@ -167,8 +167,9 @@ def _fill_sqlite(path: Path, count: int) -> None:
     connection.close()
 
 
-async def _fill_postgres(dsn: str, count: int) -> None:
-    connection = await asyncpg.connect(dsn)
+async def _fill_postgres(settings: StoreSettings, count: int) -> None:
+    dsn = settings.url.replace("+asyncpg", "", 1)
+    connection = await asyncpg.connect(dsn, password=settings.password)
     chunk: list[tuple[object, ...]] = []
     for row in _rows(count):
         chunk.append(tuple(row[name] for name in _COLUMNS))
@@ -181,40 +182,13 @@ async def _fill_postgres(dsn: str, count: int) -> None:
     await connection.close()
 
 
-# ---- a PostgreSQL of our own
-
-
-def _postgres_programs() -> Path | None:
-    """The folder of Debian's newest `initdb` and `postgres`, or that of the path."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda one: int(one.parts[-3]))
-    if found:
-        return found[-1].parent
-    initdb = shutil.which("initdb")
-    return None if initdb is None else Path(initdb).parent
+def _has_postgres() -> bool:
+    return any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 
 
 @asynccontextmanager
-async def _postgres(programs: Path) -> AsyncIterator[tuple[StoreSettings, str]]:
-    """A server in a temporary folder, on a socket in it, with the settings that Debian gives it."""
-    with tempfile.TemporaryDirectory() as text:
-        folder = Path(text)
-        # It refuses to run as root.
-        as_user = ["runuser", "-u", "nobody", "--"] if os.geteuid() == 0 else []
-        if as_user:
-            shutil.chown(folder, "nobody")
-        data = folder / "data"
-        await _run([*as_user, f"{programs}/initdb", "-D", str(data), "-U", "gateway", "-A", "trust", "-E", "UTF8"])
-        control = [*as_user, f"{programs}/pg_ctl", "-D", str(data), "-w"]
-        options = f"-c listen_addresses= -c unix_socket_directories={folder}"
-        await _run([*control, "-l", str(data / "log"), "-o", options, "start"])
-        try:
-            dsn = f"postgresql://gateway@/postgres?host={folder}"
-            yield StoreSettings(url=dsn.replace("postgresql", "postgresql+asyncpg", 1)), dsn
-        finally:
-            await _run([*control, "-m", "immediate", "stop"])
-
-
-async def _run(command: Sequence[str]) -> None:
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL, cwd="/")
-    if await process.wait() != 0:
-        raise RuntimeError(f"{command[0]} ended with {process.returncode}")
+async def _postgres() -> AsyncIterator[Postgres]:
+    """A server of our own; its making runs a loop of its own, so it is made in a thread."""
+    with ExitStack() as stack:
+        server = await asyncio.to_thread(stack.enter_context, serving())
+        yield server

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -22,8 +21,6 @@ from gateway.store.detail_records import DetailRecord, DetailRecords, FinishedLe
 from gateway.store.errors import StoreUnavailable
 from gateway.store.heartbeat import Heartbeat
 from gateway.store.paging import Page
-from gateway.store.settings import StoreSettings
-from tests.fakes.database import fresh
 from tests.unit.store.samples import NOON, connection, leg_id, new_leg, opened
 
 TARIFF = Tariff(default=Decimal("0.002"), by_prefix={"1202": Decimal("0.01")})
@@ -36,18 +33,6 @@ def answered(number: int = 1, *, after: float = 5.0) -> ClientLegAnswered:
 def closed(number: int = 1, *, after: float = 95.0, verto_call_id: str = "b1c2") -> ClientLegClosed:
     at = NOON + timedelta(seconds=after)
     return ClientLegClosed(leg_id=leg_id(number), at=at, verto_call_id=VertoCallId(verto_call_id))
-
-
-@pytest.fixture
-def fresh_store(tmp_path: Path) -> StoreSettings:
-    return fresh(tmp_path)
-
-
-@pytest.fixture
-async def database(fresh_store: StoreSettings) -> AsyncIterator[Database]:
-    opened_one = await Database.open(fresh_store)
-    yield opened_one
-    await opened_one.close()
 
 
 @asynccontextmanager

@@ -1,10 +1,8 @@
 """The table of call reports is in step with their store."""
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -18,8 +16,6 @@ from gateway.store.call_reports import CallReports, IndexedReport
 from gateway.store.database import Database
 from gateway.store.errors import StoreUnavailable
 from gateway.store.paging import Page
-from gateway.store.settings import StoreSettings
-from tests.fakes.database import fresh
 from tests.fakes.objects import MemoryStore
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -61,15 +57,8 @@ class Shelf:
 
 
 @pytest.fixture
-def fresh_store(tmp_path: Path) -> StoreSettings:
-    return fresh(tmp_path)
-
-
-@pytest.fixture
-async def shelf(fresh_store: StoreSettings) -> AsyncIterator[Shelf]:
-    database = await Database.open(fresh_store)
-    yield Shelf(database, MemoryStore())
-    await database.close()
+def shelf(database: Database) -> Shelf:
+    return Shelf(database, MemoryStore())
 
 
 async def test_upload_is_indexed_once_however_often_it_is_retried(shelf: Shelf) -> None:
