@@ -17,6 +17,7 @@ SHARED: Final = (
     "tests/interop/browser/test_sdk_lines.py",
     "tests/interop/react_native/",
     "tests/interop/server_sdk/",
+    "tests/interop/tutorial/",
     "tests/wire/reports/test_s3.py",
 )
 """Folders and modules whose tests share fixtures of their module that are dear: each module is one unit of work."""
