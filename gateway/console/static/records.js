@@ -1,4 +1,5 @@
 // The page of the call records: ended calls, looked through from the newest on until enough of them fit.
+import { BillingCard } from "./billing.js";
 import { callDetails, codecPair, endOf, lengthOf, partiesOf } from "./call_details.js";
 import { byId, element, setText } from "./element.js";
 import { withKey } from "./key_gate.js";
@@ -168,4 +169,5 @@ for (const name of ["input", "reset"]) {
 withKey((api) => {
   records = new Records(api);
   records.start();
+  new BillingCard(api);
 });

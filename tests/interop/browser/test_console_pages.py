@@ -1,5 +1,6 @@
 """The console's pages beside the phone's, as people use them: accounts, call records, the API. One gateway for all."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import Any, Final
@@ -77,6 +78,14 @@ async def connection(gateway: Running, name: str, **more: object) -> Any:  # Any
 async def connections(gateway: Running) -> dict[str, Any]:  # Any: JSON of the API
     rows = (await gateway.get(f"{CONNECTIONS}?page[size]=250"))["data"]
     return {row["connection_name"]: row for row in rows}
+
+
+async def until_charged(gateway: Running, login: str) -> None:
+    """Ask until there is a detail record of that login: it comes a moment after the call's end."""
+    path = f"/v2/detail_records?filter[record_type]=webrtc&filter[auth_username]={login}"
+    async with asyncio.timeout(15.0):
+        while not (await gateway.get(path))["data"]:
+            pass
 
 
 async def test_connection_credential_and_token_are_made_and_the_token_signs_the_phone_in(opened: Console) -> None:
@@ -294,15 +303,35 @@ async def test_ended_calls_are_filtered_and_opened(opened: Console) -> None:
     await page.get_by_role("searchbox", name="User").fill("ALICE")
     await page.get_by_label("Direction").select_option("inbound")
     await page.get_by_label("Cause").select_option("NO_ROUTE_DESTINATION")
-    await page.get_by_label("Day").fill(await page.evaluate("new Date().toLocaleDateString('sv')"))
+    await page.locator("#by-day").fill(await page.evaluate("new Date().toLocaleDateString('sv')"))
     await expect(page.locator("#searched")).to_contain_text("1 of")
     await page.get_by_role("button", name="Details of the call to alice").press("Enter")
 
     await expect(page.locator(".facts")).to_contain_text("SIP Call-ID")
-    await page.get_by_label("Day").fill("2020-02-29")
+    await page.locator("#by-day").fill("2020-02-29")
     await expect(page.locator("#no-records")).to_have_text("No call fits.")
     await button(page, "Clear").click()
     await expect(rows).to_have_count(2)
+
+
+async def test_detail_records_are_shown_by_login_and_saved_as_csv(opened: Console) -> None:
+    page = opened.page
+    await opened.sign_in_ready()
+    await page.locator("#destination").fill("+12025550102")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#outcome")).to_be_visible()
+    await until_charged(opened.gateway, "alice")
+    await page.get_by_role("link", name="Call records").click()
+    await page.get_by_label("Logged in as").fill("nobody")
+    await expect(page.locator("#no-billing")).to_be_visible()
+    await page.get_by_label("Logged in as").fill("alice")
+    await expect(page.locator("#billing tr").first).to_contain_text("+12025550102")
+    async with page.expect_download() as started:
+        await button(page, "Save as CSV").press("Enter")
+
+    head, *lines = (await (await started.value).path()).read_text().splitlines()
+    assert "auth_username" in head
+    assert lines and all("alice" in line for line in lines)
 
 
 async def test_api_page_lists_filters_and_explains_operations_without_a_key(opened: Console) -> None:
