@@ -4,7 +4,7 @@ xdist's own `--dist loadgroup` writes a test's group to an attribute that pytest
 (pytest-xdist issue 1386): every test went by itself, and each worker started a gateway and a browser for each module.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from xdist.scheduler import LoadScopeScheduling
 
@@ -74,3 +74,20 @@ class Spreading(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
 
     def _split_scope(self, nodeid: str) -> str:
         return unit_of(nodeid)
+
+    def remove_node(self, node: Any) -> str | None:  # Any: xdist has no types
+        """Give what a crashed worker had left to the others; returns the test that it crashed in, which has failed.
+
+        xdist gives its finished units away again as well. Nobody ever reports on those: the run would hang.
+        """
+        units = self.assigned_work.pop(node)
+        left = {unit: {test: False for test, is_done in tests.items() if not is_done} for unit, tests in units.items()}
+        crashed = next((test for tests in left.values() for test in tests), None)
+        for unit, tests in left.items():
+            if crashed is not None:
+                tests.pop(crashed, None)
+            if tests:
+                self.workqueue[unit] = tests
+        for other in self.assigned_work:
+            self._reschedule(other)
+        return crashed

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import aiohttp
 
-DEADLINE: Final = 15.0
+DEADLINE: Final = 30.0
 """Seconds that any message may take to come."""
 
 Message = dict[str, Any]  # Any: JSON as it came, which is what tests look at

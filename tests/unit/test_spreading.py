@@ -1,7 +1,8 @@
 """The spread of the suite over workers keeps together what shares, and begins with what is long."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Final
 
 import pytest
@@ -49,3 +50,55 @@ def test_long_units_come_before_the_rest() -> None:
 @pytest.mark.parametrize("start", [*spreading.SHARED, *spreading.WHOLE, *spreading.LONGEST])
 def test_what_the_spread_names_is_there(start: str) -> None:
     assert (ROOT / start).exists()
+
+
+class Worker:
+    """What the scheduler sees of one."""
+
+    def __init__(self) -> None:
+        self.shutting_down = False
+        self.gateway = SimpleNamespace(id="gw")
+        self.asked: list[int] = []
+        """Numbers of the tests that it was given, in order."""
+
+    def send_runtest_some(self, indices: Sequence[int]) -> None:
+        assert indices, "no worker reports on nothing"
+        self.asked.extend(indices)
+
+    def shutdown(self) -> None:
+        self.shutting_down = True
+
+
+def scheduled(tests: Sequence[str]) -> tuple[spreading.Spreading, Worker, Worker]:
+    """Two workers that have begun with these tests."""
+    config = SimpleNamespace(getvalue=lambda _name: ["2*popen"], option=SimpleNamespace(loadscopereorder=False))
+    scheduler, one, other = spreading.Spreading(config), Worker(), Worker()
+    for worker in (one, other):
+        scheduler.add_node(worker)
+        scheduler.add_node_collection(worker, tests)
+    scheduler.schedule()
+    return scheduler, one, other
+
+
+def test_every_test_but_the_one_that_crashed_its_worker_is_still_run() -> None:
+    tests = [f"tests/unit/test_demo.py::test_{number}" for number in range(12)]
+    scheduler, one, other = scheduled(tests)
+    scheduler.mark_test_complete(one, one.asked[0])
+    crashed_in = one.asked[1]
+
+    assert scheduler.remove_node(one) == tests[crashed_in]
+    done = 0
+    while done < len(other.asked):
+        scheduler.mark_test_complete(other, other.asked[done])
+        done += 1
+
+    assert sorted([one.asked[0], crashed_in, *other.asked]) == list(range(12))
+    assert not scheduler.has_pending
+
+
+def test_worker_that_has_done_its_work_leaves_nothing_behind() -> None:
+    scheduler, one, _ = scheduled(["tests/unit/test_demo.py::test_a", "tests/unit/test_demo.py::test_b"])
+    for number in one.asked:
+        scheduler.mark_test_complete(one, number)
+
+    assert scheduler.remove_node(one) is None

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from gateway.domain.ids import Sdp
 from gateway.media.core.rtp import RtpPacket
 from tests.harness.gateway import PASSWORD, Running
-from tests.harness.verto_client import Message, VertoClient, connected
+from tests.harness.verto_client import DEADLINE, Message, VertoClient, connected
 from tests.wire.media import sound
 from tests.wire.media.browser import CODEC_LINES, Browser
 
@@ -35,7 +35,7 @@ class Phone:
         sdp = answer["params"].get("sdp")
         if sdp is not None:
             await self.media[call_id].accept(Sdp(sdp))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             await self.media[call_id].connected.wait()
 
     async def take_early_media(self, call_id: str) -> None:
@@ -52,7 +52,7 @@ class Phone:
     async def answer(self, call_id: str) -> None:
         """Answer an inbound call; return when DTLS is through."""
         await self.pick_up(call_id)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             await self.media[call_id].connected.wait()
 
     async def pick_up(self, call_id: str) -> None:
@@ -74,7 +74,7 @@ class Phone:
             await old.close()
         browser = self.media[call_id] = Browser(codecs=self.codecs)
         await self.verto.attach(call_id, await browser.answer(Sdp(attach["params"]["sdp"])))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             await browser.connected.wait()
         return attach
 
@@ -102,7 +102,7 @@ class Phone:
 
     async def listen(self, call_id: str, *, codec: str, frames: int) -> list[RtpPacket]:
         """The next frames of audio."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             return await sound.collect(self.media[call_id].received, frames, payload_type=CODEC_LINES[codec][0])
 
     async def hears(self, call_id: str, frequency: float, *, codec: str, patience: int = 10) -> bool:

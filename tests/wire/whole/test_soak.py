@@ -6,8 +6,6 @@ import pytest
 
 from tests.bench import soak
 
-pytestmark = [pytest.mark.load]
-
 
 @pytest.mark.timeout(120)
 async def test_every_call_of_clients_that_come_and_go_is_accounted_for_and_nothing_is_left() -> None:
