@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final, Self
 
-from gateway.accounts.accounts import Accounts
 from gateway.accounts.client_media import ConnectionMedia
 from gateway.accounts.detail_recorder import DetailRecorder
 from gateway.accounts.gate import CallGate
@@ -191,7 +190,7 @@ class Gateway:
             attempts=LoginAttempts(config),
             follow_keys=self.token_keys.follow,
         )
-        self.accounts = Accounts(database, passwords=self.passwords, tokens=self.tokens, seal=seal)
+        self.accounts = self.provisioning.accounts
         self.keys = KeyChecker(self.provisioning.keys)
         self.devices = Devices(database)
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from gateway.accounts.connections import GENERATED, ConnectionChange, CredentialConnections
-from gateway.accounts.credentials import NewCredential, TelephonyCredentials
+from gateway.accounts.accounts import Accounts
+from gateway.accounts.connections import GENERATED, ConnectionChange
+from gateway.accounts.credentials import NewCredential
 from gateway.accounts.ids import decimal_id
 from gateway.auth.errors import InvalidValue
 from gateway.auth.jwt import Tokens
@@ -57,8 +58,8 @@ class Provisioning:
         seal: Seal,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        self._connections = CredentialConnections(database, passwords=passwords, seal=seal, clock=clock)
-        self._credentials = TelephonyCredentials(database, passwords=passwords, tokens=tokens, seal=seal, clock=clock)
+        self.accounts = Accounts(database, passwords=passwords, tokens=tokens, seal=seal, clock=clock)
+        self._connections, self._credentials = self.accounts.connections, self.accounts.credentials
         self.connections, self.credentials = self._connections.rows, self._credentials.rows
         self.numbers, self.keys = Numbers(database), ApiKeys(database)
         self._clock = clock
