@@ -18,7 +18,7 @@ from tests.interop.tutorial.programs import ROOT, demo, file_server
 from tests.interop.tutorial.shell import Shell, shell
 from tests.interop.tutorial.tab import Tab, tab
 
-pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("tutorial"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(180)]
 
 TUTORIAL: Final = ROOT / "docs" / "tutorials" / "js-sdk-demo-app.md"
 GATEWAY: Final = "127.0.0.1:8080"
