@@ -222,7 +222,7 @@ async def native_phone(program: Path, authority: Path, log: Path) -> AsyncIterat
         if process.returncode is None:
             process.kill()
             await process.wait()
-    assert problems == []
+    assert problems == [], problems
 
 
 def _happened(entry: object) -> Happened:

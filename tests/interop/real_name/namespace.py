@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from gateway.http.names import TELNYX_NAMES
 
-DEADLINE: Final = 50.0
+DEADLINE: Final = 100.0
 """Seconds for a scenario, a browser included."""
 
 STOLEN: Final = "mybank.com"

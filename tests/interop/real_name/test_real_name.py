@@ -7,7 +7,7 @@ import pytest
 from gateway.http.names import TELNYX_NAMES
 from tests.interop.real_name.namespace import run_inside
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(120)]
 
 GOOD = {"preflight": 204, "upgrade": 101}
 NOT_TRUSTED = 60
