@@ -1,6 +1,7 @@
 """The engine: SQLite (aiosqlite, a thread a connection) or PostgreSQL (asyncpg). Nothing here blocks the loop."""
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,8 +19,12 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from gateway.store import migrate
 from gateway.store.errors import Duplicate, MissingParent, StoreError, StoreUnavailable
 from gateway.store.files import FILE_MODE, new_file
+from gateway.store.migrations import HEAD
 from gateway.store.schema import METADATA
 from gateway.store.settings import StoreSettings
+
+ANSWER_TIMEOUT: Final = 30.0
+"""Seconds that PostgreSQL has for a statement: one that hangs must not have us hang. Migrations may take longer."""
 
 _WRITES: Final = "gateway_writes"
 
@@ -29,6 +34,9 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        # PostgreSQL would give every statement a view of its own. On SQLite a transaction has one anyway.
+        is_server = engine.dialect.name == "postgresql"
+        self._reader = engine.execution_options(isolation_level="REPEATABLE READ") if is_server else engine
         self._writer = engine.execution_options(**{_WRITES: True})
 
     @classmethod
@@ -43,8 +51,8 @@ class Database:
         """
         database = cls(await _create_engine(settings))
         try:
-            async with database.write() as connection:
-                await connection.run_sync(migrate.upgrade)
+            if await database._revision() != HEAD:
+                await database._migrate(settings)
         except BaseException:
             await database.close()
             raise
@@ -59,8 +67,7 @@ class Database:
         """
         database = cls(await _create_engine(settings))
         try:
-            async with database.read() as connection:
-                return await connection.run_sync(migrate.current_revision)
+            return await database._revision()
         finally:
             await database.close()
 
@@ -68,7 +75,7 @@ class Database:
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A connection that sees one consistent state; what is written through it is rolled back."""
         with _translated():
-            async with self._engine.connect() as connection:
+            async with self._reader.connect() as connection:
                 yield connection
 
     @asynccontextmanager
@@ -89,6 +96,21 @@ class Database:
         """Close every connection; idempotent."""
         await self._engine.dispose()
 
+    async def _revision(self) -> str | None:
+        async with self.read() as connection:
+            return await connection.run_sync(migrate.current_revision)
+
+    async def _migrate(self, settings: StoreSettings) -> None:
+        """Through an engine that has the time for it: tables may be large, or another gateway be at it already."""
+        is_server = self._engine.dialect.name == "postgresql"
+        patient = Database(await _create_engine(settings, is_patient=True)) if is_server else self
+        try:
+            async with patient.write() as connection:
+                await connection.run_sync(migrate.upgrade)
+        finally:
+            if patient is not self:
+                await patient.close()
+
 
 class _translated:
     """Turns the driver's errors into ours."""
@@ -104,6 +126,8 @@ class _translated:
                 raise StoreUnavailable(f"the database failed: {error.orig}") from error
             case PoolTimeout():
                 raise StoreUnavailable("no free database connection in time") from error
+            case TimeoutError():
+                raise StoreUnavailable("the database did not answer in time") from error
             case OSError():
                 raise StoreUnavailable(f"the database is not reachable: {error}") from error
             case _:
@@ -124,16 +148,14 @@ def _integrity_error(error: IntegrityError) -> StoreError:
     return StoreUnavailable(f"the database refused the row: {text}")
 
 
-async def _create_engine(settings: StoreSettings) -> AsyncEngine:
+async def _create_engine(settings: StoreSettings, *, is_patient: bool = False) -> AsyncEngine:
+    """An engine that has not connected yet; a patient one lets a statement take as long as it needs."""
     try:
         url = make_url(settings.url)
     except ArgumentError as error:
         raise StoreUnavailable("store.url is not a database URL") from error
     if url.get_backend_name() != "sqlite":
-        url = url if settings.password is None else url.set(password=settings.password)
-        return create_async_engine(
-            url, pool_size=settings.pool_size, pool_timeout=settings.busy_timeout, pool_pre_ping=True
-        )
+        return _postgresql_engine(url, settings, is_patient=is_patient)
     if url.database:
         try:
             await asyncio.to_thread(_prepare_file, Path(url.database))
@@ -142,8 +164,26 @@ async def _create_engine(settings: StoreSettings) -> AsyncEngine:
     return _sqlite_engine(url, settings)
 
 
+def _postgresql_engine(url: URL, settings: StoreSettings, *, is_patient: bool) -> AsyncEngine:
+    lock_ms = 0 if is_patient else round(settings.busy_timeout * 1000)  # 0: as long as it takes
+    return create_async_engine(
+        url if settings.password is None else url.set(password=settings.password),
+        pool_size=settings.pool_size,
+        pool_timeout=settings.busy_timeout,
+        pool_pre_ping=True,  # a connection that the server has closed meanwhile is replaced before it is used
+        json_serializer=_to_json,
+        connect_args={
+            "timeout": settings.busy_timeout,
+            "command_timeout": None if is_patient else ANSWER_TIMEOUT,
+            "server_settings": {"application_name": "rtc-gateway", "lock_timeout": str(lock_ms)},
+        },
+    )
+
+
 def _sqlite_engine(url: URL, settings: StoreSettings) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=settings.pool_size, pool_timeout=settings.busy_timeout)
+    engine = create_async_engine(
+        url, pool_size=settings.pool_size, pool_timeout=settings.busy_timeout, json_serializer=_to_json
+    )
     busy_ms = round(settings.busy_timeout * 1000)
 
     def connected(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
@@ -155,6 +195,8 @@ def _sqlite_engine(url: URL, settings: StoreSettings) -> AsyncEngine:
         for pragma in (f"busy_timeout={busy_ms}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+        # SQLite's own knows A to Z only, PostgreSQL's every letter.
+        connection.create_function("lower", 1, _lower, deterministic=True)
 
     def began(connection: Connection) -> None:
         # A writer takes the lock first: one that reads and then writes would fail at once when another one
@@ -182,3 +224,12 @@ def _prepare_file(path: Path) -> None:
             finally:
                 connection.close()
     path.chmod(FILE_MODE)
+
+
+def _to_json(value: object) -> str:
+    """Letters as they are: a search in the text of a document has to find them."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value

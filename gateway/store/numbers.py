@@ -1,5 +1,6 @@
 """Numbers in E.164 form and the connection that each belongs to."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +10,7 @@ from sqlalchemy import ColumnElement, RowMapping, Select, String, cast, delete, 
 
 from gateway.store.database import Database
 from gateway.store.errors import MissingParent, NotFound
-from gateway.store.paging import Page, Paged, contains, fetch_page
+from gateway.store.paging import Page, Paged, contains, fetch_page, matches
 from gateway.store.schema import connections, numbers
 
 NumberSort = Literal["purchased_at", "phone_number", "connection_name", "usage_payment_method"]
@@ -87,19 +88,17 @@ class Numbers:
             NotFound: its connection does not exist.
             Duplicate: another connection has its `phone_number`.
         """
-        free = numbers.c.connection_id.is_(None)
-        assign = update(numbers).where(numbers.c.phone_number == number.phone_number, free)
+        is_it = numbers.c.phone_number == number.phone_number
+        assign = update(numbers).where(is_it, numbers.c.connection_id.is_(None))
         try:
             async with self._database.write() as sql:
                 given = assign.values(connection_id=number.connection_id, updated_at=number.updated_at)
-                is_assigned = (await sql.execute(given)).rowcount == 1
+                if (await sql.execute(given)).rowcount == 0:
+                    await sql.execute(insert(numbers).values(**values_of(number)))
+                written = (await sql.execute(_query().where(is_it))).mappings().one()
         except MissingParent as error:
             raise NotFound("connection", number.connection_id or "") from error
-        if not is_assigned:
-            await self.add(number)
-        found = await self.find(number.phone_number)
-        assert found is not None
-        return found
+        return _number(written)
 
     async def get(self, number_id: str) -> Number:
         """That number, by its id.
@@ -147,7 +146,7 @@ class Numbers:
             self._database,
             _query(),
             where=_conditions(wanted),
-            order=[_SORTS[name].desc() if is_descending else _SORTS[name] for name, is_descending in sort],
+            order=[_ordered(name, is_descending) for name, is_descending in sort],
             unique=numbers.c.number_id,
             page=page,
             make=_number,
@@ -168,9 +167,10 @@ class Numbers:
                     raise NotFound("phone number", number_id)
                 changed = change(_number(row))
                 await sql.execute(update(numbers).where(is_it).values(**values_of(changed)))
+                written = (await sql.execute(_query().where(is_it))).mappings().one()
         except MissingParent as error:
             raise NotFound("connection", changed.connection_id or "") from error
-        return await self.get(number_id)
+        return _number(written)
 
     async def remove(self, phone_number: str) -> None:
         """Give it up.
@@ -197,6 +197,14 @@ _SORTS: Final[Mapping[NumberSort, ColumnElement[Any]]] = {  # Any: columns of se
 }
 
 
+def _ordered(name: NumberSort, is_descending: bool) -> ColumnElement[Any]:  # Any: as above
+    """Numbers without a connection have no name to sort by; the databases disagree where they go."""
+    column = _SORTS[name]
+    if name != "connection_name":
+        return column.desc() if is_descending else column
+    return column.desc().nulls_last() if is_descending else column.asc().nulls_first()
+
+
 def _query() -> Select[Any]:  # Any: SQLAlchemy cannot type a whole table's columns
     joined = numbers.outerjoin(connections, connections.c.connection_id == numbers.c.connection_id)
     return select(numbers, connections.c.name.label("connection_name")).select_from(joined)
@@ -215,14 +223,13 @@ def _conditions(wanted: NumberFilter) -> list[ColumnElement[bool]]:
         where.append(contains(numbers.c.phone_number, wanted.digits))
     if wanted.name_contains is not None:
         where.append(contains(connections.c.name, wanted.name_contains))
-    name = func.lower(connections.c.name)
     if wanted.name_starts is not None:
-        where.append(name.startswith(wanted.name_starts.lower(), autoescape=True))
+        where.append(matches(connections.c.name, wanted.name_starts, "{}%"))
     if wanted.name_ends is not None:
-        where.append(name.endswith(wanted.name_ends.lower(), autoescape=True))
+        where.append(matches(connections.c.name, wanted.name_ends, "%{}"))
     tags = cast(numbers.c.settings["tags"], String)
     if wanted.tag is not None:
-        where.append(contains(tags, f'"{wanted.tag}"'))
+        where.append(contains(tags, json.dumps(wanted.tag, ensure_ascii=False)))
     if wanted.is_tagged is not None:
         has_tags = contains(tags, '"')
         where.append(has_tags if wanted.is_tagged else func.coalesce(~has_tags, True))

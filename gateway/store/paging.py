@@ -67,6 +67,15 @@ async def fetch_page(
 
 
 def contains(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
-    """Whether the column holds that text, in whatever case; `%` and `_` in it mean themselves."""
-    escaped = text.lower().replace(_ESCAPE, _ESCAPE * 2).replace("%", _ESCAPE + "%").replace("_", _ESCAPE + "_")
-    return func.lower(column).like(f"%{escaped}%", escape=_ESCAPE)
+    """Whether the column holds that text, in whatever case."""
+    return matches(column, text, "%{}%")
+
+
+def matches(column: ColumnElement[str], text: str, pattern: str) -> ColumnElement[bool]:
+    """Whether the column fits a LIKE pattern with that text in place of `{}`, in whatever case.
+
+    `%` and `_` in the text mean themselves.
+    """
+    escaped = text.replace(_ESCAPE, _ESCAPE * 2).replace("%", _ESCAPE + "%").replace("_", _ESCAPE + "_")
+    # The database lowers both sides: which letters have a small form differs between databases and Python.
+    return func.lower(column).like(func.lower(pattern.replace("{}", escaped)), escape=_ESCAPE)

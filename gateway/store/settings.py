@@ -17,7 +17,7 @@ class StoreSettings:
     """Password for PostgreSQL, from `password_file` or the environment; not part of the URL."""
 
     busy_timeout: float = 5.0
-    """Seconds to wait for another writer (SQLite) or for a free connection of the pool before giving up."""
+    """Seconds to wait for another writer, for a free connection of the pool, or for PostgreSQL to let us in."""
 
     pool_size: int = 4
     """Database connections kept open. SQLite takes a thread for each and writes with one at a time."""

@@ -9,6 +9,9 @@ from gateway.store.connections import Connection
 from gateway.store.credentials import Credential
 from gateway.store.detail_records import FinishedLeg, NewLeg
 from gateway.store.numbers import Number
+from gateway.store.orders import Order
+from gateway.store.profiles import Profile
+from gateway.store.push_credentials import PushCredential
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -38,13 +41,47 @@ def credential(number: int = 1, *, connection_id: str) -> Credential:
     )
 
 
-def number(last: int = 199, *, connection_id: str) -> Number:
+def number(last: int = 199, *, connection_id: str | None) -> Number:
     return Number(
         number_id=f"{1_600_000_000_000_000_000 + last}",
         phone_number=f"+12025550{last}",
         connection_id=connection_id,
         created_at=NOON + timedelta(seconds=last),
         updated_at=NOON + timedelta(seconds=last),
+    )
+
+
+def profile(number: int = 1, *, name: str | None = None) -> Profile:
+    return Profile(
+        profile_id=f"{1_800_000_000_000_000_000 + number}",
+        name=name or f"profile {number}",
+        is_enabled=True,
+        settings={"tags": ["a"]},
+        created_at=NOON + timedelta(seconds=number),
+        updated_at=NOON + timedelta(seconds=number),
+    )
+
+
+def order(number: int = 1, *, phone_numbers: int = 1, connection_id: str | None = None) -> Order:
+    return Order(
+        order_id=f"0d7de000-0000-4000-8000-{number:012d}",
+        status="pending",
+        connection_id=connection_id,
+        customer_reference=f"reference {number}",
+        phone_numbers=[{"phone_number": f"+1202555{number:02d}{i:02d}"} for i in range(phone_numbers)],
+        created_at=NOON + timedelta(seconds=number),
+        updated_at=NOON + timedelta(seconds=number),
+    )
+
+
+def push_credential(number: int = 1, *, type: str = "ios") -> PushCredential:
+    return PushCredential(
+        push_credential_id=f"9a5b0000-0000-4000-8000-{number:012d}",
+        type=type,
+        alias=f"alias {number}",
+        material_sealed="sealed",
+        created_at=NOON + timedelta(seconds=number),
+        updated_at=NOON + timedelta(seconds=number),
     )
 
 

@@ -5,10 +5,12 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.store.changes import ChangeKind, Changes
 from gateway.store.connections import Connections
 from gateway.store.credentials import Credentials
 from gateway.store.database import Database
 from gateway.store.errors import Duplicate, NotFound
+from gateway.store.paging import Page
 from tests.unit.store.samples import NOON, connection, credential
 
 OWNER = connection().connection_id
@@ -80,3 +82,64 @@ def test_credential_expires_exactly_at_its_time() -> None:
 
     assert not row.is_expired(row.expires_at - timedelta(microseconds=1))
     assert row.is_expired(row.expires_at)
+
+
+async def test_changed_credential_is_returned_and_what_ends_registrations_noted(database: Database) -> None:
+    for i in (1, 2):
+        await Connections(database).add(connection(i))
+    row, credentials, watched = credential(connection_id=OWNER), Credentials(database), Changes(database)
+    await credentials.add(row)
+    await watched.start()
+    later, other = row.expires_at + timedelta(days=1), connection(2).connection_id
+
+    named = await credentials.change(row.credential_id, lambda old: replace(old, name="new", tag="t"))
+    moved = await credentials.change(row.credential_id, lambda old: replace(old, expires_at=later, connection_id=other))
+
+    assert named == replace(row, name="new", tag="t")
+    assert moved == await credentials.get(row.credential_id) == replace(named, expires_at=later, connection_id=other)
+    assert [change.kind for change in await watched.fetch()] == [
+        ChangeKind.CREDENTIAL_EXPIRY,
+        ChangeKind.CREDENTIAL_OFF,
+    ]
+
+
+async def test_change_to_a_connection_that_does_not_exist_changes_nothing(database: Database) -> None:
+    await Connections(database).add(connection())
+    row, watched = credential(connection_id=OWNER), Changes(database)
+    await Credentials(database).add(row)
+    await watched.start()
+
+    with pytest.raises(NotFound, match="no connection 42"):
+        await Credentials(database).change(row.credential_id, lambda old: replace(old, connection_id="42"))
+    with pytest.raises(NotFound, match="no credential 42"):
+        await Credentials(database).change("42", lambda old: old)
+
+    assert await Credentials(database).get(row.credential_id) == row
+    assert await watched.fetch() == ()
+
+
+async def test_page_of_credentials_fits_every_filter_and_is_in_order(database: Database) -> None:
+    for i in (1, 2):
+        await Connections(database).add(connection(i))
+    rows = [
+        replace(credential(1, connection_id=OWNER), tag="red"),
+        replace(credential(2, connection_id=OWNER), tag="blue", expires_at=NOON),
+        credential(3, connection_id=connection(2).connection_id),
+    ]
+    credentials = Credentials(database)
+    for row in rows:
+        await credentials.add(row)
+
+    async def found(**wanted: object) -> str:
+        page = await credentials.page(Page(), at=NOON, **wanted)  # type: ignore[arg-type] # filters by name
+        assert page.total == len(page.rows)
+        return "".join(row.name[-1] for row in page.rows)
+
+    assert await found() == "123"
+    assert await found(is_newest_first=True) == "321"
+    assert await found(tag="red") == "1"
+    assert await found(name="desk 2") == "2"
+    assert await found(connection_id=OWNER) == "12"
+    assert await found(sip_username=rows[2].sip_username) == "3"
+    assert await found(is_expired=True) == "2"
+    assert await found(is_expired=False, connection_id=OWNER) == "1"

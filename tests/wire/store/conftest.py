@@ -1,5 +1,6 @@
 """The fixtures of `tests/unit/store` on PostgreSQL."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -13,12 +14,13 @@ from tests.harness.postgres import Postgres, serving
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     with serving() as server:
+        asyncio.run(server.make_templates())
         yield server
 
 
-@pytest.fixture
-def fresh_store(postgres: Postgres) -> StoreSettings:
-    return postgres.fresh()
+@pytest_asyncio.fixture
+async def fresh_store(postgres: Postgres) -> StoreSettings:
+    return await postgres.emptied()
 
 
 @pytest_asyncio.fixture
