@@ -118,7 +118,8 @@ class Authenticator:
             outcome = BUSY
         except StoreError as error:
             _log.error("login_not_checked", peer=peer, error_code=error.code, detail=str(error))
-            outcome = BUSY
+            LOGINS.labels(kind=kind, result=BUSY.code).inc()
+            return BUSY
         if isinstance(outcome, Refusal):
             if outcome is not TOO_MANY_ATTEMPTS:  # that has been said, once
                 _log.warning("login_refused", kind=kind, peer=peer, error_code=outcome.code)

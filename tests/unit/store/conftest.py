@@ -20,6 +20,18 @@ def fresh_store(tmp_path: Path) -> StoreSettings:
     return fresh(tmp_path)
 
 
+@pytest.fixture
+def own_store(tmp_path: Path) -> StoreSettings:
+    """Like `fresh_store`, for a test that changes the tables: on PostgreSQL, no other test sees it."""
+    return fresh(tmp_path)
+
+
+@pytest.fixture
+def blank_store(tmp_path: Path) -> StoreSettings:
+    """A database without a table."""
+    return settings(tmp_path)
+
+
 @pytest_asyncio.fixture
 async def database(fresh_store: StoreSettings) -> AsyncIterator[Database]:
     opened = await Database.open(fresh_store)

@@ -18,9 +18,27 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture
+def mortal(postgres: Postgres) -> Iterator[Postgres]:
+    """The server, for a test that kills it: it runs again afterwards, whatever became of the test."""
+    yield postgres
+    if not postgres.is_running:
+        postgres.start()
+
+
 @pytest_asyncio.fixture
 async def fresh_store(postgres: Postgres) -> StoreSettings:
     return await postgres.emptied()
+
+
+@pytest_asyncio.fixture
+async def own_store(postgres: Postgres) -> StoreSettings:
+    return await postgres.make()
+
+
+@pytest_asyncio.fixture
+async def blank_store(postgres: Postgres) -> StoreSettings:
+    return await postgres.make("template0")
 
 
 @pytest_asyncio.fixture
