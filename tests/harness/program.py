@@ -1,4 +1,4 @@
-"""The program as a user starts it: a process of its own on free ports."""
+"""The program itself as a process, on free ports."""
 
 import asyncio
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 DEADLINE: Final = 30.0
+"""Seconds that it may take to say something, or to end."""
 
 FREE_PORTS: Final = {
     "RTC_GATEWAY__HTTP__LISTEN": "http://127.0.0.1:0",
@@ -20,26 +21,42 @@ FREE_PORTS: Final = {
 
 @dataclass
 class Program:
-    """A program that runs, or has ended."""
+    """A process that has been started."""
 
     process: asyncio.subprocess.Process
 
     async def line(self) -> str:
-        """The next line that it prints."""
+        """The next line of its standard output; empty at the end."""
         assert self.process.stdout is not None
         async with asyncio.timeout(DEADLINE):
             return (await self.process.stdout.readline()).decode()
 
+    async def complaints(self) -> str:
+        """All of its standard error, once it has ended."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(DEADLINE):
+            return (await self.process.stderr.read()).decode()
+
     async def stop(self, number: int) -> int:
-        """Send it that signal; returns its exit code."""
+        """Send a signal; returns the exit code."""
         self.process.send_signal(number)
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """The exit code, once it has ended by itself."""
         async with asyncio.timeout(DEADLINE):
             return await self.process.wait()
 
 
 @asynccontextmanager
-async def started(folder: Path, *arguments: str, environ: Mapping[str, str] = FREE_PORTS) -> AsyncIterator[Program]:
-    """`rtc-gateway ARGUMENTS` in that folder; killed at the end of the block if it still runs."""
+async def started(
+    folder: Path, *arguments: str, environ: Mapping[str, str] = FREE_PORTS, with_complaints: bool = False
+) -> AsyncIterator[Program]:
+    """`rtc-gateway` with these arguments, killed at the end if it still runs.
+
+    Args:
+        with_complaints: keep its standard error, for a program that says little there.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -48,7 +65,7 @@ async def started(folder: Path, *arguments: str, environ: Mapping[str, str] = FR
         cwd=folder,
         env={**os.environ, **environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE if with_complaints else asyncio.subprocess.DEVNULL,
     )
     try:
         yield Program(process)

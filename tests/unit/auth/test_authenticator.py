@@ -331,6 +331,31 @@ async def test_flood_of_logins_is_refused_as_busy_and_not_queued_without_end(hou
     assert _code(outcome) == "busy"
 
 
+async def test_login_that_was_too_busy_to_check_forgives_no_wrong_ones_of_before(house: House) -> None:
+    await _provision(house)
+    settings = AuthSettings(password_time_cost=1, password_memory_kib=8, max_wrong_logins=2)
+    attempts, full = LoginAttempts(settings), Passwords(settings)
+    full.close()  # takes no work, as when every place is taken
+
+    async def code(passwords: Passwords) -> str:
+        authenticator = Authenticator(
+            connections=house.provisioning.connections,
+            credentials=house.provisioning.credentials,
+            numbers=house.provisioning.numbers,
+            passwords=passwords,
+            tokens=Tokens(KEY, clock_skew=5),
+            attempts=attempts,
+            clock=house.clock,
+        )
+        return _code(await authenticator.login(username="alice", password="wrong", token=None, peer="192.0.2.1"))
+
+    working = Passwords(settings)
+    codes = [await code(passwords) for passwords in (working, full, working, working)]
+    working.close()
+
+    assert codes == ["bad_credentials", "busy", "bad_credentials", "too_many_attempts"]
+
+
 async def test_database_that_fails_is_busy_and_not_a_wrong_password(house: House) -> None:
     await _provision(house)
     async with house.database.write() as sql:
