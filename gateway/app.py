@@ -301,7 +301,7 @@ class Gateway:
         feed = LiveFeed(self.directory, self.registry)
         watch = AccountWatch(
             self.database,
-            registrations=self.verto,
+            registrations=self.verto.endings,
             on_key_revoked=feed.close_of,
             tokens=self.tokens,
             keys=self.token_keys,

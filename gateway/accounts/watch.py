@@ -30,7 +30,7 @@ _log = get_logger()
 
 
 class Registrations(Protocol):
-    """`vsp.server.VertoServer`."""
+    """`vsp.endings.Endings`."""
 
     def end_registrations(self, which: Ending) -> int:
         """End those; returns how many there were."""

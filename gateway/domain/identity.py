@@ -45,6 +45,10 @@ class Identity:
     key_mark: str | None = None
     target: Target | None = None
 
+    def has_expired(self, now: float) -> bool:
+        """Whether its credential has, by then (seconds since the epoch)."""
+        return self.credential_expires_at is not None and self.credential_expires_at <= now
+
     @property
     def is_visitor(self) -> bool:
         """Whether it logged in anonymously."""

@@ -5,7 +5,6 @@ import secrets
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -14,13 +13,12 @@ from aiohttp import web
 from gateway.auth.authenticator import Refusal
 from gateway.domain.identity import Identity
 from gateway.domain.ids import SessionId, VertoCallId, VoiceSdkId
-from gateway.domain.registration import Ending
 from gateway.observability.clock import utc_now
 from gateway.observability.logging import get_logger
 from gateway.observability.metrics import VERTO_SOCKETS, VERTO_SOCKETS_REFUSED
 from gateway.vsp.channels import Channels
-from gateway.vsp.client import REVOKED, VertoClient
-from gateway.vsp.control import CallControl, ClientBye
+from gateway.vsp.client import VertoClient
+from gateway.vsp.control import CallControl
 from gateway.vsp.core.calls import CallTable
 from gateway.vsp.core.messages import AnonymousLogin, Login, LoginRequest
 from gateway.vsp.core.platforms import is_mobile as is_mobile_sdk
@@ -35,6 +33,7 @@ from gateway.vsp.core.session import (
     VertoSession,
 )
 from gateway.vsp.devices import DISABLED, DeviceDesk, DeviceStore
+from gateway.vsp.endings import Endings
 from gateway.vsp.login import BUSY, Authenticate, LoginAttempt
 from gateway.vsp.receiving import Reason, Receiving
 from gateway.vsp.registry import SessionRegistry
@@ -79,9 +78,13 @@ class VertoServer:
         self._devices = None if devices is None else DeviceDesk(devices, authenticate, clock)
         self._sockets: dict[VertoSocket, None] = {}
         self._by_peer: Counter[str] = Counter()
-        self._retired: set[VertoClient] = set()
-        self._checking: list[list[Ending]] = []
-        """What has ended since, for each login that is being checked."""
+        self.endings = Endings(
+            registry,
+            control,
+            keeps_calls=settings.revoked_calls == "keep",
+            end_lost=self._end_lost,
+            clock=clock,
+        )
         self._channels = Channels()
         self._receiving = Receiving(settings.max_bytes_receiving)
         self._open, self._logged_in = 0, 0
@@ -94,11 +97,6 @@ class VertoServer:
     def sockets(self) -> int:
         """Open WebSockets, logged in or not."""
         return len(self._sockets)
-
-    @property
-    def retired(self) -> int:
-        """Clients without a registration that stay for a call."""
-        return len(self._retired)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one WebSocket until it ends. No subprotocol is selected: a browser would fail the connection."""
@@ -222,7 +220,7 @@ class VertoServer:
             return
         self._logged_in -= 1
         self._channels.forget(client)
-        self._retired.discard(client)
+        self.endings.forget(client)
         duration = (self._clock() - client.logged_in_at).total_seconds()
         _log.info(
             "session_closed",
@@ -255,64 +253,11 @@ class VertoServer:
         self._control.session_lost(session_id)
         self._reports.session_over(session_id)
 
-    def end_registrations(self, which: Ending) -> int:
-        """A connection or a credential is gone, off or changed: its clients are told; how many there were.
-
-        They are not rung any more and may not call. Those without a call are closed, and those whose socket is lost;
-        a call that goes on does so until it ends, or ends now, as `[verto] revoked_calls` has it. A login that is
-        being checked is checked again.
-        """
-        for endings in self._checking:
-            endings.append(which)
-        return self._end([client for client in self._registry.registered() if which.concerns(client.identity)])
-
-    def set_credential_expiry(self, credential_id: str, expires_at: float) -> None:
-        """A credential expires at another time than before: at `expires_at`, seconds since the epoch."""
-        for endings in self._checking:
-            endings.append(Ending(credential_id=credential_id))
-        for client in self._registry.registered():
-            if client.identity.credential_id == credential_id:
-                client.identity = replace(client.identity, credential_expires_at=expires_at)
-
-    def end_expired(self) -> int:
-        """The clients whose credential has expired meanwhile are told; how many there were.
-
-        Call it often: it also closes those that stayed for a call, once that is over.
-        """
-        self._close_retired()
-        now = self._clock().timestamp()
-        return self._end(
-            [
-                client
-                for client in self._registry.registered()
-                if client.identity.credential_expires_at is not None and client.identity.credential_expires_at <= now
-            ]
-        )
-
-    def _end(self, clients: Sequence[VertoClient]) -> int:
-        for client in clients:
-            if client.session_id in self._lost:
-                self._expire(client.session_id)
-            elif client.live_calls and self._settings.revoked_calls == "keep":
-                client.retire()
-                self._retired.add(client)
-            else:
-                self._end_calls(client)
-                client.end_registration()
-        return len(clients)
-
-    def _end_calls(self, client: VertoClient) -> None:
-        for verto_call_id in client.live_calls:
-            client.send_bye(verto_call_id, cause=REVOKED, sip_code=REVOKED.sip_status, sip_reason=REVOKED.sip_reason)
-            bye = ClientBye(cause=REVOKED, sip_code=REVOKED.sip_status, custom_headers=())
-            self._control.client_message(client.session_id, verto_call_id, bye)
-
-    def _close_retired(self) -> None:
-        """Whoever kept a call when the registration ended, and has none any more."""
-        for client in [one for one in self._retired if not one.is_ended or not one.live_calls]:
-            self._retired.discard(client)
-            if client.is_ended:
-                client.end_registration()
+    def _end_lost(self, session_id: SessionId) -> bool:
+        if session_id not in self._lost:
+            return False
+        self._expire(session_id)
+        return True
 
     # ---- logins
 
@@ -334,14 +279,10 @@ class VertoServer:
         A credential that goes while its password is being hashed would else leave a client that nobody ends.
         """
         for _ in range(MAX_CHECKS):
-            endings: list[Ending] = []
-            self._checking.append(endings)
-            try:
+            with self.endings.noted() as endings:
                 outcome = await self._check_credentials(socket, login)
                 if isinstance(outcome, Identity) and self._devices is not None:
                     await self._devices.register(login, outcome)
-            finally:
-                self._checking = [one for one in self._checking if one is not endings]
             if isinstance(outcome, Refusal) or not any(one.concerns(outcome) for one in endings):
                 return outcome
         return Refusal("busy", "the account is being changed")

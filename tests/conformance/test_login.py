@@ -315,7 +315,7 @@ async def test_v052_a_lost_registration_is_pushed_and_so_is_its_return(gateway: 
 
 async def test_v052_the_registrations_of_a_user_that_is_removed_are_pushed_away_and_closed(tmp_path: Path) -> None:
     async with running(tmp_path, QUICK) as gateway, logged_in(gateway) as alice:
-        assert gateway.gateway.verto.end_registrations(Ending(connection_id=gateway.connections["alice"])) == 1
+        assert gateway.gateway.verto.endings.end_registrations(Ending(connection_id=gateway.connections["alice"])) == 1
         await alice.is_closed.wait()
 
         assert alice.requests("telnyx_rtc.gatewayState") == [{"state": "UNREGED"}]

@@ -206,12 +206,12 @@ async def test_a_credential_whose_expiry_is_moved_ends_its_registration_at_the_n
     ):
         await one.log_in("one")
         await other.log_in("other")
-        counts = [server.verto.end_expired()]
-        server.verto.set_credential_expiry("one", now - 1.0)
-        server.verto.set_credential_expiry("one", now + 60.0)
-        counts.append(server.verto.end_expired())
-        server.verto.set_credential_expiry("one", now - 1.0)
-        counts.append(server.verto.end_expired())
+        counts = [server.verto.endings.end_expired()]
+        server.verto.endings.set_credential_expiry("one", now - 1.0)
+        server.verto.endings.set_credential_expiry("one", now + 60.0)
+        counts.append(server.verto.endings.end_expired())
+        server.verto.endings.set_credential_expiry("one", now - 1.0)
+        counts.append(server.verto.endings.end_expired())
 
         assert counts == [0, 0, 1]
         assert (await one.hear())["params"] == {"state": "UNREGED"}
@@ -227,7 +227,7 @@ async def test_a_login_whose_account_is_changed_each_time_that_it_is_checked_is_
     async def changing(_attempt: LoginAttempt) -> Identity | Refusal:
         nonlocal checks
         checks += 1
-        server.verto.end_registrations(Ending(connection_id="1"))
+        server.verto.endings.end_registrations(Ending(connection_id="1"))
         return Identity(connection_id="1", credential_id=None, username="alice")
 
     async with running(tmp_path, authenticate=changing) as server, server.connect() as client:

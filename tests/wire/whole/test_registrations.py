@@ -66,7 +66,7 @@ async def _end_of_a_user(gateway: Running, what: str) -> None:
         call = await robert.call(made.credential.sip_username)
         await client.wait_for("telnyx_rtc.invite")
 
-        assert gateway.gateway.verto.end_registrations(owner[what]) == 1
+        assert gateway.gateway.verto.endings.end_registrations(owner[what]) == 1
 
         assert (await client.wait_for("telnyx_rtc.gatewayState"))["params"] == {"state": "UNREGED"}
         async with asyncio.timeout(10):

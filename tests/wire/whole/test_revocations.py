@@ -144,7 +144,7 @@ async def test_login_that_is_being_checked_while_its_account_goes_is_refused(
     async with running(tmp_path, QUICK) as gateway, connected(gateway.websocket) as client:
         program = gateway.gateway
         made = await program.provisioning.add_credential(gateway.connections["alice"])
-        verify, end_registrations = program.passwords.verify, program.verto.end_registrations
+        verify, end_registrations = program.passwords.verify, program.verto.endings.end_registrations
         is_ended, is_asked = asyncio.Event(), asyncio.Event()
 
         async def slow(password: str, password_hash: str | None) -> Verdict:
@@ -166,7 +166,7 @@ async def test_login_that_is_being_checked_while_its_account_goes_is_refused(
             return stale.pop() if stale else await get(connection_id)
 
         monkeypatch.setattr(program.passwords, "verify", slow)
-        monkeypatch.setattr(program.verto, "end_registrations", noted)
+        monkeypatch.setattr(program.verto.endings, "end_registrations", noted)
         monkeypatch.setattr(program.provisioning.connections, "get", old)
         async with asyncio.TaskGroup() as group:
             login = group.create_task(_refused(client, made.credential.sip_username, made.sip_password))
@@ -236,7 +236,7 @@ async def test_call_without_a_registration_does_not_outlive_its_socket(tmp_path:
 
         await robert.until_over(call)
         assert await credentials_of(gateway) == [None]
-        assert gateway.gateway.verto.retired == 0
+        assert gateway.gateway.verto.endings.retired == 0
 
 
 async def test_calls_end_with_the_registration_where_the_settings_say_so(tmp_path: Path) -> None:
