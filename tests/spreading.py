@@ -91,3 +91,8 @@ class Spreading(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
         for other in self.assigned_work:
             self._reschedule(other)
         return crashed
+
+    def _reschedule(self, node: Any) -> None:  # Any: as above
+        """A replacement that still collects gets its work after that; xdist fails on it."""
+        if node in self.registered_collections:
+            super()._reschedule(node)

@@ -102,3 +102,25 @@ def test_worker_that_has_done_its_work_leaves_nothing_behind() -> None:
         scheduler.mark_test_complete(one, number)
 
     assert scheduler.remove_node(one) is None
+
+
+def test_worker_that_still_collects_is_given_nothing_when_another_one_crashes() -> None:
+    tests = [f"tests/unit/test_demo.py::test_{number}" for number in range(12)]
+    scheduler, one, other = scheduled(tests)
+    replacement, late = Worker(), Worker()
+    scheduler.remove_node(one)
+    scheduler.add_node(replacement)
+
+    scheduler.remove_node(other)
+    scheduler.add_node(late)
+
+    assert replacement.asked == []
+    assert not replacement.shutting_down
+    scheduler.add_node_collection(replacement, tests)
+    scheduler.schedule()
+    done = 0
+    while done < len(replacement.asked):
+        scheduler.mark_test_complete(replacement, replacement.asked[done])
+        done += 1
+    assert late.asked == []
+    assert sorted([one.asked[0], other.asked[0], *replacement.asked]) == list(range(12))
