@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import Final, Literal, cast
 from urllib.parse import quote, urlsplit
 
 from playwright.async_api import Browser, Page, ViewportSize, expect
@@ -13,6 +13,10 @@ from tests.harness.gateway import PASSWORD, Running
 
 DESKTOP: ViewportSize = {"width": 1366, "height": 860}
 PHONE: ViewportSize = {"width": 390, "height": 844}
+PATIENCE: Final = 20.0
+"""Seconds that anything may take on a busy machine."""
+
+expect.set_options(timeout=PATIENCE * 1000)
 
 
 @dataclass
@@ -33,11 +37,11 @@ class Console:
         await expect(self.page.locator("#status-text")).to_have_text("ready as alice")
 
     async def is_in_call(self) -> None:
-        await expect(self.page.locator("#call-state")).to_have_text("in call", timeout=10_000)
+        await expect(self.page.locator("#call-state")).to_have_text("in call")
 
     async def hears_the_far_end(self) -> None:
         """Wait until the level meter of the far end shows more than a third."""
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(PATIENCE):
             await self.page.evaluate(IS_LOUD)
 
     def watch(self) -> None:
