@@ -5,9 +5,10 @@ number; a number assigned to a connection whose client is registered; the trunks
 """
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from functools import wraps
+from typing import Any, Final, ParamSpec, Protocol
 from urllib.parse import unquote
 
 from gateway.b2bua.admission import Admission
@@ -16,6 +17,7 @@ from gateway.domain.causes import (
     INVALID_NUMBER_FORMAT,
     NO_ROUTE_DESTINATION,
     NO_ROUTE_REASON,
+    NORMAL_TEMPORARY_FAILURE,
     OUTGOING_CALL_BARRED,
     SUBSCRIBER_ABSENT,
     Cause,
@@ -24,7 +26,13 @@ from gateway.domain.client_media import DEFAULT_CLIENT_MEDIA, ClientMedia
 from gateway.domain.identity import Identity
 from gateway.domain.ids import CallId
 from gateway.domain.push import Device
+from gateway.observability.logging import get_logger
+from gateway.store.errors import StoreError
 from gateway.vsp.control import ClientSession
+
+_P = ParamSpec("_P")
+
+_log = get_logger()
 
 MAX_DESTINATION: Final = 256
 """Characters; a longer destination is no address of anything."""
@@ -148,6 +156,22 @@ class PushDevices(Protocol):
     async def of_connection(self, connection_id: str) -> tuple[Device, ...]: ...
 
 
+def _refusing_without_store(
+    find: Callable[_P, Awaitable[Route]],
+) -> Callable[_P, Coroutine[Any, Any, Route]]:  # Any: what a coroutine is sent, which is nothing
+    """A database that does not answer is no defect of the call: it is refused, and may be made again."""
+
+    @wraps(find)
+    async def found(*args: _P.args, **kwargs: _P.kwargs) -> Route:
+        try:
+            return await find(*args, **kwargs)
+        except StoreError as error:
+            _log.error("call_not_routed", error_code=error.code, detail=str(error))
+            return Refused(NORMAL_TEMPORARY_FAILURE)
+
+    return found
+
+
 class Router:
     """Turns identity and destination into a `Route`; a refusal is a value."""
 
@@ -184,6 +208,7 @@ class Router:
         self._is_magic_number = is_magic_number
         self._ring_group, self._devices, self._admission = ring_group, devices, admission
 
+    @_refusing_without_store
     async def from_client(self, call_id: CallId, caller: Identity, text: str, *, shown: str) -> Route:
         """Where a call of that client to that destination goes, if it may be made.
 
@@ -214,6 +239,7 @@ class Router:
             return Refused(SUBSCRIBER_ABSENT, "User not registered")
         return await self._by_number(destination)
 
+    @_refusing_without_store
     async def from_trunk(self, call_id: CallId, user: str, host: str) -> Route:
         """Where a call that a trunk sent us goes, if it may: to a client, never back to a trunk."""
         return await self._admitted(call_id, await self._from_trunk(user, host), caller=None, text=user)
@@ -244,6 +270,7 @@ class Router:
             return route
         return await self._to_owner_of_number(destination) or Refused(NO_ROUTE_DESTINATION, NO_ROUTE_REASON)
 
+    @_refusing_without_store
     async def from_refer(self, uri: str, *, may_dial_out: bool) -> Route:
         """Where a transfer leads that a trunk's far end asked for.
 

@@ -54,6 +54,7 @@ class Postgres:
     password: str = field(repr=False)
     user: str | None
     made: int = 0
+    warden: subprocess.Popen[bytes] | None = None
 
     def settings(self, name: str) -> StoreSettings:
         """Of that database."""
@@ -90,9 +91,24 @@ class Postgres:
             "pg_ctl", "start", "--pgdata=data", "--log=log", "--wait", f"--timeout={_PATIENCE:.0f}", "-o", options
         )
 
+    def guard(self) -> None:
+        """Have a process wait for the end of this one, however that comes: a suite that is killed leaves no server."""
+        stop = f"{programs()}/pg_ctl stop --pgdata=data --mode=immediate --wait --timeout={_PATIENCE:.0f}"
+        self.warden = subprocess.Popen(
+            ["/bin/sh", "-c", f"cat; {stop}; rm -rf data"],
+            user=self.user,
+            cwd=self.folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # not by the Ctrl-C that ends the suite
+        )
+
     def stop(self) -> None:
         """Stop it without a last checkpoint: nobody reads its folder again."""
-        self._run("pg_ctl", "stop", "--pgdata=data", "--mode=immediate", "--wait", f"--timeout={_PATIENCE:.0f}")
+        assert self.warden is not None
+        self.warden.communicate(timeout=2 * _PATIENCE)
+        assert not self.is_running
 
     def crash(self) -> None:
         """Kill every process of the server at once."""
@@ -171,12 +187,12 @@ def serving() -> Iterator[Postgres]:
     _give(folder, user)
     server = Postgres(folder, _free_port(), secrets.token_hex(8), user)
     try:
+        server.guard()
         server.initialise()
         server.start()
         yield server
     finally:
-        if server.is_running:
-            server.stop()
+        server.stop()
         shutil.rmtree(folder)
 
 

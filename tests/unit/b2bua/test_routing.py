@@ -17,10 +17,17 @@ from gateway.b2bua.routing import (
     Trunk,
     parse_destination,
 )
-from gateway.domain.causes import INVALID_NUMBER_FORMAT, NO_ROUTE_DESTINATION, NO_ROUTE_REASON, SUBSCRIBER_ABSENT
+from gateway.domain.causes import (
+    INVALID_NUMBER_FORMAT,
+    NO_ROUTE_DESTINATION,
+    NO_ROUTE_REASON,
+    NORMAL_TEMPORARY_FAILURE,
+    SUBSCRIBER_ABSENT,
+)
 from gateway.domain.identity import Identity
 from gateway.domain.ids import CallId
 from gateway.domain.push import Device
+from gateway.store.errors import StoreUnavailable
 from tests.fakes.clients import RecordingSession
 
 CARRIER = Trunk(name="carrier", uri="sip:127.0.0.2:5060", codecs=("PCMU",))
@@ -192,3 +199,25 @@ async def test_without_anybody_to_deliver_pushes_only_clients_ring() -> None:
     assert await lone.from_client(CALL, ME, "carol", shown="") == ToUser("carol", (CAROL, CAROL_TOO), ())
     assert await lone.from_client(CALL, ME, "dave", shown="") == Refused(NO_ROUTE_DESTINATION, NO_ROUTE_REASON)
     assert await lone.from_client(CALL, ME, "+12025550192", shown="") == Refused(NO_ROUTE_DESTINATION, NO_ROUTE_REASON)
+
+
+async def test_call_that_the_database_cannot_place_is_refused_for_the_moment() -> None:
+    async def connection_of(_number: str) -> str | None:
+        raise StoreUnavailable("the database is not reachable")
+
+    gone = Router(
+        domain="sip.telnyx.com",
+        trunks=(CARRIER,),
+        find_client=lambda _username: None,
+        find_connection_of_number=connection_of,
+        find_client_of_connection=lambda _connection: None,
+        is_magic_number=lambda _user: False,
+    )
+
+    routes = (
+        await gone.from_client(CALL, ME, "+12025550190", shown=""),
+        await gone.from_trunk(CALL, "+12025550190", "gateway"),
+        await gone.from_refer("sip:+12025550190@gateway", may_dial_out=False),
+    )
+
+    assert routes == (Refused(NORMAL_TEMPORARY_FAILURE),) * 3

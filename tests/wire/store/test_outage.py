@@ -20,6 +20,7 @@ from tests.harness.log_lines import log_lines
 from tests.harness.postgres import Postgres
 from tests.harness.verto_client import RequestFailed, connected
 from tests.unit.store.samples import connection
+from tests.wire.whole.phone import phone
 
 PROFILES = "/v2/outbound_voice_profiles"
 BUSY = "too many logins at once, try again"
@@ -76,6 +77,30 @@ async def test_server_that_is_gone_costs_503s_and_logins_until_it_is_back(
         status, listed = await _ask(gateway, "GET")
         assert (status, [row["name"] for row in listed["data"]]) == (200, ["lab"])  # type: ignore[attr-defined] # JSON
         await _log_in(gateway)
+
+
+async def test_server_that_is_gone_leaves_calls_alone_and_refuses_new_ones_until_it_is_back(
+    mortal: Postgres, fresh_store: StoreSettings, tmp_path: Path
+) -> None:
+    async with _gateway(tmp_path, fresh_store) as gateway, phone(gateway, codecs=["PCMU"]) as alice:
+        standing = await alice.call("+12025550100")
+        await alice.until_answered(standing)
+        await asyncio.to_thread(mortal.crash)
+        with log_lines() as log:
+            refused = await alice.call("+12025550100")
+            ending = await alice.until_over(refused)
+        of_call = [line for line in log.warnings if "call_not_routed" in line or "call_crashed" in line]
+
+        await asyncio.to_thread(mortal.start)
+
+        assert ending == ("NORMAL_TEMPORARY_FAILURE", 503)
+        assert len(of_call) == 1
+        assert "Traceback" not in of_call[0]
+        await alice.listen(standing, codec="PCMU", frames=5)
+        later = await alice.call("+12025550100")
+        await alice.until_answered(later)
+        await alice.hang_up(later)
+        await alice.hang_up(standing)
 
 
 async def test_locked_file_costs_writes_and_nobody_else_anything(tmp_path: Path) -> None:
