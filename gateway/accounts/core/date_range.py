@@ -4,10 +4,10 @@ import re
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
-MAX_DAYS: Final = 3660
+MAX_DAYS: Final = 999
 """Of `last_N_days`."""
 
-_LAST_DAYS: Final = re.compile(r"last_([0-9]{1,4})_days")
+_LAST_DAYS: Final = re.compile(r"last_([1-9][0-9]{0,2})_days")
 _DAY: Final = timedelta(days=1)
 _WEEK: Final = timedelta(days=7)
 
@@ -23,6 +23,9 @@ NAMES: Final = (
     "next_month",
 )
 
+PATTERN: Final = f"(?:{'|'.join(NAMES)}|{_LAST_DAYS.pattern})"
+"""What a name looks like."""
+
 
 def bounds(name: str, today: date) -> tuple[datetime, datetime] | None:
     """The first instant of the range and the first behind it; None for a name that is none.
@@ -30,8 +33,7 @@ def bounds(name: str, today: date) -> tuple[datetime, datetime] | None:
     `last_N_days` are the N days before today and what there is of today; a week begins on Monday.
     """
     if found := _LAST_DAYS.fullmatch(name):
-        days = int(found[1])
-        return _instants(today - days * _DAY, today + _DAY) if 1 <= days <= MAX_DAYS else None
+        return _instants(today - int(found[1]) * _DAY, today + _DAY)
     if name not in NAMES:
         return None
     if name in ("yesterday", "today", "tomorrow"):

@@ -8,7 +8,6 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.api.errors import BadRequest
 from gateway.api.resources.detail_record_query import conditions
 from gateway.api.resources.detail_record_view import DetailRecordView, to_view
 from gateway.api.rest.listing import Listing
@@ -25,17 +24,14 @@ async def send_table(
     """All records that fit, with a line of names first.
 
     Raises:
-        BadRequest: a filter or an order that a table has not.
         StoreError: the database did not answer; nothing was sent.
     """
-    where, sort = conditions(listing, now), listing.sort
-    if len(sort) != 1:
-        raise BadRequest("a table is in the order of started_at or of -started_at", parameter="sort")
+    where, newest_first = conditions(listing, now), listing.sort[0].is_descending
 
     async def pieces() -> AsyncGenerator[bytes, None]:
         text = _csv([tuple(DetailRecordView.model_fields)])
         if where is not None:
-            async for batch in records.batches(where=where, newest_first=sort[0].is_descending):
+            async for batch in records.batches(where=where, newest_first=newest_first):
                 yield text + _csv(map(_cells, batch))
                 text = b""
         yield text

@@ -58,6 +58,7 @@ class FilterRule:
         about: one line for the document.
         choices: the closed set of a text, empty for any.
         shortest: characters that a text needs at least.
+        pattern: what a whole text looks like, a regular expression that JSON Schema knows as well; empty for any.
         bounds: the lowest and the highest value of an integer.
         is_required: whether the list is refused without it.
     """
@@ -66,6 +67,7 @@ class FilterRule:
     about: str = ""
     choices: tuple[str, ...] = ()
     shortest: int = 1
+    pattern: str = ""
     bounds: tuple[int, int] = (-(10**15), 10**15)
     is_required: bool = False
 
@@ -202,6 +204,8 @@ def _read_filter(name: str, value: str, rule: FilterRule) -> FilterValue:
 def _read_text(name: str, value: str, rule: FilterRule) -> str:
     if rule.choices and value not in rule.choices:
         raise BadRequest(f"{name} is one of {', '.join(rule.choices)}", parameter=name)
+    if rule.pattern and not re.fullmatch(rule.pattern, value):
+        raise BadRequest(f"{name} is {rule.about[0].lower()}{rule.about[1:].rstrip('.')}", parameter=name)
     if len(value) < rule.shortest:
         raise BadRequest(f"{name} has {rule.shortest} characters or more", parameter=name)
     return value

@@ -230,7 +230,8 @@ def _filter_parameter(name: str, rule: FilterRule) -> Json:
         case FilterKind.TEXT if rule.choices:
             described["schema"]["enum"] = list(rule.choices)
         case FilterKind.TEXT:
-            described["schema"] |= {"minLength": rule.shortest, "maxLength": MAX_VALUE, "pattern": _NO_NUL}
+            pattern = f"^{rule.pattern}$" if rule.pattern else _NO_NUL
+            described["schema"] |= {"minLength": rule.shortest, "maxLength": MAX_VALUE, "pattern": pattern}
         case FilterKind.TEXTS:
             items = {"type": "string", "enum": list(rule.choices)}
             described["schema"] = {"type": "array", "minItems": 1, "maxItems": len(rule.choices), "items": items}

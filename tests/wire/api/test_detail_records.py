@@ -190,7 +190,7 @@ async def test_amount_is_the_same_however_it_is_written(api: Api) -> None:
     await fill(api, MINUTE)
 
     assert numbers(await listed(api, **{"filter[rate]": "0.00200"})) == [1]
-    assert numbers(await listed(api, **{"filter[rate]": "2e-3"})) == [1]
+    assert numbers(await listed(api, **{"filter[rate]": "00.002"})) == [1]
 
 
 async def test_list_is_sorted_by_several_fields_and_newest_first_by_itself(api: Api) -> None:

@@ -1,12 +1,13 @@
 """Ranges of dates by name."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.accounts.core.date_range import MAX_DAYS, NAMES, bounds
+from gateway.accounts.core.date_range import MAX_DAYS, NAMES, PATTERN, bounds
 
 SUNDAY = date(2026, 3, 1)
 
@@ -30,6 +31,7 @@ SUNDAY = date(2026, 3, 1)
 def test_range_reaches_from_midnight_to_midnight_in_utc(name: str, first: str, behind: str) -> None:
     found = bounds(name, SUNDAY)
 
+    assert re.fullmatch(PATTERN, name)
     assert found == (datetime.fromisoformat(f"{first}T00:00:00Z"), datetime.fromisoformat(f"{behind}T00:00:00Z"))
 
 
@@ -50,6 +52,7 @@ def test_months_follow_one_another_over_the_turn_of_the_year(today: date) -> Non
 )
 def test_any_other_name_is_no_range(name: str) -> None:
     assert bounds(name, SUNDAY) is None
+    assert not re.fullmatch(PATTERN, name)
 
 
 @given(st.sampled_from([*NAMES, "last_7_days"]), st.dates(date(1990, 1, 1), date(2100, 1, 1)))
