@@ -16,7 +16,7 @@ from gateway.b2bua.legs.sip import FindReplaced, InviteFunction
 from gateway.b2bua.legs.verto import VertoLeg
 from gateway.b2bua.lobby import Lobby
 from gateway.b2bua.performer import Legs
-from gateway.b2bua.routing import Refused, Route, ToClient, ToUser
+from gateway.b2bua.routing import Refused, Route, ToClient, ToUser, refusing_without_store
 from gateway.b2bua.runner import CallRunner
 from gateway.b2bua.settings import CallSettings
 from gateway.b2bua.transfer_desk import TransferDesk, TransferRoutes
@@ -317,12 +317,14 @@ class CallDirectory:
         finally:
             self._calls.remove(call)
 
+    @refusing_without_store
     async def _route_of_client(self, leg: VertoLeg, call_id: CallId, destination: str) -> Route:
         await self._legs.read_media(leg)
         identity, shown = leg.session.identity, leg.party.number
         route = await self._router.from_client(call_id, identity, destination, shown=shown)
         return await self._legs.settle(leg, route)
 
+    @refusing_without_store
     async def _route_of_trunk(self, leg: Leg, call_id: CallId, incoming: IncomingCall) -> Route:
         route = await self._router.from_trunk(call_id, incoming.request_user, incoming.request_host)
         return await self._legs.settle(leg, route)

@@ -156,7 +156,7 @@ class PushDevices(Protocol):
     async def of_connection(self, connection_id: str) -> tuple[Device, ...]: ...
 
 
-def _refusing_without_store(
+def refusing_without_store(
     find: Callable[_P, Awaitable[Route]],
 ) -> Callable[_P, Coroutine[Any, Any, Route]]:  # Any: what a coroutine is sent, which is nothing
     """A database that does not answer is no defect of the call: it is refused, and may be made again."""
@@ -208,7 +208,6 @@ class Router:
         self._is_magic_number = is_magic_number
         self._ring_group, self._devices, self._admission = ring_group, devices, admission
 
-    @_refusing_without_store
     async def from_client(self, call_id: CallId, caller: Identity, text: str, *, shown: str) -> Route:
         """Where a call of that client to that destination goes, if it may be made.
 
@@ -239,7 +238,6 @@ class Router:
             return Refused(SUBSCRIBER_ABSENT, "User not registered")
         return await self._by_number(destination)
 
-    @_refusing_without_store
     async def from_trunk(self, call_id: CallId, user: str, host: str) -> Route:
         """Where a call that a trunk sent us goes, if it may: to a client, never back to a trunk."""
         return await self._admitted(call_id, await self._from_trunk(user, host), caller=None, text=user)
@@ -270,7 +268,6 @@ class Router:
             return route
         return await self._to_owner_of_number(destination) or Refused(NO_ROUTE_DESTINATION, NO_ROUTE_REASON)
 
-    @_refusing_without_store
     async def from_refer(self, uri: str, *, may_dial_out: bool) -> Route:
         """Where a transfer leads that a trunk's far end asked for.
 

@@ -9,7 +9,7 @@ from gateway.b2bua.leg_maker import LegMaker
 from gateway.b2bua.legs.base import Leg
 from gateway.b2bua.legs.sip import SipLeg, referred_by
 from gateway.b2bua.legs.verto import VertoLeg
-from gateway.b2bua.routing import Refused, Route, ToClient, ToUser
+from gateway.b2bua.routing import Refused, Route, ToClient, ToUser, refusing_without_store
 from gateway.b2bua.runner import CallRunner
 from gateway.domain.causes import CALL_REJECTED
 from gateway.domain.identity import Identity
@@ -37,6 +37,7 @@ class TransferDesk:
         self._calls, self._legs, self._router = calls, legs, router
         self._refer, self._domain = refer, domain
 
+    @refusing_without_store
     async def find_target(self, call_id: CallId, transferor: Leg, destination: str, *, remaining: Leg) -> Route:
         """A client may transfer to whatever it may call, a trunk's far end to what `[calls] refer` says."""
         return await self._legs.settle(remaining, await self._find_target(call_id, transferor, destination))

@@ -16,6 +16,7 @@ from gateway.b2bua.routing import (
     ToUser,
     Trunk,
     parse_destination,
+    refusing_without_store,
 )
 from gateway.domain.causes import (
     INVALID_NUMBER_FORMAT,
@@ -202,22 +203,11 @@ async def test_without_anybody_to_deliver_pushes_only_clients_ring() -> None:
 
 
 async def test_call_that_the_database_cannot_place_is_refused_for_the_moment() -> None:
-    async def connection_of(_number: str) -> str | None:
-        raise StoreUnavailable("the database is not reachable")
+    @refusing_without_store
+    async def find(user: str) -> Route:
+        if user == "gone":
+            raise StoreUnavailable("the database is not reachable")
+        return ToTrunks((CARRIER,), user)
 
-    gone = Router(
-        domain="sip.telnyx.com",
-        trunks=(CARRIER,),
-        find_client=lambda _username: None,
-        find_connection_of_number=connection_of,
-        find_client_of_connection=lambda _connection: None,
-        is_magic_number=lambda _user: False,
-    )
-
-    routes = (
-        await gone.from_client(CALL, ME, "+12025550190", shown=""),
-        await gone.from_trunk(CALL, "+12025550190", "gateway"),
-        await gone.from_refer("sip:+12025550190@gateway", may_dial_out=False),
-    )
-
-    assert routes == (Refused(NORMAL_TEMPORARY_FAILURE),) * 3
+    assert await find("gone") == Refused(NORMAL_TEMPORARY_FAILURE)
+    assert await find("bob") == ToTrunks((CARRIER,), "bob")

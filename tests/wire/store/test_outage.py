@@ -28,7 +28,7 @@ BUSY = "too many logins at once, try again"
 
 @asynccontextmanager
 async def _gateway(folder: Path, store: StoreSettings | None = None) -> AsyncIterator[Running]:
-    section: dict[str, object] = {"busy_timeout": 0.5}
+    section: dict[str, object] = {"busy_timeout": 2.0}
     if store is not None:
         assert store.password is not None
         (folder / "password").write_text(store.password)
@@ -156,8 +156,8 @@ async def test_server_that_dies_in_a_transaction_leaves_nothing_of_it(
 async def test_server_that_hangs_is_given_up(
     mortal: Postgres, fresh_store: StoreSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "ANSWER_TIMEOUT", 0.5)
-    database = await Database.open(replace(fresh_store, busy_timeout=0.5))
+    monkeypatch.setattr(database_module, "ANSWER_TIMEOUT", 3.0)
+    database = await Database.open(replace(fresh_store, busy_timeout=3.0))
     await Connections(database).add(connection())
     processes = mortal.processes()
     for process in processes:
@@ -176,7 +176,7 @@ async def test_server_that_hangs_is_given_up(
 
 
 async def test_row_that_another_transaction_holds_for_too_long_is_given_up(fresh_store: StoreSettings) -> None:
-    database = await Database.open(replace(fresh_store, busy_timeout=0.2))
+    database = await Database.open(replace(fresh_store, busy_timeout=3.0))
     connections, owner = Connections(database), connection().connection_id
     await connections.add(connection())
 
