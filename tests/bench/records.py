@@ -57,7 +57,7 @@ async def measure(count: int, repeats: int) -> list[Query]:
         await database.close()
     if await asyncio.to_thread(_has_postgres):
         async with _postgres() as server:
-            settings = await server.make()
+            settings = await server.make("template0")
             database = await Database.open(settings)
             await _fill_postgres(settings, count)
             results += await _ask("PostgreSQL", database, count, repeats)
