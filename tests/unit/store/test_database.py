@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -139,7 +140,8 @@ async def test_loop_turns_while_a_write_waits_for_another_programs_lock(database
     assert await Connections(database).get(connection().connection_id) == connection()
 
 
-async def test_loop_turns_while_many_rows_are_written(database: Database) -> None:
+async def test_loop_turns_while_many_rows_are_written(fresh_store: StoreSettings) -> None:
+    database = await Database.open(replace(fresh_store, busy_timeout=30.0))  # sixty wait for one another
     loop = asyncio.get_running_loop()
     calls, late = Calls(database), list[float]()
     handle: asyncio.TimerHandle | None = None
@@ -156,6 +158,7 @@ async def test_loop_turns_while_many_rows_are_written(database: Database) -> Non
 
     assert len(await calls.recent(500)) == 60
     assert len(late) > 5  # the loop turned between the first write and the last
+    await database.close()
 
 
 async def test_lock_that_is_not_given_back_in_time_ends_in_a_clear_error(tmp_path: Path) -> None:
