@@ -83,6 +83,8 @@ def _as_api_error(error: Exception, request: web.Request) -> ApiError | ApiError
         return error
     if isinstance(error, web.HTTPException):
         return _of_http(error, request)
+    if isinstance(error, ConnectionError):
+        return BadRequest("the request ended before its body did")  # which nobody will read
     if (known := _of_refusal(error)) is not None:
         return known
     if isinstance(error, StoreUnavailable):
