@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
+from gateway.api.resources.times import to_milliseconds
 from gateway.b2bua.call_index import CallSnapshot
 from gateway.domain.facts import CallEnded
 from gateway.media.engine import LegStats
@@ -60,14 +61,10 @@ class CallView:
     def to_json(self) -> dict[str, object]:
         """For a response; times in ISO 8601, UTC."""
         values = {
-            name: to_text(value) if isinstance(value, datetime) else value for name, value in asdict(self).items()
+            name: to_milliseconds(value) if isinstance(value, datetime) else value
+            for name, value in asdict(self).items()
         }
         return {"record_type": "gateway_call", **values}
-
-
-def to_text(at: datetime) -> str:
-    """An instant in ISO 8601 with milliseconds."""
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def of_snapshot(snapshot: CallSnapshot, ringing_at: datetime | None) -> CallView:

@@ -5,10 +5,10 @@ from typing import Final, Protocol, TypeVar
 
 from aiohttp import web
 
-from gateway.api.call_view import to_text
 from gateway.api.calls import find_call
 from gateway.api.errors import ResourceNotFound, Unavailable
 from gateway.api.live import LiveFeed
+from gateway.api.resources.times import to_milliseconds
 from gateway.api.views import Views
 from gateway.domain.ids import CallId
 from gateway.reports.documents import Json, normal_call_id
@@ -89,5 +89,5 @@ def _view(entry: Entry) -> dict[str, object]:
         "name": entry.key,
         "kind": entry.key.partition("/")[0],
         "size": entry.size,
-        "stored_at": to_text(entry.modified_at),
+        "stored_at": to_milliseconds(entry.modified_at),
     }

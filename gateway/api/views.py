@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from gateway.api.call_view import to_text
+from gateway.api.resources.times import to_milliseconds
 from gateway.b2bua.call_index import CallSnapshot
 from gateway.domain.facts import Fact
 from gateway.domain.ids import CallId
@@ -48,7 +48,7 @@ def session_json(session: SessionSnapshot) -> dict[str, object]:
         "connection_id": session.connection_id,
         "credential_id": session.credential_id,
         "is_connected": session.is_connected,
-        "logged_in_at": to_text(session.logged_in_at),
+        "logged_in_at": to_milliseconds(session.logged_in_at),
         "peer": session.peer,
         "user_agent": session.user_agent,
         "calls": session.calls,
@@ -75,7 +75,7 @@ class GatewayInfo:
             "record_type": "gateway_info",
             "name": "rtc-gateway",
             "version": self.version,
-            "started_at": to_text(self.started_at),
+            "started_at": to_milliseconds(self.started_at),
             "public_url": self.public_url,
             "listeners": {"http": list(self.http), "sip": list(self.sip)},
             "trunks": list(self.trunks),

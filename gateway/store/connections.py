@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, RowMapping, Select, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.changes import ChangeKind, note
+from gateway.store.columns import values_of
 from gateway.store.database import Database
 from gateway.store.errors import Duplicate, NotFound
 from gateway.store.paging import Page, Paged, contains, fetch_page
@@ -64,7 +65,7 @@ class Connections:
         async with self._database.write() as sql:
             if has_unique_name:
                 await _refuse_taken_name(sql, connection)
-            await sql.execute(insert(connections).values(**_values(connection)))
+            await sql.execute(insert(connections).values(**values_of(connections, connection)))
             await _use_profile(sql, connection)
 
     async def get(self, connection_id: str) -> Connection:
@@ -132,7 +133,9 @@ class Connections:
             if after.name != before.name:
                 await _refuse_taken_name(sql, after)
             await sql.execute(
-                update(connections).where(connections.c.connection_id == connection_id).values(**_values(after))
+                update(connections)
+                .where(connections.c.connection_id == connection_id)
+                .values(**values_of(connections, after))
             )
             if after.outbound_voice_profile_id != before.outbound_voice_profile_id:
                 await _use_profile(sql, after)
@@ -221,7 +224,3 @@ async def _use_profile(sql: AsyncConnection, connection: Connection) -> None:
 
 def _connection(row: RowMapping) -> Connection:
     return Connection(**row)
-
-
-def _values(connection: Connection) -> dict[str, object]:
-    return {name: getattr(connection, name) for name in connections.c.keys()}  # noqa: SIM118 - not a dict

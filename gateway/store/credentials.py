@@ -9,6 +9,7 @@ from sqlalchemy import RowMapping, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.changes import ChangeKind, note
+from gateway.store.columns import values_of
 from gateway.store.database import Database
 from gateway.store.errors import MissingParent, NotFound
 from gateway.store.paging import Page, Paged, fetch_page
@@ -59,7 +60,7 @@ class Credentials:
         """
         try:
             async with self._database.write() as sql:
-                await sql.execute(insert(telephony_credentials).values(**_values(credential)))
+                await sql.execute(insert(telephony_credentials).values(**values_of(telephony_credentials, credential)))
         except MissingParent as error:
             raise NotFound("connection", credential.connection_id) from error
 
@@ -135,7 +136,7 @@ class Credentials:
                 await sql.execute(
                     update(telephony_credentials)
                     .where(telephony_credentials.c.credential_id == credential_id)
-                    .values(**_values(after))
+                    .values(**values_of(telephony_credentials, after))
                 )
                 if after.expires_at != before.expires_at:
                     await note(sql, ChangeKind.CREDENTIAL_EXPIRY, credential_id, at=after.updated_at)
@@ -190,7 +191,3 @@ async def _locked(sql: AsyncConnection, credential_id: str) -> Credential:
 
 def _credential(row: RowMapping) -> Credential:
     return Credential(**row)
-
-
-def _values(credential: Credential) -> dict[str, object]:
-    return {name: getattr(credential, name) for name in telephony_credentials.c.keys()}  # noqa: SIM118 - not a dict

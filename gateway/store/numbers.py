@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import ColumnElement, RowMapping, Select, String, cast, delete, func, insert, select, update
 
+from gateway.store.columns import values_of
 from gateway.store.database import Database
 from gateway.store.errors import MissingParent, NotFound
 from gateway.store.paging import Page, Paged, contains, fetch_page, matches
@@ -77,7 +78,7 @@ class Numbers:
         """
         try:
             async with self._database.write() as sql:
-                await sql.execute(insert(numbers).values(**values_of(number)))
+                await sql.execute(insert(numbers).values(**values_of(numbers, number)))
         except MissingParent as error:
             raise NotFound("connection", number.connection_id or "") from error
 
@@ -94,7 +95,7 @@ class Numbers:
             async with self._database.write() as sql:
                 given = assign.values(connection_id=number.connection_id, updated_at=number.updated_at)
                 if (await sql.execute(given)).rowcount == 0:
-                    await sql.execute(insert(numbers).values(**values_of(number)))
+                    await sql.execute(insert(numbers).values(**values_of(numbers, number)))
                 written = (await sql.execute(_query().where(is_it))).mappings().one()
         except MissingParent as error:
             raise NotFound("connection", number.connection_id or "") from error
@@ -166,7 +167,7 @@ class Numbers:
                 if row is None:
                     raise NotFound("phone number", number_id)
                 changed = change(_number(row))
-                await sql.execute(update(numbers).where(is_it).values(**values_of(changed)))
+                await sql.execute(update(numbers).where(is_it).values(**values_of(numbers, changed)))
                 written = (await sql.execute(_query().where(is_it))).mappings().one()
         except MissingParent as error:
             raise NotFound("connection", changed.connection_id or "") from error
@@ -182,11 +183,6 @@ class Numbers:
             result = await sql.execute(delete(numbers).where(numbers.c.phone_number == phone_number))
         if result.rowcount == 0:
             raise NotFound("number", phone_number)
-
-
-def values_of(number: Number) -> dict[str, object]:
-    """The columns of a row."""
-    return {name: getattr(number, name) for name in numbers.c.keys()}  # noqa: SIM118 - not a dict
 
 
 _SORTS: Final[Mapping[NumberSort, ColumnElement[Any]]] = {  # Any: columns of several types

@@ -7,9 +7,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, func, insert, select, update
 
+from gateway.store.columns import values_of
 from gateway.store.database import Database
 from gateway.store.errors import MissingParent, NotFound
-from gateway.store.numbers import Number, values_of
+from gateway.store.numbers import Number
 from gateway.store.paging import Page, Paged, fetch_page
 from gateway.store.schema import number_orders, numbers
 
@@ -53,9 +54,9 @@ class Orders:
         """
         try:
             async with self._database.write() as sql:
-                await sql.execute(insert(number_orders).values(**_values(order)))
+                await sql.execute(insert(number_orders).values(**values_of(number_orders, order)))
                 for number in bought:
-                    await sql.execute(insert(numbers).values(**values_of(number)))
+                    await sql.execute(insert(numbers).values(**values_of(numbers, number)))
         except MissingParent as error:
             raise NotFound("connection", order.connection_id or "") from error
 
@@ -122,7 +123,7 @@ class Orders:
             if row is None:
                 raise NotFound("number order", order_id)
             changed = change(_order(row))
-            await sql.execute(update(number_orders).where(is_it).values(**_values(changed)))
+            await sql.execute(update(number_orders).where(is_it).values(**values_of(number_orders, changed)))
         return changed
 
     async def fulfil(self, made_before: datetime, *, at: datetime) -> int:
@@ -141,7 +142,3 @@ class Orders:
 
 def _order(row: RowMapping) -> Order:
     return Order(**row)
-
-
-def _values(order: Order) -> dict[str, object]:
-    return {name: getattr(order, name) for name in number_orders.c.keys()}  # noqa: SIM118 - not a dict

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import ColumnElement, RowMapping, Select, delete, func, insert, select, update
 
+from gateway.store.columns import values_of
 from gateway.store.database import Database
 from gateway.store.errors import InUse, MissingParent, NotFound
 from gateway.store.paging import Page, Paged, contains, fetch_page
@@ -48,9 +49,8 @@ class Profiles:
         Raises:
             Duplicate: its `profile_id` is taken.
         """
-        values = {name: getattr(profile, name) for name in profiles.c.keys()}  # noqa: SIM118 - not a dict
         async with self._database.write() as sql:
-            await sql.execute(insert(profiles).values(**values))
+            await sql.execute(insert(profiles).values(**values_of(profiles, profile)))
 
     async def get(self, profile_id: str) -> Profile:
         """That profile.
@@ -103,8 +103,9 @@ class Profiles:
             if row is None:
                 raise NotFound("outbound voice profile", profile_id)
             changed = change(_profile(row))
-            values = {name: getattr(changed, name) for name in profiles.c.keys()}  # noqa: SIM118 - not a dict
-            await sql.execute(update(profiles).where(profiles.c.profile_id == profile_id).values(**values))
+            await sql.execute(
+                update(profiles).where(profiles.c.profile_id == profile_id).values(**values_of(profiles, changed))
+            )
         return changed
 
     async def remove(self, profile_id: str) -> Profile:

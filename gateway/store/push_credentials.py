@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, RowMapping, delete, insert, select
 
+from gateway.store.columns import values_of
 from gateway.store.database import Database
 from gateway.store.errors import NotFound
 from gateway.store.paging import Page, Paged, fetch_page
@@ -42,9 +43,8 @@ class PushCredentials:
         Raises:
             Duplicate: its `alias` is taken.
         """
-        values = {name: getattr(credential, name) for name in push_credentials.c.keys()}  # noqa: SIM118 - not a dict
         async with self._database.write() as sql:
-            await sql.execute(insert(push_credentials).values(**values))
+            await sql.execute(insert(push_credentials).values(**values_of(push_credentials, credential)))
 
     async def get(self, push_credential_id: str) -> PushCredential:
         """That push credential.
