@@ -32,12 +32,18 @@ _WRITES: Final = "gateway_writes"
 class Database:
     """The open database. Repositories borrow connections through `read` and `write`."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, engine: AsyncEngine, *, patience: float) -> None:
+        """
+        Args:
+            patience: seconds that a write waits for those before it.
+        """
+        self._engine, self._patience = engine, patience
         # PostgreSQL would give every statement a view of its own. On SQLite a transaction has one anyway.
         is_server = engine.dialect.name == "postgresql"
         self._reader = engine.execution_options(isolation_level="REPEATABLE READ") if is_server else engine
         self._writer = engine.execution_options(**{_WRITES: True})
+        # SQLite has one writer at a time, and those who wait for its lock poll it: some would starve.
+        self._turn = None if is_server else asyncio.Lock()
 
     @classmethod
     async def open(cls, settings: StoreSettings) -> Self:
@@ -49,7 +55,7 @@ class Database:
             StoreUnavailable: not reachable, not writable, or not a database.
             WrongSchema: made by another program or by a newer version.
         """
-        database = cls(await _create_engine(settings))
+        database = cls(await _create_engine(settings), patience=settings.busy_timeout)
         try:
             if await database._revision() != HEAD:
                 await database._migrate(settings)
@@ -65,7 +71,7 @@ class Database:
         Raises:
             StoreUnavailable, WrongSchema: as `open`.
         """
-        database = cls(await _create_engine(settings))
+        database = cls(await _create_engine(settings), patience=settings.busy_timeout)
         try:
             return await database._revision()
         finally:
@@ -89,12 +95,28 @@ class Database:
             StoreUnavailable: no connection or no lock in time, or the database failed.
         """
         with _translated():
-            async with self._writer.begin() as connection:
+            async with self._in_turn(), self._writer.begin() as connection:
                 yield connection
 
     async def close(self) -> None:
         """Close every connection; idempotent."""
         await self._engine.dispose()
+
+    @asynccontextmanager
+    async def _in_turn(self) -> AsyncIterator[None]:
+        """The writers of this process one behind the other, where the database does not queue them itself."""
+        if self._turn is None:
+            yield
+            return
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._turn.acquire()
+        except TimeoutError as error:
+            raise StoreUnavailable("the database is locked: other writes took too long") from error
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     async def _revision(self) -> str | None:
         async with self.read() as connection:
@@ -103,7 +125,11 @@ class Database:
     async def _migrate(self, settings: StoreSettings) -> None:
         """Through an engine that has the time for it: tables may be large, or another gateway be at it already."""
         is_server = self._engine.dialect.name == "postgresql"
-        patient = Database(await _create_engine(settings, is_patient=True)) if is_server else self
+        patient = (
+            Database(await _create_engine(settings, is_patient=True), patience=settings.busy_timeout)
+            if is_server
+            else self
+        )
         try:
             async with patient.write() as connection:
                 await connection.run_sync(migrate.upgrade)

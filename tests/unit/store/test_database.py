@@ -177,6 +177,33 @@ async def test_lock_that_is_not_given_back_in_time_ends_in_a_clear_error(tmp_pat
     await database.close()
 
 
+async def test_write_that_waits_too_long_for_those_before_it_ends_in_a_clear_error(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/gateway.db"
+    database = await Database.open(StoreSettings(url=url, busy_timeout=0.05))
+
+    async with database.write():
+        with pytest.raises(StoreUnavailable, match="other writes took too long"):
+            await Connections(database).add(connection(1))
+    await Connections(database).add(connection(2))
+
+    assert await Connections(database).all() == (connection(2),)
+    await database.close()
+
+
+async def test_writers_that_wait_leave_the_connections_to_the_readers(database: Database) -> None:
+    connections = Connections(database)
+    async with asyncio.TaskGroup() as group:
+        async with database.write():
+            waiting = [group.create_task(connections.add(connection(i))) for i in range(40)]
+
+            for _ in range(20):  # all of them have begun long before the last
+                assert await connections.all() == ()
+
+            assert not any(task.done() for task in waiting)
+
+    assert len(await connections.all()) == 40
+
+
 async def test_more_users_than_connections_wait_and_then_give_up(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path}/gateway.db"
     database = await Database.open(StoreSettings(url=url, busy_timeout=0.01, pool_size=1))
