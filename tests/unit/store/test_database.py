@@ -192,14 +192,13 @@ async def test_write_that_waits_too_long_for_those_before_it_ends_in_a_clear_err
 
 async def test_writers_that_wait_leave_the_connections_to_the_readers(database: Database) -> None:
     connections = Connections(database)
-    async with asyncio.TaskGroup() as group:
-        async with database.write():
-            waiting = [group.create_task(connections.add(connection(i))) for i in range(40)]
+    async with asyncio.TaskGroup() as group, database.write():
+        waiting = [group.create_task(connections.add(connection(i))) for i in range(40)]
 
-            for _ in range(20):  # all of them have begun long before the last
-                assert await connections.all() == ()
+        for _ in range(20):  # all of them have begun long before the last
+            assert await connections.all() == ()
 
-            assert not any(task.done() for task in waiting)
+        assert not any(task.done() for task in waiting)
 
     assert len(await connections.all()) == 40
 
