@@ -51,6 +51,7 @@ from gateway.media.engines.aiortc_engine import AiortcEngine
 from gateway.observability import logging as logs
 from gateway.observability.clock import utc_now
 from gateway.observability.health import LagProbe, OperatorServer
+from gateway.observability.heap import HeapCare
 from gateway.observability.logging import get_logger
 from gateway.reports.service import Reports
 from gateway.sip.endpoint import Endpoint
@@ -388,7 +389,10 @@ async def run_gateway(config: Config, *, on_ready: Callable[[ReadyInfo], None]) 
 
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, on_signal)
+    heap = HeapCare()
     async with Gateway(config) as gateway:
         on_ready(gateway.ready)
+        heap.start()
         await stop.wait()
+        heap.stop()
     return 0

@@ -145,6 +145,12 @@ EVENT_LOOP_LAG_SECONDS: Final = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0),
     registry=REGISTRY,
 )
+GARBAGE_PAUSE_SECONDS: Final = Histogram(
+    "gateway_garbage_pause_seconds",
+    "How long the event loop stood still for a look through the heap for garbage",
+    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0),
+    registry=REGISTRY,
+)
 
 
 def closed(value: str, allowed: frozenset[str]) -> str:

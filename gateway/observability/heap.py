@@ -1,0 +1,59 @@
+"""Looks for garbage often and in small portions, so that the event loop never stands still for long.
+
+Calls and sockets are full of references in circles (a leg knows its call, the call its legs), which only Python's
+cycle collector finds. Left to itself it looks through the whole heap, with everything that was ever imported, when
+enough has piled up: a quarter of a second and more, in which no packet is relayed and no login answered.
+"""
+
+import asyncio
+import gc
+import time
+from typing import Final
+
+from gateway.observability.metrics import GARBAGE_PAUSE_SECONDS
+
+INTERVAL: Final = 2.0
+"""Seconds between two looks, at least."""
+
+SHARE: Final = 0.02
+"""The part of the time that may go into looking: a large heap is looked through less often."""
+
+NEVER: Final = 1_000_000_000
+"""Collections of the middle generation until Python would look through the oldest one by itself."""
+
+THRESHOLDS: Final = (700, 10, NEVER)
+"""Python's own for what is young: those looks are short."""
+
+
+class HeapCare:
+    """One per process, on its event loop. Objects that live at `start` are never looked at again."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._thresholds = gc.get_threshold()
+
+    def start(self) -> None:
+        """Set aside what has been loaded until now, which is there to stay, and arm the first look."""
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*THRESHOLDS)
+        self._arm(INTERVAL)
+
+    def stop(self) -> None:
+        """Leave it to Python again; idempotent."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            gc.set_threshold(*self._thresholds)
+            gc.unfreeze()
+
+    def _arm(self, delay: float) -> None:
+        self._timer = self._loop.call_later(delay, self._look)
+
+    def _look(self) -> None:
+        began = time.perf_counter()
+        gc.collect()
+        pause = time.perf_counter() - began
+        GARBAGE_PAUSE_SECONDS.observe(pause)
+        self._arm(max(INTERVAL, pause / SHARE))
