@@ -15,6 +15,12 @@ from gateway.observability.metrics import GARBAGE_PAUSE_SECONDS
 INTERVAL: Final = 2.0
 """Seconds between two looks, at least."""
 
+LONGEST: Final = 64.0
+"""Seconds between two looks that find next to nothing, at most."""
+
+FEW: Final = 5000
+"""Objects; a look that frees fewer was too early, and the next one waits twice as long."""
+
 SHARE: Final = 0.02
 """The part of the time that may go into looking: a large heap is looked through less often."""
 
@@ -31,6 +37,7 @@ class HeapCare:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._interval = INTERVAL
         self._thresholds = gc.get_threshold()
 
     def start(self) -> None:
@@ -53,7 +60,8 @@ class HeapCare:
 
     def _look(self) -> None:
         began = time.perf_counter()
-        gc.collect()
+        freed = gc.collect()
         pause = time.perf_counter() - began
         GARBAGE_PAUSE_SECONDS.observe(pause)
-        self._arm(max(INTERVAL, pause / SHARE))
+        self._interval = INTERVAL if freed >= FEW else min(2 * self._interval, LONGEST)
+        self._arm(max(self._interval, pause / SHARE))

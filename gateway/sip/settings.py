@@ -46,8 +46,9 @@ class SipSettings:
     """TCP connections from far ends at once, a quarter of them for sources that may not call us; and the same
     number of connections that we opened ourselves."""
 
-    max_transactions: int = 10_000
-    """Server transactions at once. Requests beyond are dropped: the sender repeats them."""
+    max_transactions: int = 40_000
+    """Server transactions at once; a call leaves two behind for 32 s. Requests beyond are dropped: the sender repeats
+    them."""
 
     idle_timeout: float = 600.0
     """Seconds without a byte after which a TCP connection is closed. Longer than the keep-alives of trunks."""

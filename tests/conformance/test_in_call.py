@@ -42,7 +42,7 @@ async def restarted(alice: JsPhone, call: str) -> Message:
 
 async def connected_again(alice: JsPhone, call: str) -> None:
     """The new path carries the tone."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await alice.media[call].connected.wait()
     assert await alice.hears(call, 1004.0, codec="PCMU")
 
@@ -272,7 +272,7 @@ async def test_v101_digits_reach_the_far_leg_and_get_a_result(gateway: Running) 
         answers = [await alice.verto.ask_about(call, "telnyx_rtc.info", dtmf=digits) for digits in ("4", "2", "#")]
 
         assert all(answer["result"]["callID"] == call for answer in answers)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (await heard_at_the_far_end(gateway))["digits"] != "42#":
                 pass
         await alice.hang_up(call)

@@ -197,7 +197,7 @@ async def test_v116_calls_that_ended_meanwhile_are_ended_at_the_client_by_a_bye(
         far_end = lab_call(gateway)
         await lose(alice.verto)
         assert alice.verto.session_id is not None
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while gateway.gateway.registry.find(SessionId(alice.verto.session_id)) is not None:
                 await live_of(gateway, alice.verto)
             far_end.hangup()

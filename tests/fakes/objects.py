@@ -18,7 +18,7 @@ class MemoryStore:
 
     async def until(self, is_true: Callable[[], bool]) -> None:
         """Return once it holds; looked at after every use of the store, also one that failed."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not is_true():
                 self._touched.clear()
                 await self._touched.wait()

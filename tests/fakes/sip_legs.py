@@ -32,7 +32,7 @@ class FakeLeg:
 
     async def has_asked(self, method: str) -> None:
         """Wait until that method was called."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while method not in [entry[0] for entry in self.asked]:
                 self._news.clear()
                 await self._news.wait()

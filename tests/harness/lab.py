@@ -6,7 +6,7 @@ from typing import Any, Final
 from gateway.lab.calls import LabCall
 from tests.harness.gateway import Running
 
-DEADLINE: Final = 15.0
+DEADLINE: Final = 30.0
 """Seconds that a call's end may take to reach the trunk."""
 
 

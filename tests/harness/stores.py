@@ -22,7 +22,7 @@ class Stores:
 
     async def until(self, count: int) -> None:
         """Return once so many objects have been stored."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while self.count < count:
                 self._changed.clear()
                 await self._changed.wait()

@@ -153,7 +153,7 @@ async def test_m009_silence_before_the_registration_does_not_close_the_socket(hu
 async def test_m010_a_ping_of_the_client_gets_an_object_result_with_its_id(
     site: Site, sdk: Sdk, params: dict[str, object] | None
 ) -> None:
-    async with site.dialed(sdk) as client, asyncio.timeout(5.0):
+    async with site.dialed(sdk) as client, asyncio.timeout(30):
         before = await client.ask("telnyx_rtc.ping", params, request_id="probe-1")
         await client.login(Login(username=await site.user(), password=PASSWORD))
         after = await client.ask("telnyx_rtc.ping", params, request_id="probe-2")

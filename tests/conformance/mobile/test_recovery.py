@@ -114,6 +114,6 @@ async def test_m051_a_call_whose_client_never_answers_the_attach_is_released(hur
     async with hurried.back(client) as again:
         await again.wait_for("telnyx_rtc.attach", call)
         await again.wait_for("telnyx_rtc.bye", call)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (await hurried.gateway.get("/v2/gateway/calls?state=live"))["data"]:
                 pass

@@ -16,7 +16,7 @@ from tests.harness.mobile.dialect import Headers, Login, Message
 from tests.harness.mobile.rules import Sent, Violation
 from tests.harness.mobile.sdk import Sdk
 
-DEADLINE: Final = 15.0
+DEADLINE: Final = 30.0
 """Seconds that any message may take to come."""
 
 

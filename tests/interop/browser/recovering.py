@@ -17,7 +17,7 @@ from tests.interop.browser.sound import write_tone
 ECHO: Final = "+12025550100"
 MICROPHONE: Final = 620.0
 """Hertz: what the fake microphone plays."""
-PATIENCE: Final = 15.0
+PATIENCE: Final = 30.0
 """Seconds that anything may take."""
 AFTERMATH: Final = 0.5
 """Seconds that the browser listens to its own voice when all is well again: the far end could still miss some."""

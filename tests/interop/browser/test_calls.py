@@ -30,7 +30,7 @@ MICROPHONE: Final = 620.0
 """Hertz: what the fake microphone plays. No tone of the lab is near it."""
 MILLIWATT: Final = 1004.0
 """Hertz: what the lab plays."""
-PATIENCE: Final = 15.0
+PATIENCE: Final = 30.0
 """Seconds that anything may take on a busy machine."""
 DEFAULTS: Final[Mapping[str, object]] = {"lab": {"time_scale": 0.3}, "calls": {"stop_grace": 0.0}}
 """The far end rings 0.3 s instead of 1 s, and so on: nobody waits here."""

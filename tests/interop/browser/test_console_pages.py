@@ -83,7 +83,7 @@ async def connections(gateway: Running) -> dict[str, Any]:  # Any: JSON of the A
 async def until_charged(gateway: Running, login: str) -> None:
     """Ask until there is a detail record of that login: it comes a moment after the call's end."""
     path = f"/v2/detail_records?filter[record_type]=webrtc&filter[auth_username]={login}"
-    async with asyncio.timeout(15.0):
+    async with asyncio.timeout(30):
         while not (await gateway.get(path))["data"]:
             pass
 

@@ -36,7 +36,7 @@ MICROPHONE: Final = 620.0
 """Hertz: what the fake microphone plays. No tone of the lab is near it."""
 MILLIWATT: Final = 1004.0
 """Hertz: what the lab plays."""
-PATIENCE: Final = 15.0
+PATIENCE: Final = 30.0
 """Seconds that anything may take on a busy machine."""
 REFUSED: Final = {"2.25": -32001, "2.26": 46001, "2.27": 46001}
 """The code that the application is told; the 2.25 line hands on the gateway's own."""

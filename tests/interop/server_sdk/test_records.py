@@ -52,7 +52,7 @@ async def called(backend: Backend) -> AsyncIterator[Called]:
         seen = (await robert.verto.wait_for("telnyx_rtc.invite"))["params"]
         state = await alice.verto.request("telnyx_rtc.gatewayState", {})
         made = Called(backend, seen["telnyx_leg_id"], state["params"]["call_report_id"])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len((await backend.gateway.get("/v2/detail_records?filter[record_type]=webrtc"))["data"]) < 3:
                 pass
         yield made

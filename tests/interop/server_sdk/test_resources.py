@@ -232,7 +232,7 @@ async def ordered(backend: Backend, connection_id: str | None) -> Any:  # Any: t
 
 async def success(backend: Backend, order_id: str) -> Any:  # Any: the SDK's model
     """Poll as a backend does, for ten seconds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (order := (await backend.sdk.number_orders.retrieve(order_id)).data).status == "pending":
             pass
     return order

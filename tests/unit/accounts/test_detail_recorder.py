@@ -38,7 +38,7 @@ def closed(number: int = 1, *, after: float = 95.0, verto_call_id: str = "b1c2")
 @asynccontextmanager
 async def running(recorder: DetailRecorder) -> AsyncIterator[None]:
     """Everything that is recorded in the block is written when it ends."""
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         group.create_task(recorder.run())
         try:
             yield

@@ -55,7 +55,7 @@ class Watched:
 
     async def told(self) -> list[Ending]:
         """What ends next."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await self.registrations.told.wait()
         self.registrations.told.clear()
         return self.registrations.endings
@@ -219,7 +219,7 @@ async def test_clock_is_looked_at_although_the_database_fails(
         raise StoreUnavailable("gone")
 
     monkeypatch.setattr(watched.watch._changes, "fetch", failing)
-    async with _running(watched), asyncio.timeout(10):
+    async with _running(watched), asyncio.timeout(30):
         await seen.wait()
 
 

@@ -104,7 +104,7 @@ async def house() -> AsyncIterator[House]:
     )
     house = House(directory, alice, bob, agent, engine, [])
     directory.subscribe(house.take)
-    async with directory, asyncio.timeout(5):
+    async with directory, asyncio.timeout(30):
         yield house
         await directory.drain()
 
@@ -427,7 +427,7 @@ async def test_digit_of_an_info_keeps_its_length_and_one_without_gets_the_usual(
     await answered(house)
     house.alice_says(ClientDtmf("4"))
     session = house.engine.sessions[0]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await session.digits_sent.wait()
         session.digits_sent.clear()
         house.agent.calls[0].say(InfoDtmf("5", 0.35))

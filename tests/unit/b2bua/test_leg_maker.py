@@ -82,7 +82,7 @@ async def site() -> AsyncIterator[Site]:
         trunk_codecs=lambda _: ("PCMU", "PCMA"),
         media_of=media_of,
     )
-    async with directory, asyncio.timeout(5):
+    async with directory, asyncio.timeout(30):
         yield Site(directory, alice, bob, agent, engine, media)
         await directory.drain()
 

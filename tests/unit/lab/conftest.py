@@ -19,10 +19,10 @@ OFFER = Sdp(
 class Desk:
     """A switchboard and the legs that it has made."""
 
-    def __init__(self, *, max_calls: int = 5) -> None:
+    def __init__(self, *, max_calls: int = 5, time_scale: float = 0.001) -> None:
         self.legs: list[FakeOutgoingLeg] = []
         self.switchboard = Switchboard(
-            LabSettings(time_scale=0.001, max_calls=max_calls),
+            LabSettings(time_scale=time_scale, max_calls=max_calls),
             invite=self._invite,
             lab_address=lambda: "127.0.0.1:5070",
             gateway_uri=lambda: "sip:127.0.0.1:5060;transport=tcp",

@@ -66,9 +66,17 @@ async def test_number_that_refuses_does_so_at_once(
     assert desk.switchboard.history.live() == []
 
 
+async def test_call_with_early_media_says_so_until_it_is_answered() -> None:
+    desk = Desk(time_scale=1.0)
+
+    desk.receive("+12025550106")
+
+    assert only_call(desk).state is CallState.EARLY_MEDIA
+    desk.switchboard.hang_up_all()
+
+
 async def test_early_media_uses_the_same_answer_in_183_and_200(desk: Desk) -> None:
     leg = desk.receive("+12025550106")
-    assert only_call(desk).state is CallState.EARLY_MEDIA
 
     await leg.has_asked("answer")
 

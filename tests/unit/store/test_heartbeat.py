@@ -54,7 +54,7 @@ async def test_it_beats_by_itself_until_it_is_stopped(database: Database) -> Non
     heartbeat.take(initiated(1))
     event.listen(database._engine.sync_engine, "commit", lambda _connection: beaten.set())
 
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         group.create_task(heartbeat.run())
         await beaten.wait()
         heartbeat.stop()
@@ -78,7 +78,7 @@ async def test_database_that_is_gone_is_told_of_once_and_beating_goes_on(
     heartbeat.take(initiated(1))
 
     with capture_logs() as lines:
-        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
             group.create_task(heartbeat.run())
             await failed.wait()
             heartbeat.stop()

@@ -28,7 +28,7 @@ class Bench:
         self.peer = RtcpPeer(self.ours[1], self.stream, ReceptionStats(8000), self.theirs[0].getsockname)
 
     async def receive(self) -> list[RtcpPacket]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return rtcp.parse(await asyncio.get_running_loop().sock_recv(self.theirs[1], 2048))
 
     async def has_read(self, count: int) -> None:

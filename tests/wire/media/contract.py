@@ -511,7 +511,7 @@ async def queued(trunk: Trunk) -> AsyncIterator[RtpPacket]:
 async def heard_in_order(queue: "asyncio.Queue[RtpPacket]", payloads: list[bytes]) -> bool:
     """Whether these payloads come, in this order, each once; silence before and between them is left out."""
     for payload in payloads:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while (await queue.get()).payload != payload:
                 pass
     return True
@@ -519,7 +519,7 @@ async def heard_in_order(queue: "asyncio.Queue[RtpPacket]", payloads: list[bytes
 
 async def hear_any(browser: Browser, payloads: list[bytes]) -> None:
     """Wait for one of these."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while (await browser.received.get()).payload not in payloads:
             pass
 

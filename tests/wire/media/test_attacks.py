@@ -40,7 +40,7 @@ async def assert_undisturbed(call: Call, browser: Browser, trunk: Trunk, *, firs
     browser.send(RtpPacket(0, first, first * 160, browser.ssrc, False, marks[0]))
     for index in range(3):
         trunk.send(RtpPacket(0, first + index, (first + index) * 160, trunk.ssrc, False, marks[1]))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while (payload := (await trunk.packet()).payload) != marks[0]:
             assert payload != EVIL
         while (payload := (await browser.received.get()).payload) != marks[1]:

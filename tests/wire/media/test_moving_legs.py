@@ -31,7 +31,7 @@ def speaking(peer: Browser | Trunk, frequency: float, codec: str, stack: ExitSta
 
 async def listen(peer: Browser | Trunk, count: int) -> list[RtpPacket]:
     """The next packets that a far end gets."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         if isinstance(peer, Trunk):
             return [await peer.packet() for _ in range(count)]
         return [await peer.received.get() for _ in range(count)]

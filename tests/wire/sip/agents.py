@@ -20,7 +20,7 @@ OFFER: Final = Sdp("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=offer\r\n")
 ANSWER: Final = Sdp("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=answer\r\n")
 OTHER: Final = Sdp("v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=other\r\n")
 
-PATIENCE: Final = 10.0
+PATIENCE: Final = 30.0
 """Seconds that a test waits for an event; only a failure takes that long."""
 
 LOOPBACK: Final = TrunkSettings(name="loop", uri="sip:127.0.0.1", accept_from=(ip_network("127.0.0.0/8"),))

@@ -88,6 +88,6 @@ async def test_flood_of_garbage_costs_a_handful_of_log_lines() -> None:
 
 
 async def works(gateway: Site, to: Destination) -> None:
-    async with tcp_peer(to) as peer, asyncio.timeout(5):
+    async with tcp_peer(to) as peer, asyncio.timeout(30):
         peer.send(request(call_id="after", via="SIP/2.0/TCP 192.0.2.9"))
         await arrives(gateway, "after")

@@ -13,7 +13,7 @@ from gateway.sip.settings import SipSettings
 from gateway.sip.transport.flow import Flow, Transport
 
 HOST = "127.0.0.1"
-WAIT = 5.0
+WAIT = 30.0
 """Seconds until a test gives up waiting for what must come at once."""
 
 FAST = SipSettings(

@@ -21,7 +21,7 @@ from tests.wire.whole import bad_frames
 from tests.wire.whole.bad_frames import CLOSED, SILENCE, Reply
 from tests.wire.whole.phone import Phone
 
-PATIENCE: Final = 15.0
+PATIENCE: Final = 30.0
 """Seconds that anything may take to come."""
 
 _END: Final = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)

@@ -97,7 +97,7 @@ def press_at_once(line: Line, digits: str, *, duration: float) -> None:
 async def hears_digits(one: Phone, call: str, digits: str) -> list[RtpPacket]:
     """What comes until these digits have been heard as tones, one after the other."""
     heard: list[RtpPacket] = []
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while sound.digits("PCMU", [packet.payload for packet in heard]) != digits:
             heard += await one.listen(call, codec="PCMU", frames=5)
     return heard
@@ -203,7 +203,7 @@ async def test_inband_client_hears_each_digit_for_as_long_as_it_was(town: Town, 
         press_at_once(line, digits, duration=duration)
 
         heard: list[RtpPacket] = []
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             while len(lengths(heard)) < len(digits) or lengths(heard[-5:]):
                 heard += await alice.listen(call, codec="PCMU", frames=5)
 
@@ -269,7 +269,7 @@ async def test_rfc_2833_client_gets_telephone_events_and_neither_tones_nor_infos
         await press(line, "4#42", duration=0.16)
 
         numbers, receiver, digits = [number for number, _ in EVENT_LINES], EventReceiver(8000), ""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(digits) < 4:
                 packet = await alice.media[call].received.get()
                 if packet.payload_type in numbers:
@@ -291,7 +291,7 @@ async def test_digits_of_the_client_reach_the_trunk_whatever_it_takes_itself(tow
         await alice.verto.dtmf(call, "42#")
 
         receiver, digits = EventReceiver(8000), ""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(digits) < 3:
                 packet = await line.media.packet()
                 if packet.payload_type == 101:

@@ -105,7 +105,7 @@ async def test_ice_restart_while_held_is_answered_and_the_hold_stays(gateway: Ru
             result = await alice.verto.modify(call, "updateMedia", sdp=await browser.offer(restart=True))
             assert (result["action"], result["holdState"]) == ("updateMedia", "held")
             await browser.accept(result["sdp"])
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 await browser.connected.wait()
 
         await alice.listen(call, codec="PCMU", frames=25)

@@ -39,14 +39,14 @@ async def register_device(gateway: Running, agent: str = "Android-3.7.0", *, pro
     """Robert logs in on a device once, and leaves."""
     async with connected(gateway.websocket) as device:
         await device.request("login", mobile_login("robert", agent, provider=provider))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len((await gateway.get("/v2/gateway/sessions"))["data"]) > 1:
             pass
 
 
 async def pushes(gateway: Running, count: int) -> list[dict[str, Any]]:
     """The lab's pushes, oldest first, once there are that many."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(found := (await gateway.get("/_lab/pushes"))["data"]) < count:
             pass
     return list(reversed(found))

@@ -335,7 +335,7 @@ async def test_ice_restart_works_on_a_call_that_was_taken_up_again(gateway: Runn
             browser.connected.clear()
             result = await again.verto.modify(call, "updateMedia", sdp=await browser.offer(restart=True))
             await browser.accept(result["sdp"])
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 await browser.connected.wait()
 
             assert await again.hears(call, 1004.0, codec="PCMU")
@@ -562,7 +562,7 @@ async def test_client_that_answers_the_attach_with_the_certificate_of_before_is_
             await old.close()
             again.media[call] = browser
             await again.verto.attach(call, await browser.answer(Sdp(attach["params"]["sdp"])))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 await browser.connected.wait()
             assert await again.hears(call, 1004.0, codec="PCMU")
             await again.hang_up(call)

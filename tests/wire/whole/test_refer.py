@@ -39,7 +39,7 @@ class Street:
         return call, line
 
     async def until_no_call_is_live(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (await self.gateway.get("/v2/gateway/calls?state=live"))["data"]:
                 pass
 

@@ -58,7 +58,7 @@ class Site:
         """Have a client go; returns once the gateway has noticed."""
         client = self.clients.pop(f"client_{letter}")
         await client.socket.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while client.session_id in await self._connected():
                 pass
 
@@ -84,7 +84,7 @@ class Site:
             self.rings.put_nowait(name)
 
     async def _who_rang(self) -> str:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await self.rings.get()
 
     async def _assert_nobody_else_rang(self) -> None:

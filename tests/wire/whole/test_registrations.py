@@ -69,7 +69,7 @@ async def _end_of_a_user(gateway: Running, what: str) -> None:
         assert gateway.gateway.verto.endings.end_registrations(owner[what]) == 1
 
         assert (await client.wait_for("telnyx_rtc.gatewayState"))["params"] == {"state": "UNREGED"}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await client.is_closed.wait()
         assert client.socket.close_code == 1008
         await robert.until_over(call)

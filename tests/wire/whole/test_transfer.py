@@ -36,7 +36,7 @@ class Town:
         return live
 
     async def until_no_call_is_live(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while await self.calls():
                 pass
 
@@ -229,7 +229,7 @@ async def test_two_trunks_are_joined_and_hear_each_other(town: Town) -> None:
     for call in calls:
         assert (await alice.until_over(call))[0] == "ATTENDED_TRANSFER"
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             live = await town.calls()
             media = live[0]["media"]

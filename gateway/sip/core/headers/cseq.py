@@ -6,6 +6,7 @@ from typing import Final
 import sipmessage
 
 from gateway.sip.core.errors import SipParseError
+from gateway.sip.core.headers.remembered import remembered
 
 MAX_SEQUENCE: Final = 2**31 - 1
 """RFC 3261 section 8.1.1.5: below 2**31."""
@@ -25,15 +26,20 @@ class CSeq:
         Raises:
             SipParseError: not `number method`, or the number is 2**31 or more.
         """
-        if len(text) > 200 or not text.isascii():
-            raise SipParseError(f"not a CSeq: {text[:40]!r}")
-        try:
-            parsed = sipmessage.CSeq.parse(text)
-        except ValueError as exc:
-            raise SipParseError(f"not a CSeq: {text[:40]!r}") from exc
-        if parsed.sequence > MAX_SEQUENCE:
-            raise SipParseError(f"CSeq number {parsed.sequence} is not below 2**31")
-        return cls(parsed.sequence, parsed.method)
+        return _parse(text)
 
     def __str__(self) -> str:
         return f"{self.number} {self.method}"
+
+
+@remembered
+def _parse(text: str) -> CSeq:
+    if len(text) > 200 or not text.isascii():
+        raise SipParseError(f"not a CSeq: {text[:40]!r}")
+    try:
+        parsed = sipmessage.CSeq.parse(text)
+    except ValueError as exc:
+        raise SipParseError(f"not a CSeq: {text[:40]!r}") from exc
+    if parsed.sequence > MAX_SEQUENCE:
+        raise SipParseError(f"CSeq number {parsed.sequence} is not below 2**31")
+    return CSeq(parsed.sequence, parsed.method)

@@ -6,6 +6,7 @@ from typing import Final
 
 from sipmessage.message import COMPACT_FORMS
 
+from gateway.sip.core.headers.remembered import remembered
 from gateway.sip.core.headers.tokens import is_token, split_list
 
 _LINE_BREAK: Final = re.compile(r"[\r\n]")
@@ -69,12 +70,15 @@ class Headers:
 
     def get(self, name: str) -> str | None:
         """The first value, a whole line even if it is a list; None when there is none."""
-        key = long_name(name).lower()
-        return next((value for known, _, value in self._items if known == key), None)
+        key = _key(name)
+        for known, _, value in self._items:
+            if known == key:
+                return value
+        return None
 
     def get_all(self, name: str) -> list[str]:
         """Every element in order: comma lists are split where the field's grammar allows them."""
-        key = long_name(name).lower()
+        key = _key(name)
         values = [value for known, _, value in self._items if known == key]
         return [piece for value in values for piece in split_list(value)] if key in _LISTS else values
 
@@ -99,14 +103,14 @@ class Headers:
 
     def replace_first(self, name: str, elements: Iterable[str]) -> None:
         """Replace the first element of a list header by these, leaving the others as they are."""
-        key = long_name(name).lower()
+        key = _key(name)
         place = next(i for i, item in enumerate(self._items) if item[0] == key)
         rest = split_list(self._items[place][2])[1:]
         self._items[place] = _line(name, ", ".join([*elements, *rest]))
 
     def remove(self, name: str) -> None:
         """Remove all lines of that name, if any."""
-        key = long_name(name).lower()
+        key = _key(name)
         self._items = [item for item in self._items if item[0] != key]
 
     def items(self) -> list[tuple[str, str]]:
@@ -138,10 +142,22 @@ def long_name(name: str) -> str:
     return COMPACT_FORMS.get(name.lower(), name) if len(name) == 1 else name
 
 
-def _line(name: str, value: str) -> tuple[str, str, str]:
+@remembered
+def _key(name: str) -> str:
+    return long_name(name).lower()
+
+
+@remembered
+def _names(name: str) -> tuple[str, str]:
+    """How a name is compared and how it is written."""
     if not is_token(name):
         raise ValueError(f"not a header field name: {name[:40]!r}")
+    shown = long_name(name)
+    return shown.lower(), shown
+
+
+def _line(name: str, value: str) -> tuple[str, str, str]:
+    key, shown = _names(name)
     if _LINE_BREAK.search(value) or _BAD_CONTROL.search(value):
         raise ValueError(f"line break or control character in the value of {name}")
-    shown = long_name(name)
-    return shown.lower(), shown, value.strip()
+    return key, shown, value.strip()

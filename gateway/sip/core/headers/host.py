@@ -5,6 +5,7 @@ import re
 from typing import Final
 
 from gateway.sip.core.errors import SipParseError
+from gateway.sip.core.headers.remembered import remembered
 
 # Wider than the RFC's hostname: names of containers and of Windows hosts carry `_` and end in a digit.
 _HOSTNAME: Final = re.compile(r"(?=.{1,255}\Z)[A-Za-z0-9_](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_.])?")
@@ -12,6 +13,7 @@ _LOOKS_LIKE_IPV4: Final = re.compile(r"[0-9.]+")
 _PORT: Final = re.compile(r"[0-9]{1,5}")
 
 
+@remembered
 def parse_host_port(text: str) -> tuple[str, int | None]:
     """Split and check `host[:port]`; white space around the colon is allowed, as in a Via.
 
@@ -30,6 +32,7 @@ def parse_host_port(text: str) -> tuple[str, int | None]:
     return check_host(host.rstrip()), _parse_port(colon + port)
 
 
+@remembered
 def check_host(host: str) -> str:
     """The host name or IPv4 address as given; raises SipParseError when it is neither."""
     if _LOOKS_LIKE_IPV4.fullmatch(host):

@@ -10,6 +10,7 @@ from typing import Final
 
 from gateway.sip.core.errors import SipParseError
 from gateway.sip.core.headers.params import Params
+from gateway.sip.core.headers.remembered import remembered
 from gateway.sip.core.headers.tokens import end_of_quoted, printable, quote, split_list, unquote
 from gateway.sip.core.headers.uri import SipUri, check_uri
 
@@ -39,19 +40,7 @@ class NameAddr:
             SipParseError: an unterminated quote or bracket, no URI, or something behind the address that is
                 no parameter.
         """
-        text = text.strip()
-        if text == "*":
-            return cls("*")
-        if text.startswith('"'):
-            end = end_of_quoted(text)
-            if not end or not text[end:].lstrip().startswith("<"):
-                raise SipParseError(f"broken display name in {text[:80]!r}")
-            return _parse_bracketed(printable(unquote(text[:end])), text[end:].lstrip())
-        display, bracket, _ = text.partition("<")
-        # A bracket behind a semicolon belongs to a parameter: `sip:a@b;x="<"`.
-        if bracket and ";" not in display:
-            return _parse_bracketed(_plain_display(display), text[len(display) :])
-        return _parse_bare(text)
+        return _parse(text)
 
     @property
     def tag(self) -> str | None:
@@ -79,6 +68,23 @@ class NameAddr:
 def parse_addresses(values: list[str]) -> list[NameAddr]:
     """All addresses of a header field that may be a comma list, for example `headers.get_all("Record-Route")`."""
     return [NameAddr.parse(piece) for value in values for piece in split_list(value)]
+
+
+@remembered
+def _parse(text: str) -> NameAddr:
+    text = text.strip()
+    if text == "*":
+        return NameAddr("*")
+    if text.startswith('"'):
+        end = end_of_quoted(text)
+        if not end or not text[end:].lstrip().startswith("<"):
+            raise SipParseError(f"broken display name in {text[:80]!r}")
+        return _parse_bracketed(printable(unquote(text[:end])), text[end:].lstrip())
+    display, bracket, _ = text.partition("<")
+    # A bracket behind a semicolon belongs to a parameter: `sip:a@b;x="<"`.
+    if bracket and ";" not in display:
+        return _parse_bracketed(_plain_display(display), text[len(display) :])
+    return _parse_bare(text)
 
 
 def _parse_bracketed(display: str, rest: str) -> NameAddr:

@@ -21,6 +21,9 @@ def split_outside_quotes(text: str, separator: str, *, is_bracket_aware: bool = 
 
     An unterminated quote or bracket runs to the end of the text; whoever parses the piece refuses it.
     """
+    if '"' not in text and not is_bracket_aware:
+        yield from text.split(separator)
+        return
     start = 0
     is_quoted = is_bracketed = is_escaped = False
     for position, char in enumerate(text):

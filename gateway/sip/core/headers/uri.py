@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 
 from gateway.sip.core.errors import SipParseError, UnsupportedUri
 from gateway.sip.core.headers.host import format_host_port, parse_host_port
+from gateway.sip.core.headers.remembered import remembered
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*")
 _BAD_CHARACTER: Final = re.compile(r'[\x00-\x20\x7f"<>\\^`{|}]')
@@ -53,13 +54,7 @@ class SipUri:
             UnsupportedUri: another scheme than sip, sips and tel.
             SipParseError: not a URI of that scheme.
         """
-        scheme = check_uri(text)
-        rest = text[len(scheme) + 1 :]
-        if scheme not in ("sip", "sips", "tel"):
-            raise UnsupportedUri(f"scheme {scheme[:20]!r} is not supported")
-        if _BROKEN_ESCAPE.search(rest):
-            raise SipParseError(f"broken escape in URI {text[:80]!r}")
-        return _parse_tel(rest) if scheme == "tel" else _parse_sip(scheme, rest)
+        return _parse(text)
 
     def param(self, name: str) -> str | None:
         """The value of a URI parameter; empty for a name without value, None when it is absent."""
@@ -83,6 +78,18 @@ class SipUri:
         return f"{self.scheme}:{user}{where}{params}" + (f"?{headers}" if headers else "")
 
 
+@remembered
+def _parse(text: str) -> SipUri:
+    scheme = check_uri(text)
+    rest = text[len(scheme) + 1 :]
+    if scheme not in ("sip", "sips", "tel"):
+        raise UnsupportedUri(f"scheme {scheme[:20]!r} is not supported")
+    if _BROKEN_ESCAPE.search(rest):
+        raise SipParseError(f"broken escape in URI {text[:80]!r}")
+    return _parse_tel(rest) if scheme == "tel" else _parse_sip(scheme, rest)
+
+
+@remembered
 def check_uri(text: str) -> str:
     """The lower case scheme of any URI, without a look at the rest but for characters that no URI may carry.
 

@@ -10,6 +10,7 @@ from typing import Final
 from gateway.sip.core.errors import SipParseError
 from gateway.sip.core.headers.host import format_host_port, parse_host_port
 from gateway.sip.core.headers.params import Params
+from gateway.sip.core.headers.remembered import remembered
 from gateway.sip.core.headers.tokens import split_outside_quotes
 
 MAGIC_COOKIE: Final = "z9hG4bK"
@@ -39,13 +40,7 @@ class Via:
         Raises:
             SipParseError: not a Via of SIP/2.0, or a port outside 1-65535.
         """
-        text = text.strip()
-        match = _PROTOCOL.match(text)
-        if match is None:
-            raise SipParseError(f"not a Via: {text[:80]!r}")
-        where, semicolon, params = text[match.end() :].partition(";")
-        host, port = parse_host_port(where)
-        return cls(match.group(1).upper(), host, port, Params.parse(semicolon + params))
+        return _parse(text)
 
     @property
     def branch(self) -> str | None:
@@ -59,6 +54,17 @@ class Via:
 
     def __str__(self) -> str:
         return f"SIP/2.0/{self.transport} {format_host_port(self.host, self.port)}{self.params}"
+
+
+@remembered
+def _parse(text: str) -> Via:
+    text = text.strip()
+    match = _PROTOCOL.match(text)
+    if match is None:
+        raise SipParseError(f"not a Via: {text[:80]!r}")
+    where, semicolon, params = text[match.end() :].partition(";")
+    host, port = parse_host_port(where)
+    return Via(match.group(1).upper(), host, port, Params.parse(semicolon + params))
 
 
 def stamp(text: str, *, host: str, port: int) -> str:
