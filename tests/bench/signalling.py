@@ -74,7 +74,8 @@ async def _callee(rate: float, duration: float) -> Signalling:
         port = (await _told(agent, within=30.0))["port"]
         caller = await _sipp(
             folder, f"{HOST}:{port}", "-sf", str(SCENARIOS / "uac_burst.xml"), "-p", str(SIPP_PORT),
-            "-r", str(int(rate)), "-m", str(count), "-l", str(count), "-trace_rtt", "-rtt_freq", "1000", "-timeout", f"{int(duration) + 60}s",
+            "-r", str(int(rate)), "-m", str(count), "-l", str(count),
+            "-trace_rtt", "-rtt_freq", "1", "-timeout", f"{int(duration) + 60}s",
         )  # fmt: skip
         await caller.wait()
         agent.terminate()
