@@ -250,6 +250,7 @@ class Gateway:
             domain=config.sip.domain,
             trunk_codecs={trunk.name: trunk.codecs for trunk in self.trunks}.__getitem__,
             media_of=ConnectionMedia(self.database).of_user,
+            find_session=self.registry.find,
             attach_timeout=config.verto.attach_timeout,
             pushes=self.pushes if config.lab.enabled else None,
             listeners=[CallMeasures().take, self.recorder.record, gate.take, self.heartbeat.take],

@@ -10,7 +10,7 @@ from gateway.b2bua.client_legs import ClientLegs
 from gateway.b2bua.core.call import ATTACH_TIMEOUT
 from gateway.b2bua.core.events import HangupRequested
 from gateway.b2bua.headers import Crossing, crossing_headers
-from gateway.b2bua.leg_maker import LegMaker, MediaOf, new_telnyx_id
+from gateway.b2bua.leg_maker import FindSession, LegMaker, MediaOf, new_telnyx_id
 from gateway.b2bua.legs.base import Leg, Party
 from gateway.b2bua.legs.sip import FindReplaced, InviteFunction
 from gateway.b2bua.legs.verto import VertoLeg
@@ -67,6 +67,7 @@ class CallDirectory:
         trunk_codecs: Callable[[str], tuple[str, ...]],
         find_replaced: FindReplaced = lambda replaces: None,
         media_of: MediaOf = _default_media,
+        find_session: FindSession = lambda session_id: None,
         attach_timeout: float = ATTACH_TIMEOUT,
         pushes: PushSender | None = None,
         listeners: Iterable[Listener] = (),
@@ -79,6 +80,7 @@ class CallDirectory:
             trunk_codecs: the allowed codecs of a trunk by name.
             find_replaced: `sip.ua.UserAgent.find_replaced`.
             media_of: what the connection of a user name asks of its clients' media; read anew for each call.
+            find_session: a connected session by its id (`vsp.registry.SessionRegistry.find`).
             attach_timeout: see `[verto] attach_timeout`.
             pushes: delivers pushes; without it no call waits for a device.
             on_client_leg: told of the legs of clients, on the loop's thread; it must not block.
@@ -98,6 +100,7 @@ class CallDirectory:
             browser_codecs=settings.browser_codecs,
             trunk_codecs=trunk_codecs,
             media_of=media_of,
+            find_session=find_session,
         )
         self._desk = TransferDesk(self._calls, self._legs, router, refer=settings.refer, domain=domain)
         self._listeners: list[Listener] = list(listeners)

@@ -20,7 +20,7 @@ from gateway.b2bua.lobby import Lobby
 from gateway.b2bua.routing import Refused, Route, ToClient, ToTrunks, ToUser
 from gateway.domain.causes import INCOMPATIBLE_DESTINATION, REJECTIONS
 from gateway.domain.client_media import ClientMedia
-from gateway.domain.ids import CallId, LegName, VertoCallId
+from gateway.domain.ids import CallId, LegName, SessionId, VertoCallId
 from gateway.media.engine import Profile
 from gateway.sip.call import IncomingCall, Replaces
 from gateway.vsp.control import ClientSession, Invite
@@ -31,6 +31,9 @@ NO_CODEC: Final = "No Codec Of The Connection Is Spoken Here"
 
 MediaOf = Callable[[str], Awaitable[ClientMedia]]
 """Tells what the connection of a user name asks of its clients' media, now."""
+
+FindSession = Callable[[SessionId], ClientSession | None]
+"""Finds the handle of a session that is connected."""
 
 
 class LegMaker:
@@ -48,15 +51,17 @@ class LegMaker:
         browser_codecs: tuple[str, ...],
         trunk_codecs: Callable[[str], tuple[str, ...]],
         media_of: MediaOf,
+        find_session: FindSession,
     ) -> None:
         """
         Args:
-            invite, find_replaced, domain, trunk_codecs, media_of: see `CallDirectory`.
+            invite, find_replaced, domain, trunk_codecs, media_of, find_session: see `CallDirectory`.
             browser_codecs: see `[calls] browser_codecs`.
         """
         self._calls, self._lobby, self._client_legs = calls, lobby, client_legs
         self._invite, self._find_replaced, self._domain = invite, find_replaced, domain
         self._browser_codecs, self._trunk_codecs, self._media_of = browser_codecs, trunk_codecs, media_of
+        self._find_session = find_session
 
     def calling_client(
         self, session: ClientSession, invite: Invite, *, call_id: CallId, caller: Party, post: Door
@@ -189,7 +194,8 @@ class LegMaker:
         media: ClientMedia,
         dialed: str | None,
     ) -> VertoLeg:
-        """A leg that calls one client."""
+        """A leg that calls one client, by the socket that it is on now: it may have changed since it was found."""
+        session = self._find_session(session.session_id) or session
         callee = session.identity.username
         leg = VertoLeg(
             name,
@@ -239,4 +245,4 @@ def _uri_user(number: str) -> str:
     return number if re.fullmatch(r"[A-Za-z0-9+_.!~*'()&=$,/-]{1,128}", number) else "anonymous"
 
 
-__all__ = ["LegMaker", "MediaOf", "new_telnyx_id"]
+__all__ = ["FindSession", "LegMaker", "MediaOf", "new_telnyx_id"]

@@ -56,6 +56,11 @@ class VertoClient:
         self.ask = ask
 
     @property
+    def is_connected(self) -> bool:
+        """See `ClientSession`."""
+        return self._core.is_open
+
+    @property
     def voice_sdk_id(self) -> str:
         """The socket's."""
         return self._core.voice_sdk_id

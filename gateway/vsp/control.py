@@ -165,6 +165,10 @@ class ClientSession(Protocol):
     @property
     def identity(self) -> Identity: ...
 
+    @property
+    def is_connected(self) -> bool:
+        """False once its socket is gone. Its calls may be another handle's by then."""
+
     def ask(self) -> None:
         """See whether the client is still there. A silent one loses its socket: `session_detached` follows."""
 

@@ -16,6 +16,7 @@ class RecordingSession:
     def __init__(self, username: str = "alice", session_id: str = "session-1") -> None:
         self.session_id = SessionId(session_id)
         self.identity = Identity(connection_id="1", credential_id=None, username=username)
+        self.is_connected = True
         self.sent: list[tuple[object, ...]] = []
         self.calls: list[VertoCallId] = []
         self.error_messages: list[str] = []

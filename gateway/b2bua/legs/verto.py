@@ -249,7 +249,9 @@ class VertoLeg:
         self.post(LegReoffered(self.name, sdp))
 
     def dial(self, _target: int, offer: Sdp) -> None:
-        """`telnyx_rtc.invite`: the client rings."""
+        """`telnyx_rtc.invite`: the client rings; one whose socket went meanwhile does when it is back."""
+        if not self._is_away and not self.session.is_connected:
+            self.detach()
         self._is_invited = True
         if self._watch is not None:
             self._watch.opened(self)

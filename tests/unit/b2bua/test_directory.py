@@ -10,7 +10,7 @@ from gateway.b2bua.directory import CallDirectory
 from gateway.b2bua.headers import crossing_headers
 from gateway.b2bua.routing import Router, Trunk
 from gateway.b2bua.settings import CallSettings
-from gateway.domain.causes import NORMAL_CLEARING, USER_BUSY
+from gateway.domain.causes import NORMAL_CLEARING, RECOVERY_ON_TIMER_EXPIRE, USER_BUSY
 from gateway.domain.facts import CallAnswered, CallEnded, CallInitiated, CallRinging, Fact
 from gateway.domain.ids import Direction, LegName, Sdp, VertoCallId
 from gateway.media.engine import Sound
@@ -42,6 +42,8 @@ class House:
     agent: RecordingUserAgent
     engine: FakeMediaEngine
     facts: list[Fact]
+    connected: dict[str, RecordingSession]
+    """Sessions that are on another socket than the one that routing found."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def dial(self, destination: str, call: VertoCallId = CALL, sdp: Sdp = SDP) -> None:
@@ -101,8 +103,10 @@ async def house() -> AsyncIterator[House]:
         invite=agent.invite,
         domain="sip.telnyx.com",
         trunk_codecs=lambda _: ("PCMU", "PCMA"),
+        find_session=lambda session_id: found.get(session_id),
     )
-    house = House(directory, alice, bob, agent, engine, [])
+    found: dict[str, RecordingSession] = {}
+    house = House(directory, alice, bob, agent, engine, [], found)
     directory.subscribe(house.take)
     async with directory, asyncio.timeout(30):
         yield house
@@ -346,6 +350,37 @@ async def test_calls_follow_their_session_to_a_new_socket(house: House) -> None:
     house.agent.calls[0].say(Ended(None, "bye"))
 
     assert (await again.wait_for("bye"))[1] == "NORMAL_CLEARING"
+
+
+async def test_client_that_came_back_while_its_call_was_routed_rings_on_its_new_socket(house: House) -> None:
+    again = house.connected[house.bob.session_id] = RecordingSession("bob", house.bob.session_id)
+    house.bob.is_connected = False
+    house.directory.incoming(RecordingIncomingCall("bob"))
+
+    assert (await again.wait_for("invite"))[0] == "invite"
+    assert house.bob.sent == []
+
+
+async def test_client_whose_socket_went_while_its_call_was_routed_rings_when_it_is_back(house: House) -> None:
+    house.bob.is_connected = False
+    house.directory.incoming(RecordingIncomingCall("bob"))
+    await house.bob.wait_for("invite")  # which goes nowhere
+    again = RecordingSession("bob", house.bob.session_id)
+
+    house.directory.session_replaced(again)
+
+    assert (await again.wait_for("invite"))[0] == "invite"
+
+
+async def test_client_that_went_while_its_call_was_routed_and_stays_away_is_no_broken_network(house: House) -> None:
+    house.bob.is_connected = False
+    house.directory.incoming(RecordingIncomingCall("bob"))
+    await house.bob.wait_for("invite")
+
+    house.directory.session_lost(house.bob.session_id)
+    await house.ended.wait()
+
+    assert house.last.cause is RECOVERY_ON_TIMER_EXPIRE
 
 
 async def test_media_that_fails_ends_the_call_on_both_sides(house: House) -> None:
