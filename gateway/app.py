@@ -221,7 +221,11 @@ class Gateway:
             codecs = self.config.lab.codecs
             trunks.append(TrunkSettings(name=LAB_TRUNK, uri=lab.address.uri(), codecs=codecs, accept_from=LOOPBACK))
         self.trunks = tuple(trunks)
-        self.endpoint = Endpoint(self.config.sip)
+        self.endpoint = Endpoint(
+            self.config.sip,
+            security=self.config.sip_security,
+            never_ban=[network for trunk in self.trunks for network in trunk.accept_from],
+        )
         self.agent = UserAgent(self.endpoint, self.config.sip, self.trunks)
         self.agent.on_invite = lambda call: self.directory.incoming(call)
 
@@ -308,7 +312,7 @@ class Gateway:
             tokens=self.tokens,
             keys=self.token_keys,
         )
-        views = Views(calls=self.directory, records=calls, sessions=self.registry, info=self._info)
+        views = Views(calls=self.directory, records=calls, sessions=self.registry, bans=self.endpoint, info=self._info)
         lab_routes = [] if lab is None else LabApi(lab.switchboard, guard.allows, self.registry, self.pushes).routes()
         own_routes = [
             *rest_routes(catalogue),

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from gateway.api.bans import lift_ban, list_bans
 from gateway.api.calls import hang_up, list_calls, show_call
 from gateway.api.events import stream_events
 from gateway.api.live import LiveFeed
@@ -26,6 +27,12 @@ def routes(views: Views, feed: LiveFeed) -> list[web.RouteDef]:
     async def hangup(request: web.Request) -> web.Response:
         return await hang_up(request, views, feed)
 
+    async def bans(_request: web.Request) -> web.Response:
+        return list_bans(views.bans)
+
+    async def unban(request: web.Request) -> web.Response:
+        return lift_ban(request, views.bans)
+
     async def events(request: web.Request) -> web.StreamResponse:
         return await stream_events(request, feed)
 
@@ -35,5 +42,7 @@ def routes(views: Views, feed: LiveFeed) -> list[web.RouteDef]:
         web.get("/v2/gateway/calls", calls),
         web.get("/v2/gateway/calls/{call_id}", call),
         web.post("/v2/gateway/calls/{call_id}/actions/hangup", hangup),
+        web.get("/v2/gateway/bans", bans),
+        web.delete("/v2/gateway/bans/{address}", unban),
         web.get("/v2/gateway/events", events),
     ]

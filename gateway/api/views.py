@@ -9,6 +9,7 @@ from gateway.api.resources.times import to_milliseconds
 from gateway.b2bua.call_index import CallSnapshot
 from gateway.domain.facts import Fact
 from gateway.domain.ids import CallId
+from gateway.sip.core.banning import Ban
 from gateway.store.calls import CallRecord
 from gateway.vsp.registry import SessionSnapshot
 
@@ -37,6 +38,14 @@ class LiveSessions(Protocol):
     """`vsp.registry.SessionRegistry`."""
 
     def sessions(self) -> list[SessionSnapshot]: ...
+
+
+class Bans(Protocol):
+    """`sip.endpoint.Endpoint`."""
+
+    def bans(self) -> tuple[Ban, ...]: ...
+
+    def lift_ban(self, host: str) -> bool: ...
 
 
 def session_json(session: SessionSnapshot) -> dict[str, object]:
@@ -90,4 +99,5 @@ class Views:
     calls: LiveCalls
     records: CallRecords
     sessions: LiveSessions
+    bans: Bans
     info: Callable[[], GatewayInfo]

@@ -18,6 +18,7 @@ from gateway.lab.settings import LabSettings
 from gateway.media.settings import MediaSettings
 from gateway.observability.settings import LogSettings, MetricsSettings
 from gateway.reports.settings import ReportSettings
+from gateway.sip.security_settings import SipSecuritySettings
 from gateway.sip.settings import SipSettings, TrunkSettings
 from gateway.store.settings import StoreSettings
 from gateway.vsp.settings import VspSettings
@@ -44,6 +45,7 @@ class Config:
     verto: VspSettings = field(default_factory=VspSettings)
     calls: CallSettings = field(default_factory=CallSettings)
     sip: SipSettings = field(default_factory=SipSettings)
+    sip_security: SipSecuritySettings = field(default_factory=SipSecuritySettings)
     trunks: tuple[TrunkSettings, ...] = ()
     media: MediaSettings = field(default_factory=MediaSettings)
     reports: ReportSettings = field(default_factory=ReportSettings)
@@ -61,6 +63,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {  # Any: settings classes share no b
     "verto": VspSettings,
     "calls": CallSettings,
     "sip": SipSettings,
+    "sip_security": SipSecuritySettings,
     "media": MediaSettings,
     "reports": ReportSettings,
     "billing": BillingSettings,
@@ -189,6 +192,8 @@ NOT_EMPTY: Final = frozenset({"http.listen", "sip.listen", "calls.browser_codecs
 _MAY_BE_ZERO: Final = frozenset(
     {
         "calls.stop_grace",
+        "sip_security.stranger_rate",
+        "sip_security.ban_time",
         "verto.reattach_window",
         "verto.refused_login_linger",
         "verto.speed_test_max_bytes",

@@ -86,9 +86,18 @@ SIP_RETRANSMISSIONS: Final = Counter(
 )
 SIP_MESSAGES_REFUSED: Final = Counter(
     "gateway_sip_messages_refused_total",
-    "SIP messages dropped or refused (parse, size, source, via, flood)",
+    "SIP messages dropped or refused (parse, size, source, via, flood, banned, rate)",
     ["reason"],
     registry=REGISTRY,
+)
+SIP_OFFENCES: Final = Counter(
+    "gateway_sip_offences_total",
+    "What addresses did wrong at the SIP port (scanner, wrong_digest, unknown_user, malformed, flood)",
+    ["offence"],
+    registry=REGISTRY,
+)
+SIP_BANS: Final = Counter(
+    "gateway_sip_bans_total", "Addresses banned from the SIP port, by the last straw", ["offence"], registry=REGISTRY
 )
 RTP_PACKETS_LOST: Final = Counter(
     "gateway_rtp_packets_lost_total",

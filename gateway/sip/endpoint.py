@@ -4,10 +4,12 @@ import asyncio
 import secrets
 from collections.abc import Callable, Iterable
 from functools import partial
+from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
 from gateway.observability.logging import get_logger
 from gateway.observability.metrics import SIP_MESSAGES_REFUSED, SIP_REQUESTS, SIP_RESPONSES, closed
+from gateway.sip.core.banning import Ban, Offence
 from gateway.sip.core.framing import Broken
 from gateway.sip.core.headers.params import Params
 from gateway.sip.core.headers.uri import SipUri
@@ -25,7 +27,9 @@ from gateway.sip.core.transaction.matching import (
 )
 from gateway.sip.core.transaction.non_invite_client import NonInviteClient
 from gateway.sip.core.transaction.non_invite_server import NonInviteServer
+from gateway.sip.doorkeeper import Doorkeeper
 from gateway.sip.refusals import Refusals, reply_flow, stamp_via
+from gateway.sip.security_settings import SipSecuritySettings
 from gateway.sip.settings import SipSettings
 from gateway.sip.transactions import METHODS, ClientTransaction, ServerTransaction
 from gateway.sip.transport.flow import Destination, Flow
@@ -62,6 +66,7 @@ class Endpoint:
 
     Args:
         tokens: fresh and unguessable at each call, a token of RFC 3261; for branches and tags.
+        never_ban: networks of those that may call us, beside those that the settings allow.
     """
 
     on_request: Callable[[ServerTransaction, Request], None]
@@ -77,16 +82,26 @@ class Endpoint:
     """Who may send us requests. Others get 403 for an INVITE and silence for the rest; but their requests with a To
     tag are passed on, because a dialog's far end may have several addresses: the user agent knows its dialogs."""
 
-    def __init__(self, settings: SipSettings, *, tokens: Callable[[], str] = _token) -> None:
+    def __init__(
+        self,
+        settings: SipSettings,
+        *,
+        security: SipSecuritySettings | None = None,
+        never_ban: Iterable[IPv4Network | IPv6Network] = (),
+        tokens: Callable[[], str] = _token,
+    ) -> None:
         self._settings, self._tokens = settings, tokens
+        security = security or SipSecuritySettings()
+        self._door = Doorkeeper(security, never_ban)
         self._values = TimerValues(settings.t1, settings.t2, settings.t4)
         self._clients: dict[ClientKey, ClientTransaction] = {}
         self._servers: dict[ServerKey, ServerTransaction] = {}
         self._strangers: set[ServerKey] = set()
-        self._refusals = Refusals(salt=tokens())
+        self._refusals = Refusals(salt=tokens(), is_silent=security.strangers == "silence")
         self._network = Network(
             settings,
             accept=lambda source: self.accept(source),
+            is_banned=lambda host: self._door.is_banned(host, self._now()),
             on_message=self._on_message,
             on_broken=self._on_broken,
             on_closed=self._on_flow_closed,
@@ -145,6 +160,7 @@ class Endpoint:
             raise ValueError("an ACK has no transaction of its own: use send_stateless")
         prepared = self._with_via(request, destination)
         serialize(prepared)
+        self._door.spare(destination.host)
         return self._start_client(prepared, self._network.flow_to(destination), on_response, on_failure)
 
     def send_stateless(self, request: Request, destination: Destination) -> None:
@@ -174,10 +190,30 @@ class Endpoint:
         families = [(listener.transport, ":" in listener.host) for listener in self._network.listeners]
         return await locate(uri, families=families, timeout=self._settings.resolve_timeout)
 
+    # Who is heard
+
+    def offend(self, source: Destination, offence: Offence) -> None:
+        """Count an offence of that source, which may get it banned. Those that may call us are never banned."""
+        self._door.offend(source, offence, self._now())
+
+    def bans(self) -> tuple[Ban, ...]:
+        """Who is banned, the newest ban first. Times are those of the loop's clock."""
+        return self._door.bans(self._now())
+
+    def lift_ban(self, host: str) -> bool:
+        """Listen to that IP address again; whether it was banned."""
+        return self._door.lift(host, self._now())
+
     # What comes in
 
     def _on_message(self, data: bytes, flow: Flow) -> None:
+        now = self._now()
+        if self._door.is_banned(flow.remote.host, now):
+            flow.close()
+            return
         if not data.strip(_KEEP_ALIVE):
+            return
+        if not self.accept(flow.remote) and self._door.is_beyond_rate(flow.remote, now):
             return
         try:
             message = parse(data)
@@ -193,7 +229,10 @@ class Endpoint:
         self._refuse_broken(salvage(frame.head, frame.error), flow)
 
     def _refuse_broken(self, error: BrokenMessage, flow: Flow) -> None:
-        self._refusals.refuse_broken(error, flow, self._now(), is_stranger=not self.accept(flow.remote))
+        is_stranger = not self.accept(flow.remote)
+        self._refusals.refuse_broken(error, flow, self._now(), is_stranger=is_stranger)
+        if is_stranger:
+            self.offend(flow.remote, Offence.MALFORMED)
 
     def _on_flow_closed(self, flow: Flow) -> None:
         for client in [client for client in self._clients.values() if client.flow is flow]:
@@ -226,7 +265,10 @@ class Endpoint:
             self.on_ack(request, flow.remote)
             return
         is_stranger = not self.accept(flow.remote)
-        if is_stranger and request.to.tag is None:
+        if is_stranger and self._door.is_scanner(flow.remote, request):
+            SIP_MESSAGES_REFUSED.labels("source").inc()
+            self.offend(flow.remote, Offence.SCANNER)
+        elif is_stranger and request.to.tag is None:
             self._refusals.refuse_stranger(request, flow, self._now())
         elif self._is_full(is_stranger=is_stranger):
             self._refusals.refuse_flood(request, flow, self._now())

@@ -31,10 +31,11 @@ class Refusals:
 
     Args:
         salt: unguessable; makes the To tags, which must be the same for each repeat of a request.
+        is_silent: never answer strangers.
     """
 
-    def __init__(self, *, salt: str) -> None:
-        self._salt = salt
+    def __init__(self, *, salt: str, is_silent: bool = False) -> None:
+        self._salt, self._is_silent = salt, is_silent
         self._replies = TokenBucket(rate=REPLIES_PER_SECOND, burst=int(REPLIES_PER_SECOND))
         self._broken_lines = TokenBucket(rate=LINES_PER_SECOND, burst=BURST_SECONDS)
         self._stranger_lines = TokenBucket(rate=LINES_PER_SECOND, burst=BURST_SECONDS)
@@ -54,12 +55,15 @@ class Refusals:
             self._reply(request, error.status, flow, now)
 
     def refuse_stranger(self, request: Request, flow: Flow, now: float) -> None:
-        """403 to an INVITE, so that a trunk that is set up wrongly learns why; silence for the rest."""
+        """403 to an INVITE, so that a trunk that is set up wrongly learns why; silence for the rest.
+
+        Silence for all of them where the settings want it.
+        """
         SIP_MESSAGES_REFUSED.labels("source").inc()
         if self._stranger_lines.take(now):
             held_back = self._stranger_lines.held_back()
             _log.info("sip_stranger_refused", method=request.method, peer=str(flow.remote), not_logged=held_back)
-        if request.method == "INVITE":
+        if request.method == "INVITE" and not self._is_silent:
             self._reply(request, 403, flow, now)
 
     def refuse_flood(self, request: Request, flow: Flow, now: float) -> None:

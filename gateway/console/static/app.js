@@ -1,6 +1,7 @@
 // Puts the page together: credentials, the phone, and what the API shows.
 import { Activity } from "./activity.js";
 import { Api, ApiError } from "./api.js";
+import { Bans } from "./bans.js";
 import * as credentials from "./credentials.js";
 import { byId, setText } from "./element.js";
 import { clearNotices, notice } from "./notices.js";
@@ -15,8 +16,12 @@ const view = new PhoneView(phone, announce);
 const activity = new Activity({
   onCall: (call) => view.gatewayCall(call),
   onProblem: notice,
-  onRefused: () => notice({ title: "The API key was not accepted", advice: "Enter another one above the calls." }),
+  onRefused: () => {
+    bans.close();
+    notice({ title: "The API key was not accepted", advice: "Enter another one above the calls." });
+  },
 });
+const bans = new Bans({ onProblem: notice });
 const { credentials: known, destination } = credentials.load();
 
 phone.addEventListener("status", ({ detail }) => showStatus(detail));
@@ -122,6 +127,7 @@ async function useKey(key) {
   credentials.save(known);
   const api = new Api(key);
   activity.start(api);
+  bans.start(api);
   try {
     const { data } = await api.get("/v2/gateway/info");
     setText(byId("version"), data.version);

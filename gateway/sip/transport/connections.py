@@ -23,6 +23,7 @@ class TcpConnections:
 
     Args:
         accept: whether that source may call us.
+        is_banned: whether a connection of that IP address is to be closed at once.
         on_closed: a flow on which nothing can be sent any more.
     """
 
@@ -31,11 +32,13 @@ class TcpConnections:
         settings: SipSettings,
         *,
         accept: Callable[[Destination], bool],
+        is_banned: Callable[[str], bool],
         on_message: Callable[[bytes, Flow], None],
         on_broken: Callable[[Broken, Flow], None],
         on_closed: Callable[[Flow], None],
     ) -> None:
         self._settings, self._accept, self._on_closed = settings, accept, on_closed
+        self._is_banned = is_banned
         self._events = ConnectionEvents(self._may_stay, on_message, on_broken, self._forget, self._release)
         self._by_remote: dict[Destination, TcpConnection] = {}
         self._held: set[TcpConnection] = set()
@@ -100,6 +103,8 @@ class TcpConnections:
     def _may_stay(self, connection: TcpConnection) -> bool:
         if connection.role is Role.OPENED:
             return True
+        if self._is_banned(connection.remote.host):
+            return False
         is_stranger = not self._accept(connection.remote)
         strangers = max(1, self._settings.max_connections // STRANGERS_SHARE)
         is_full = self._count(Role.ACCEPTED) > self._settings.max_connections

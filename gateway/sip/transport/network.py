@@ -48,13 +48,19 @@ class Network:
         settings: SipSettings,
         *,
         accept: Callable[[Destination], bool],
+        is_banned: Callable[[str], bool],
         on_message: Callable[[bytes, Flow], None],
         on_broken: Callable[[Broken, Flow], None],
         on_closed: Callable[[Flow], None],
     ) -> None:
         self._settings, self._on_message = settings, on_message
         self._connections = TcpConnections(
-            settings, accept=accept, on_message=on_message, on_broken=on_broken, on_closed=on_closed
+            settings,
+            accept=accept,
+            is_banned=is_banned,
+            on_message=on_message,
+            on_broken=on_broken,
+            on_closed=on_closed,
         )
         self._listeners: list[Listener] = []
         self._servers: list[asyncio.Server] = []

@@ -11,6 +11,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
+from gateway.sip.core.banning import Offence
+from gateway.sip.endpoint import Destination
 from tests.harness.gateway import PASSWORD, running
 from tests.harness.stores import Stores
 from tests.interop.browser.chromium import SharedChromium
@@ -182,6 +184,20 @@ async def test_phone_works_without_a_key_and_the_lists_come_with_one(tmp_path: P
         await expect(page.locator("#feed-text")).to_have_text("live")
         await expect(page.locator("#sessions tr .party")).to_have_text("alice")
         await expect(page.get_by_title(f"Dial {ECHO}")).to_be_visible()
+
+
+async def test_banned_address_is_shown_until_its_ban_is_lifted(tmp_path: Path, browser: Browser) -> None:
+    async with running(tmp_path) as gateway, console(browser, gateway) as opened:
+        endpoint = gateway.gateway.endpoint
+        endpoint.offend(Destination("udp", "203.0.113.9", 5060), Offence.SCANNER)
+        await opened.sign_in_ready()
+        row = opened.page.locator("#bans tr", has_text="203.0.113.9")
+        await expect(row).to_contain_text("scanner")
+
+        await row.get_by_role("button", name="Listen to 203.0.113.9 again").click()
+
+        await expect(opened.page.locator("#bans-card")).to_be_hidden()
+        assert endpoint.bans() == ()
 
 
 async def test_filter_and_choice_narrow_the_calls_down(tmp_path: Path, browser: Browser) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from gateway.sip.security_settings import SipSecuritySettings
 from gateway.sip.settings import SipSettings, TrunkSettings
 
 
@@ -50,3 +51,21 @@ def test_trunk_setting_that_cannot_work_is_named(values: dict[str, Any], key: st
 
 def test_password_of_a_trunk_does_not_show() -> None:
     assert "s3cret" not in repr(TrunkSettings(name="carrier", uri="sip:h", username="u", password="s3cret"))
+
+
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        ({"ban_after": 0}, "ban_after"),
+        ({"ban_window": 0.0}, "ban_window"),
+        ({"ban_time": -1.0}, "ban_time"),
+        ({"stranger_rate": -1.0}, "stranger_rate"),
+        ({"scanners": ("sipcli", " ")}, "scanners[1]"),
+        ({"scanners": tuple(f"scanner-{number}" for number in range(101))}, "scanners"),
+    ],
+)
+def test_security_setting_that_cannot_work_is_named(values: dict[str, Any], key: str) -> None:
+    with pytest.raises(ValueError, match=r": ") as caught:
+        SipSecuritySettings(**values)
+
+    assert str(caught.value).startswith(f"{key}: ")

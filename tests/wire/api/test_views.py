@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,12 @@ from gateway.auth.keys import KeyChecker, hash_key, new_key
 from gateway.domain.causes import USER_BUSY
 from gateway.domain.facts import CallEnded, CallInitiated
 from gateway.domain.ids import CallId, Direction, LegName
+from gateway.sip.core.banning import Offence
 from gateway.store.calls import Calls
 from gateway.store.database import Database
 from gateway.store.keys import ApiKey, ApiKeys
 from gateway.store.settings import StoreSettings
+from tests.fakes.bans import FakeBans
 from tests.fakes.calls import START, FakeCalls, FakeSessions, session
 
 Answer = tuple[int, Any]  # Any: decoded JSON
@@ -50,6 +52,7 @@ class World:
     """A server with one key of every scope and one that may only read."""
 
     calls: FakeCalls
+    bans: FakeBans
     records: Calls
     feed: NoticingFeed
     http: ClientSession
@@ -81,7 +84,7 @@ class World:
 @pytest_asyncio.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     database = await Database.open(StoreSettings(url=f"sqlite+aiosqlite:///{tmp_path}/gateway.db"))
-    keys, calls, records = ApiKeys(database), FakeCalls(), Calls(database)
+    keys, calls, bans, records = ApiKeys(database), FakeCalls(), FakeBans(), Calls(database)
     made = [await add_key(keys, frozenset(scope)) for scope in (("read", "write", "lab"), ("read",))]
     sessions = FakeSessions(session("session-1", "alice"))
     info = GatewayInfo(
@@ -96,7 +99,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     feed = NoticingFeed(calls, sessions)
     guard = Guard(KeyChecker(keys))
     app = web.Application(middlewares=[telnyx_errors(guard)])
-    app.add_routes(routes(Views(calls=calls, records=records, sessions=sessions, info=lambda: info), feed))
+    app.add_routes(routes(Views(calls=calls, records=records, sessions=sessions, bans=bans, info=lambda: info), feed))
     app.add_routes(
         [
             web.get("/v2/broken", broken),
@@ -106,7 +109,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         ]
     )
     async with TestServer(app) as server, ClientSession(server.make_url("/")) as http:
-        yield World(calls, records, feed, http, *made)
+        yield World(calls, bans, records, feed, http, *made)
         feed.close()
     await database.close()
 
@@ -342,3 +345,34 @@ async def test_event_stream_too_many_is_refused(world: World) -> None:
     assert (status, first_error(body)["code"]) == (429, "10011")
     for watcher in watchers:
         watcher.close()
+
+
+# Bans
+
+
+async def test_bans_are_listed_with_their_times_and_the_last_straw(world: World) -> None:
+    world.bans.ban("203.0.113.9", Offence.SCANNER, ago=60.0, left=3540.0)
+    world.bans.ban("2001:db8:0:1::/64", Offence.WRONG_DIGEST, ago=10.0, left=3590.0)
+
+    status, answer = await world.get("/v2/gateway/bans", world.reader)
+
+    first, second = answer["data"]
+    assert status == 200
+    assert (first["address"], first["network"], first["offence"]) == (
+        "2001:db8:0:1::",
+        "2001:db8:0:1::/64",
+        "wrong_digest",
+    )
+    assert (second["address"], second["network"], second["offence"]) == ("203.0.113.9", "203.0.113.9", "scanner")
+    lasted = datetime.fromisoformat(second["expires_at"]) - datetime.fromisoformat(second["banned_at"])
+    assert lasted == timedelta(seconds=3600)
+
+
+async def test_ban_is_lifted_once_and_with_a_write_key_only(world: World) -> None:
+    world.bans.ban("203.0.113.9", Offence.SCANNER, ago=60.0, left=3540.0)
+
+    assert (await world.request("DELETE", "/v2/gateway/bans/203.0.113.9", world.reader))[0] == 403
+    assert (await world.request("DELETE", "/v2/gateway/bans/203.0.113.9"))[0] == 200
+    assert (await world.request("DELETE", "/v2/gateway/bans/203.0.113.9"))[0] == 404
+    assert (await world.request("DELETE", "/v2/gateway/bans/somebody"))[0] == 400
+    assert (await world.get("/v2/gateway/bans"))[1] == {"data": []}

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 from gateway.sip.core.message import Request, Response, parse, serialize
 from gateway.sip.core.transaction.matching import ClientKey, ServerKey
 from gateway.sip.endpoint import ClientTransaction, Destination, Endpoint, ServerTransaction
+from gateway.sip.security_settings import SipSecuritySettings
 from gateway.sip.settings import SipSettings
 from gateway.sip.transport.flow import Flow, Transport
 
@@ -39,8 +40,9 @@ async def soon(queue: "asyncio.Queue[T]") -> T:
 class WatchedEndpoint(Endpoint):
     """Tells when transactions and connections are gone."""
 
-    def __init__(self, settings: SipSettings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: SipSettings, security: SipSecuritySettings | None = None) -> None:
+        super().__init__(settings, security=security)
+        self._heard = 0
         self._changed = asyncio.Event()
 
     async def becomes_quiet(self) -> None:
@@ -49,11 +51,23 @@ class WatchedEndpoint(Endpoint):
                 self._changed.clear()
                 await self._changed.wait()
 
+    async def has_heard(self, count: int) -> None:
+        """Wait until that many messages have come since the start, dropped ones as well."""
+        async with asyncio.timeout(WAIT):
+            while self._heard < count:
+                self._changed.clear()
+                await self._changed.wait()
+
     async def connections_are(self, count: int) -> None:
         async with asyncio.timeout(WAIT):
             while self.connection_count != count:
                 self._changed.clear()
                 await self._changed.wait()
+
+    def _on_message(self, data: bytes, flow: Flow) -> None:
+        super()._on_message(data, flow)
+        self._heard += 1
+        self._changed.set()
 
     def _on_flow_closed(self, flow: Flow) -> None:
         super()._on_flow_closed(flow)
@@ -72,8 +86,8 @@ class WatchedEndpoint(Endpoint):
 class Site:
     """An endpoint whose callbacks fill queues."""
 
-    def __init__(self, settings: SipSettings) -> None:
-        self.endpoint = WatchedEndpoint(settings)
+    def __init__(self, settings: SipSettings, security: SipSecuritySettings | None = None) -> None:
+        self.endpoint = WatchedEndpoint(settings, security)
         self.requests: asyncio.Queue[tuple[ServerTransaction, Request]] = asyncio.Queue()
         self.cancels: asyncio.Queue[tuple[ServerTransaction, Request]] = asyncio.Queue()
         self.acks: asyncio.Queue[Request] = asyncio.Queue()
@@ -114,8 +128,13 @@ class Sent:
 
 
 @contextlib.asynccontextmanager
-async def site(settings: SipSettings = FAST, **changes: Any) -> AsyncIterator[Site]:  # Any: fields of many types
-    made = Site(dataclasses.replace(settings, **changes))
+async def site(
+    settings: SipSettings = FAST,
+    *,
+    security: SipSecuritySettings | None = None,
+    **changes: Any,  # Any: fields of many types
+) -> AsyncIterator[Site]:
+    made = Site(dataclasses.replace(settings, **changes), security)
     await made.endpoint.start()
     try:
         yield made
