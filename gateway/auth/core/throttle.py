@@ -7,6 +7,7 @@ those who are never wrong, and the table is bounded: of too many the one that fa
 import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 MAX_ENTRIES: Final = 10_000
@@ -69,6 +70,7 @@ class Throttle:
         return bucket.level - (now - bucket.at) * self._rate
 
 
+@lru_cache(maxsize=MAX_ENTRIES)
 def network_of(peer: str) -> str:
     """What counts as one address: an IPv4 address, or the /64 that one IPv6 customer has."""
     try:
@@ -78,5 +80,6 @@ def network_of(peer: str) -> str:
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             return str(address.ipv4_mapped)
-        return str(ipaddress.ip_network((address, 64), strict=False))
+        # By hand: an `ip_network` takes four times as long, and the SIP port asks for each datagram.
+        return f"{ipaddress.IPv6Address(int(address) >> 64 << 64)}/64"
     return peer
