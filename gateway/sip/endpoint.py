@@ -15,6 +15,7 @@ from gateway.sip.core.headers.params import Params
 from gateway.sip.core.headers.uri import SipUri
 from gateway.sip.core.headers.via import MAGIC_COOKIE, Via
 from gateway.sip.core.message import BrokenMessage, Request, Response, parse, response_to, salvage, serialize
+from gateway.sip.core.methods import METHODS
 from gateway.sip.core.transaction.invite_client import InviteClient, cancel_of
 from gateway.sip.core.transaction.invite_server import InviteServer
 from gateway.sip.core.transaction.machine import TimerValues
@@ -31,7 +32,7 @@ from gateway.sip.doorkeeper import Doorkeeper
 from gateway.sip.refusals import Refusals, reply_flow, stamp_via
 from gateway.sip.security_settings import SipSecuritySettings
 from gateway.sip.settings import SipSettings
-from gateway.sip.transactions import METHODS, ClientTransaction, ServerTransaction
+from gateway.sip.transactions import ClientTransaction, ServerTransaction
 from gateway.sip.transport.flow import Destination, Flow
 from gateway.sip.transport.locate import DEFAULT_PORT, locate
 from gateway.sip.transport.network import Listener, Network

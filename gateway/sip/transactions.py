@@ -3,11 +3,12 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, Protocol
+from typing import Protocol
 
 from gateway.observability.logging import get_logger
 from gateway.observability.metrics import SIP_RETRANSMISSIONS, closed
 from gateway.sip.core.message import Request, Response, serialize
+from gateway.sip.core.methods import METHODS
 from gateway.sip.core.transaction.invite_client import InviteClient
 from gateway.sip.core.transaction.invite_server import InviteServer
 from gateway.sip.core.transaction.machine import (
@@ -22,14 +23,6 @@ from gateway.sip.core.transaction.machine import (
 from gateway.sip.core.transaction.non_invite_client import NonInviteClient
 from gateway.sip.core.transaction.non_invite_server import NonInviteServer
 from gateway.sip.transport.flow import Destination, Flow
-
-METHODS: Final = frozenset(
-    (
-        *("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "PRACK"),
-        *("UPDATE", "INFO", "REFER", "NOTIFY", "SUBSCRIBE", "MESSAGE", "PUBLISH"),
-    )
-)
-"""Label values of the metrics; any other method counts as `other`."""
 
 _log = get_logger()
 

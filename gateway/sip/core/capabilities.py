@@ -7,8 +7,10 @@ from gateway.domain.ids import Sdp
 from gateway.sip.core.dialog import Dialog
 from gateway.sip.core.errors import SipError
 from gateway.sip.core.headers.session_expires import min_se_of, session_expires_of
+from gateway.sip.core.headers.via import MAGIC_COOKIE
 from gateway.sip.core.info_dtmf import MEDIA_TYPES
 from gateway.sip.core.message import Request, Response
+from gateway.sip.core.methods import METHODS as KNOWN_METHODS
 from gateway.sip.core.session_timer import MINIMUM, TIMER, supported
 
 SDP: Final = "application/sdp"
@@ -33,6 +35,8 @@ class Refusal:
 
 def find_refusal(request: Request) -> Refusal | None:
     """Why a request other than ACK and CANCEL cannot be served, in the order of section 8.2; None if it can."""
+    if request.method not in KNOWN_METHODS:
+        return Refusal(501, "Not Implemented", (ALLOW,))
     if request.method not in METHODS:
         return Refusal(405, "Method Not Allowed", (ALLOW,))
     if not request.uri.lower().startswith(("sip:", "sips:", "tel:")):
@@ -41,6 +45,8 @@ def find_refusal(request: Request) -> Refusal | None:
         return Refusal(420, "Bad Extension", (("Unsupported", ", ".join(unknown)),))
     if request.method == "REFER" and request.to.tag is None:
         return Refusal(403, "REFER Only Within A Dialog")
+    if request.method == "INVITE" and not _takes_sdp(request):
+        return Refusal(406, "Not Acceptable", (("Warning", f'399 gateway "answers are {SDP}"'),))
     return _find_body_refusal(request) or _find_timer_refusal(request) or _find_dialog_refusal(request)
 
 
@@ -49,6 +55,14 @@ def sdp_of(message: Request | Response) -> Sdp | None:
     if not message.body or message.content_type != SDP:
         return None
     return Sdp(message.body.decode("utf-8", "replace"))
+
+
+def _takes_sdp(invite: Request) -> bool:
+    """Whether an Accept, where there is one, lets us answer (RFC 3261 section 20.1)."""
+    if "Accept" not in invite.headers:
+        return True
+    ranges = {value.partition(";")[0].strip().lower() for value in invite.headers.get_all("Accept")}
+    return bool(ranges & {SDP, "application/*", "*/*"})
 
 
 def _find_body_refusal(request: Request) -> Refusal | None:
@@ -80,7 +94,8 @@ def _find_dialog_refusal(request: Request) -> Refusal | None:
     """An INVITE must be able to make a dialog, or to refresh one (section 8.1.1.8); only it may replace another."""
     if request.method != "INVITE":
         return Refusal(400, "Replaces In Another Request Than INVITE") if "Replaces" in request.headers else None
-    if not request.headers.get("Contact"):
+    # An RFC 2543 peer, which has no magic cookie either, may leave the Contact out: its From is where it is.
+    if not request.headers.get("Contact") and (request.top_via.branch or "").startswith(MAGIC_COOKIE):
         return Refusal(400, "Missing Contact")
     try:
         Dialog.from_invite(request, local_tag="")

@@ -18,6 +18,7 @@ from gateway.sip.core.headers.name_addr import NameAddr
 from gateway.sip.core.headers.tokens import is_token
 from gateway.sip.core.headers.uri import check_uri
 from gateway.sip.core.headers.via import Via
+from gateway.sip.core.methods import METHODS
 from gateway.sip.core.reasons import reason_phrase
 
 __all__ = ["MAX_HEADER_LINES", "Headers", "Request", "Response", "parse", "response_to", "salvage", "serialize"]
@@ -137,7 +138,7 @@ def parse(data: bytes) -> Request | Response:
     start = len(data) - len(data.lstrip(b"\r\n"))
     end = data.find(b"\r\n\r\n", start)
     if end < 0:
-        raise BrokenMessage("no empty line behind the header fields")
+        raise salvage(data, SipParseError("no empty line behind the header fields"))
     lines, error = _split_lines(data[start:end])
     headers = Headers()
     error = _read_headers(lines[1:], headers) or error
@@ -293,7 +294,9 @@ def _check(message: Request | Response) -> None:
     _ = message.from_, message.to
     cseq = message.cseq
     if isinstance(message, Request) and cseq.method != message.method:
-        raise SipParseError(f"CSeq is of {cseq.method!r}, the request is {message.method!r}")
+        # RFC 4475 section 3.1.2.18: whoever does not know the method says so rather than that CSeq is wrong.
+        status = 400 if message.method in METHODS else 501
+        raise SipParseError(f"CSeq is of {cseq.method!r}, the request is {message.method!r}", status=status)
     max_forwards = headers.get("Max-Forwards")
     if max_forwards is not None and (not _NUMBER.fullmatch(max_forwards) or int(max_forwards) > 255):
         raise SipParseError(f"Max-Forwards is not 0-255: {max_forwards[:20]!r}")
@@ -310,12 +313,34 @@ def _cut_body(headers: Headers, body: bytes) -> bytes:
     return body[: int(length)]
 
 
+def _mend_vias(headers: Headers) -> bool:
+    """Leave what an answer needs of the Vias; False when not even the first says where it came from.
+
+    RFC 4475 section 3.1.2.1 wants a 400 for a Via with empty parameters, too.
+    """
+    first, *others = [*headers.get_all("Via"), ""]
+    try:
+        Via.parse(first)
+    except SipParseError:
+        mended = Via.mend(first)
+        if mended is None:
+            return False
+        headers.set("Via", ", ".join([str(mended), *(via for via in others if _is_via(via))]))
+    return True
+
+
+def _is_via(text: str) -> bool:
+    try:
+        Via.parse(text)
+    except SipParseError:
+        return False
+    return True
+
+
 def _broken(error: SipParseError, start_line: str, headers: Headers) -> BrokenMessage:
     """The same error with what is needed to answer it, when that is there."""
     method = start_line.partition(" ")[0]
-    try:
-        Via.parse(headers.get_all("Via")[0])
-    except (SipParseError, IndexError):
+    if not _mend_vias(headers):
         return BrokenMessage(str(error), status=error.status, is_via_unusable=True)
     salvaged = Request(method, "", headers) if is_token(method) else None
     return BrokenMessage(str(error), status=error.status, salvaged=salvaged)

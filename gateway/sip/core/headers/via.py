@@ -17,6 +17,8 @@ MAGIC_COOKIE: Final = "z9hG4bK"
 """A branch that starts so is unique (RFC 3261 section 8.1.1.7); older peers send another."""
 
 _PROTOCOL: Final = re.compile(r"SIP[ \t]*/[ \t]*2\.0[ \t]*/[ \t]*([A-Za-z0-9\-.!%*_+`'~]+)[ \t]+(?=\S)", re.IGNORECASE)
+_OTHER_VERSION: Final = re.compile(r"\ASIP[ \t]*/[ \t]*[0-9]+\.[0-9]+[ \t]*/", re.IGNORECASE)
+_BRANCH: Final = re.compile(r"branch[ \t]*=[ \t]*[A-Za-z0-9\-.!%*_+`'~]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,20 @@ class Via:
             SipParseError: not a Via of SIP/2.0, or a port outside 1-65535.
         """
         return _parse(text)
+
+    @classmethod
+    def mend(cls, text: str) -> "Via | None":
+        """What can be read of a broken element: who sent it, its branch and rport; None when not even that.
+
+        An element of another version of SIP is read as one of 2.0: its sender is to hear 505.
+        """
+        whole, *pieces = _OTHER_VERSION.sub("SIP/2.0/", text.strip(), count=1).split(";")
+        params = [piece.strip() for piece in pieces]
+        kept = [piece for piece in params if piece.lower() == "rport" or _BRANCH.fullmatch(piece)]
+        try:
+            return cls.parse(";".join([whole, *kept]))
+        except SipParseError:
+            return None
 
     @property
     def branch(self) -> str | None:

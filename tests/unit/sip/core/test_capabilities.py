@@ -15,7 +15,7 @@ def _with_body(method: str, content_type: str, encoding: str | None = None) -> R
     return made
 
 
-@pytest.mark.parametrize("method", ["PRACK", "REGISTER", "MESSAGE", "SUBSCRIBE", "FOO"])
+@pytest.mark.parametrize("method", ["PRACK", "REGISTER", "MESSAGE", "SUBSCRIBE"])
 def test_a_method_that_we_do_not_serve_gets_405_with_allow(method: str) -> None:
     refusal = find_refusal(request(method))
 
@@ -23,6 +23,37 @@ def test_a_method_that_we_do_not_serve_gets_405_with_allow(method: str) -> None:
     assert refusal.status == 405
     allowed = dict(refusal.headers)["Allow"].split(", ")
     assert allowed == ["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "UPDATE", "REFER", "NOTIFY"]
+
+
+def test_a_method_that_nobody_knows_gets_501() -> None:
+    refusal = find_refusal(request("FOO"))
+
+    assert refusal is not None
+    assert (refusal.status, refusal.headers) == (501, (ALLOW,))
+
+
+@pytest.mark.parametrize("accept", ["application/sdp", "text/plain, */*", "application/*;q=0.5", "Application/SDP"])
+def test_an_invite_that_takes_sdp_is_served(accept: str) -> None:
+    assert find_refusal(request("INVITE", more=(("Accept", accept),))) is None
+
+
+@pytest.mark.parametrize("accept", ["text/nobodyKnowsThis", "", "application/pidf+xml, text/*"])
+def test_an_invite_that_takes_no_answer_of_ours_gets_406(accept: str) -> None:
+    refusal = find_refusal(request("INVITE", more=(("Accept", accept),)))
+
+    assert refusal is not None
+    assert refusal.status == 406
+
+
+@pytest.mark.parametrize(("branch", "status"), [("z9hG4bK1", 400), ("1", None)])
+def test_only_a_peer_of_rfc_2543_may_leave_its_contact_out(branch: str, status: int | None) -> None:
+    invite = request("INVITE")
+    invite.headers.remove("Contact")
+    invite.headers.set("Via", f"SIP/2.0/UDP 192.0.2.9;branch={branch}")
+
+    refusal = find_refusal(invite)
+
+    assert (refusal.status if refusal else None) == status
 
 
 def test_a_refer_outside_of_a_dialog_gets_403() -> None:

@@ -55,3 +55,27 @@ def test_sent_by_has_the_default_port_of_its_transport() -> None:
 )
 def test_server_notes_where_the_request_came_from_and_changes_nothing_else(text: str, stamped: str) -> None:
     assert stamp(text, host="192.0.2.9", port=7000) == stamped
+
+
+@pytest.mark.parametrize(
+    ("broken", "mended"),
+    [
+        ("SIP/2.0/UDP 192.0.2.15;;", "SIP/2.0/UDP 192.0.2.15"),
+        ("SIP/2.0/UDP h:5070;=x;branch=z9hG4bK1;rport", "SIP/2.0/UDP h:5070;branch=z9hG4bK1;rport"),
+        ('SIP/2.0/TCP h;branch="a;rport;;', "SIP/2.0/TCP h;rport"),
+        ("SIP / 7.0 / UDP h;branch=z9hG4bK1", "SIP/2.0/UDP h;branch=z9hG4bK1"),
+    ],
+)
+def test_broken_via_keeps_what_an_answer_needs(broken: str, mended: str) -> None:
+    found = Via.mend(broken)
+
+    assert str(found) == mended
+
+
+@pytest.mark.parametrize("hopeless", ["", "SIP/2.0/UDP", ";;", "SIP/2.0/UDP h:99999;branch=1", "h;rport"])
+def test_via_that_does_not_say_who_sent_it_is_not_mended(hopeless: str) -> None:
+    assert Via.mend(hopeless) is None
+
+
+def test_via_with_a_parameter_twice_is_not_mended() -> None:
+    assert Via.mend("SIP/2.0/UDP h;branch=a;branch=b") is None
