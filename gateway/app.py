@@ -377,6 +377,7 @@ def _routable(trunk: TrunkSettings) -> Trunk:
         codecs=trunk.codecs,
         username=trunk.username,
         password=trunk.password,
+        realm=trunk.realm,
         is_lab=trunk.name == LAB_TRUNK,
     )
 

@@ -71,6 +71,7 @@ class Trunk:
     codecs: tuple[str, ...]
     username: str | None = None
     password: str | None = None
+    realm: str | None = None
     is_lab: bool = False
 
 

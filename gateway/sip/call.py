@@ -18,6 +18,7 @@ class Target:
         uri: the Request-URI, for example ``sip:+12025550100@192.0.2.7:5060;transport=tcp``.
         from_uri: the From URI; `from_name` its display name.
         username, password: for a 401 or 407, None when the trunk has none. Used only towards `uri`'s host.
+        realm: the only one whose challenges are answered, None for any.
         headers: more header fields, name and value, already allowed by the caller of this.
         replaces: the dialog at the called side that this call shall take over (RFC 3891); it must know how.
     """
@@ -27,6 +28,7 @@ class Target:
     from_name: str = ""
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    realm: str | None = None
     headers: Sequence[tuple[str, str]] = ()
     replaces: "Replaces | None" = None
 

@@ -59,7 +59,10 @@ class Incoming(InDialog):
             local_tag=self.local_tag,
             context=services.context(contact_uri),
             authentication=services.authentication(
-                trunk.username, trunk.password, hosts=(transaction.source.host, _user_and_host(trunk.uri)[1])
+                trunk.username,
+                trunk.password,
+                hosts=(transaction.source.host, _user_and_host(trunk.uri)[1]),
+                realm=trunk.realm,
             ),
             now=services.now(),
         )

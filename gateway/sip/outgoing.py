@@ -50,12 +50,12 @@ class Services:
         return asyncio.get_running_loop().time()
 
     def authentication(
-        self, username: str | None, password: str | None, *, hosts: tuple[str, ...]
+        self, username: str | None, password: str | None, *, hosts: tuple[str, ...], realm: str | None
     ) -> Authentication | None:
         """What answers challenges from these hosts; None without user name or password."""
         if username is None or password is None:
             return None
-        return Authentication(username, password, hosts=hosts, new_cnonce=self.tokens)
+        return Authentication(username, password, hosts=hosts, new_cnonce=self.tokens, realm=realm)
 
     def context(self, contact_uri: str) -> Context:
         """The context of a call's core."""
@@ -139,7 +139,10 @@ class Outgoing(InDialog):
             next_hop=self._target.uri,
             context=context,
             authentication=services.authentication(
-                self._target.username, self._target.password, hosts=(target.host, destination.host)
+                self._target.username,
+                self._target.password,
+                hosts=(target.host, destination.host),
+                realm=self._target.realm,
             ),
             now=services.now(),
         )

@@ -1,6 +1,7 @@
 """Answers without a transaction: to what cannot be parsed, and to strangers (RFC 3261 section 8.2.7).
 
-All of it is bounded, because anyone can ask for it.
+All of it is bounded, because anyone can ask for it; and nothing of it is larger than twice the question or sent twice,
+because over UDP anyone can ask in the name of somebody else.
 """
 
 import hashlib
@@ -19,6 +20,9 @@ REPLIES_PER_SECOND: Final = 100.0
 
 LINES_PER_SECOND: Final = 0.2
 """Log lines about broken messages and about strangers, each; the metric counts all of them."""
+
+MAX_GROWTH: Final = 2
+"""Over UDP, where a source address may be forged, an answer is at most so many times as long as what it answers."""
 
 BURST_SECONDS: Final = 10
 """What may go out at once, counted in seconds of the rate: a handful of mistakes shows in full."""
@@ -74,9 +78,11 @@ class Refusals:
             _log.warning("sip_request_dropped", method=request.method, peer=str(flow.remote), not_logged=held_back)
 
     def _reply(self, request: Request, status: int, flow: Flow, now: float) -> None:
-        if self._replies.take(now):
-            response = response_to(request, status, to_tag=self._tag(request))
-            reply_flow(request, flow).send(serialize(response))
+        data = serialize(response_to(request, status, to_tag=self._tag(request)))
+        if not flow.is_reliable and len(data) > MAX_GROWTH * request.size:
+            SIP_MESSAGES_REFUSED.labels("short").inc()
+        elif self._replies.take(now):
+            reply_flow(request, flow).send(data)
 
     def _tag(self, request: Request) -> str:
         parts = (self._salt, *(request.headers.get(name) or "" for name in ("Call-ID", "From", "CSeq")))

@@ -113,6 +113,10 @@ class TrunkSettings:
     password: str | None = field(default=None, repr=False)
     """Password for the digest, from `password_file` or the environment."""
 
+    realm: str | None = None
+    """The realm of the digest; a challenge of another one is not answered. None: any realm, but only of the host in
+    `uri` and of the address that it stands for."""
+
     register: bool = False
     """Whether we keep a registration there. Not done yet, therefore refused when it is true."""
 

@@ -236,6 +236,7 @@ class TrunkLeg(SipLeg):
                 from_name=self._from_name,
                 username=trunk.username,
                 password=trunk.password,
+                realm=trunk.realm,
                 headers=self._headers,
                 replaces=self._replaces,
             ),

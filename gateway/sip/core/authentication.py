@@ -24,10 +24,19 @@ class Authentication:
         hosts: the host of the call's target and the address that it stands for. Nobody else gets a digest, which
             would let them guess the password at leisure.
         new_cnonce: gives a fresh, unguessable client nonce.
+        realm: the only one whose challenges are answered; None for any.
     """
 
-    def __init__(self, username: str, password: str, *, hosts: Iterable[str], new_cnonce: Callable[[], str]) -> None:
-        self._username, self._password = username, password
+    def __init__(
+        self,
+        username: str,
+        password: str,
+        *,
+        hosts: Iterable[str],
+        new_cnonce: Callable[[], str],
+        realm: str | None = None,
+    ) -> None:
+        self._username, self._password, self._realm = username, password, realm
         self._hosts = frozenset(host.lower() for host in hosts)
         self._new_cnonce = new_cnonce
         self._clients: dict[tuple[str, str], DigestClient] = {}
@@ -43,7 +52,7 @@ class Authentication:
         if response.status not in _CHALLENGES or not self._may_see(client_request.next_hop):
             return None
         challenge_field, field = _CHALLENGES[response.status]
-        challenge = choose_challenge(response.headers.get_all(challenge_field))
+        challenge = choose_challenge(response.headers.get_all(challenge_field), realm=self._realm)
         if challenge is None or len(client_request.answered) >= MAX_ANSWERS:
             return None
         key = (field, challenge.realm)

@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.sip.core.errors import SipParseError
 from gateway.sip.core.headers.auth import AuthValue, parse_challenges
-from gateway.sip.core.headers.tokens import quote
+from gateway.sip.core.headers.tokens import quote, unquote
 
 _Hash = Callable[[str], str]
 
@@ -79,10 +79,11 @@ class DigestChallenge:
         return list(_ALGORITHMS).index((self.algorithm or "MD5").upper())
 
 
-def choose_challenge(values: Iterable[str]) -> DigestChallenge | None:
+def choose_challenge(values: Iterable[str], *, realm: str | None = None) -> DigestChallenge | None:
     """The best challenge that we can answer among the WWW- or Proxy-Authenticate values of one response.
 
-    The first of the strongest algorithm wins; None when there is none. Broken values are passed over.
+    The first of the strongest algorithm wins; None when there is none. Broken values are passed over, and those of
+    another realm than `realm` where one is given.
     """
     found: list[DigestChallenge] = []
     for text in values:
@@ -92,6 +93,8 @@ def choose_challenge(values: Iterable[str]) -> DigestChallenge | None:
             # One broken line must not hide a good one beside it.
             continue
         found += [challenge for value in parsed if (challenge := DigestChallenge.from_value(value)) is not None]
+    if realm is not None:
+        found = [challenge for challenge in found if unquote(f'"{challenge.realm}"') == realm]
     return min(found, key=lambda challenge: challenge.preference, default=None)
 
 

@@ -77,12 +77,17 @@ class _TypedFields:
 
 @dataclass(slots=True)
 class Request(_TypedFields):
-    """A request. From `parse`, its Via, From, To, Call-ID and CSeq are there and well-formed."""
+    """A request. From `parse`, its Via, From, To, Call-ID and CSeq are there and well-formed.
+
+    Attributes:
+        size: bytes that came of it, with what was behind it in a datagram; 0 for one of ours.
+    """
 
     method: str
     uri: str
     headers: Headers = field(default_factory=Headers)
     body: bytes = b""
+    size: int = field(default=0, compare=False)
 
 
 @dataclass(slots=True)
@@ -146,14 +151,16 @@ def parse(data: bytes) -> Request | Response:
     try:
         message = _start_line(lines[0], headers, body)
     except SipParseError as exc:
-        raise _broken(exc, lines[0], headers) from exc
+        raise _broken(exc, lines[0], headers, len(data)) from exc
     try:
         if error is not None:
             raise error
         _check(message)
         message.body = _cut_body(headers, body)
     except SipParseError as exc:
-        raise _broken(exc, lines[0], headers) from exc
+        raise _broken(exc, lines[0], headers, len(data)) from exc
+    if isinstance(message, Request):
+        message.size = len(data)
     return message
 
 
@@ -165,7 +172,7 @@ def salvage(head: bytes, error: SipParseError) -> BrokenMessage:
     lines, _ = _split_lines(head.lstrip(b"\r\n").partition(b"\r\n\r\n")[0])
     headers = Headers()
     _read_headers(lines[1:], headers)
-    return _broken(error, lines[0], headers)
+    return _broken(error, lines[0], headers, len(head))
 
 
 def serialize(message: Request | Response) -> bytes:
@@ -337,10 +344,10 @@ def _is_via(text: str) -> bool:
     return True
 
 
-def _broken(error: SipParseError, start_line: str, headers: Headers) -> BrokenMessage:
+def _broken(error: SipParseError, start_line: str, headers: Headers, size: int) -> BrokenMessage:
     """The same error with what is needed to answer it, when that is there."""
     method = start_line.partition(" ")[0]
     if not _mend_vias(headers):
         return BrokenMessage(str(error), status=error.status, is_via_unusable=True)
-    salvaged = Request(method, "", headers) if is_token(method) else None
+    salvaged = Request(method, "", headers, size=size) if is_token(method) else None
     return BrokenMessage(str(error), status=error.status, salvaged=salvaged)

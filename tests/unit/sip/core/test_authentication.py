@@ -143,3 +143,30 @@ def test_the_ack_carries_the_credentials_only_to_who_may_see_them() -> None:
     assert one.ack_headers(second.request, "sip:peer@192.0.2.9") == shown
     assert one.ack_headers(second.request, "sip:peer@192.0.2.66") == ()
     assert ack_headers(None, second.request, TRUNK) == ()
+
+
+def test_only_the_realm_that_was_configured_gets_a_digest() -> None:
+    one, first = (
+        Authentication("user", "secret", hosts=("trunk.test",), new_cnonce=lambda: "c" * 16, realm="carrier"),
+        invite(),
+    )
+
+    assert one.retry(first, challenge(first, realm="attacker")) is None
+    assert one.retry(first, challenge(first, realm="Carrier")) is None
+    second = one.retry(first, challenge(first, realm="carrier"))
+    assert second is not None
+    assert param(second, "realm") == "carrier"
+
+
+def test_challenge_of_another_realm_hides_none_of_ours() -> None:
+    one = Authentication("user", "secret", hosts=("trunk.test",), new_cnonce=lambda: "c" * 16, realm='a "b"')
+    first = invite()
+    more = (
+        ("WWW-Authenticate", 'Digest realm="attacker", nonce="n", algorithm=SHA-256'),
+        ("WWW-Authenticate", 'Digest realm="a \\"b\\"", nonce="n"'),
+    )
+
+    second = one.retry(first, reply(first.request, 401, more=more))
+
+    assert second is not None
+    assert param(second, "algorithm") is None
