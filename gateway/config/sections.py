@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from gateway.media.settings import MediaSettings
 from gateway.observability.settings import LogSettings, MetricsSettings
 from gateway.reports.settings import ReportSettings
 from gateway.sip.settings import SipSettings, TrunkSettings
+from gateway.sip.tls_settings import SipTlsSettings
 from gateway.store.settings import StoreSettings
 from gateway.vsp.settings import VspSettings
 
@@ -44,12 +45,21 @@ class Config:
     verto: VspSettings = field(default_factory=VspSettings)
     calls: CallSettings = field(default_factory=CallSettings)
     sip: SipSettings = field(default_factory=SipSettings)
+    sip_tls: SipTlsSettings = field(default_factory=SipTlsSettings)
     trunks: tuple[TrunkSettings, ...] = ()
     media: MediaSettings = field(default_factory=MediaSettings)
     reports: ReportSettings = field(default_factory=ReportSettings)
     billing: BillingSettings = field(default_factory=BillingSettings)
     rates: tuple[RateSettings, ...] = ()
     lab: LabSettings = field(default_factory=LabSettings)
+
+    @property
+    def certified(self) -> HttpSettings:
+        """`http`, and among the names of its `auto` certificate those of the SIP listeners that show it, too."""
+        addresses = [host for transport, host, _ in self.sip.listen if transport == "tls"]
+        if not addresses or self.sip_tls.certificate != "auto":
+            return self.http
+        return replace(self.http, names=(*self.http.names, *filter(None, (*addresses, self.sip.advertise))))
 
 
 SECTIONS: Final[Mapping[str, type[Any]]] = {  # Any: settings classes share no base
@@ -61,6 +71,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {  # Any: settings classes share no b
     "verto": VspSettings,
     "calls": CallSettings,
     "sip": SipSettings,
+    "sip_tls": SipTlsSettings,
     "media": MediaSettings,
     "reports": ReportSettings,
     "billing": BillingSettings,
@@ -123,8 +134,8 @@ def _trunk_name(text: str) -> str:
 
 
 _TRUNK_URI: Final = re.compile(
-    r"sip:(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?))"
-    r"(?::(?P<port>[0-9]{1,5}))?(?:;transport=(?:udp|tcp))?"
+    r"(?P<scheme>sips?):(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?))"
+    r"(?::(?P<port>[0-9]{1,5}))?(?:;transport=(?P<transport>udp|tcp|tls))?"
 )
 
 
@@ -132,7 +143,9 @@ def _trunk_uri(text: str) -> str:
     found = _TRUNK_URI.fullmatch(text)
     port = int(found["port"]) if found is not None and found["port"] else 5060
     if found is None or not 1 <= port <= 65535:
-        raise ValueError("expected sip:HOST[:PORT][;transport=udp|tcp] without a user part")
+        raise ValueError("expected sip:HOST[:PORT][;transport=udp|tcp|tls] or sips:HOST[:PORT] without a user part")
+    if found["scheme"] == "sips" and found["transport"] == "udp":
+        raise ValueError("expected no transport=udp: sips: goes over TLS")
     if found["v6"]:
         _address(found["v6"])
     return text

@@ -29,8 +29,9 @@ from gateway.sip.refusals import Refusals, reply_flow, stamp_via
 from gateway.sip.settings import SipSettings
 from gateway.sip.transactions import METHODS, ClientTransaction, ServerTransaction
 from gateway.sip.transport.flow import Destination, Flow
-from gateway.sip.transport.locate import DEFAULT_PORT, locate
+from gateway.sip.transport.locate import DEFAULT_PORT, default_port, locate
 from gateway.sip.transport.network import Listener, Network
+from gateway.sip.transport.tls_contexts import TlsContexts
 
 __all__ = ["ClientTransaction", "Destination", "Endpoint", "ServerTransaction"]
 
@@ -61,6 +62,7 @@ class Endpoint:
     is logged, and a request whose callback raised is answered 500.
 
     Args:
+        tls: certificates and authorities; needed for a TLS listener, and for connections over TLS.
         tokens: fresh and unguessable at each call, a token of RFC 3261; for branches and tags.
     """
 
@@ -77,7 +79,9 @@ class Endpoint:
     """Who may send us requests. Others get 403 for an INVITE and silence for the rest; but their requests with a To
     tag are passed on, because a dialog's far end may have several addresses: the user agent knows its dialogs."""
 
-    def __init__(self, settings: SipSettings, *, tokens: Callable[[], str] = _token) -> None:
+    def __init__(
+        self, settings: SipSettings, *, tls: TlsContexts | None = None, tokens: Callable[[], str] = _token
+    ) -> None:
         self._settings, self._tokens = settings, tokens
         self._values = TimerValues(settings.t1, settings.t2, settings.t4)
         self._clients: dict[ClientKey, ClientTransaction] = {}
@@ -90,6 +94,7 @@ class Endpoint:
             on_message=self._on_message,
             on_broken=self._on_broken,
             on_closed=self._on_flow_closed,
+            tls=tls,
         )
         self.on_request = _not_ready
         self.on_cancel = lambda transaction, _cancel: _not_ready(transaction, transaction.request)
@@ -159,17 +164,23 @@ class Endpoint:
         if flow is None or not flow.send(data):
             _log.warning("sip_request_not_sent", method=request.method, peer=str(destination))
 
-    def contact_uri(self, user: str, destination: Destination) -> str:
-        """Our Contact towards that destination; an empty `user` gives one without user part."""
+    def contact_uri(self, user: str, destination: Destination, *, is_sips: bool = False) -> str:
+        """Our Contact towards that destination; an empty `user` gives one without user part.
+
+        Args:
+            is_sips: whether the request is for a SIPS URI, so that the Contact must be one (section 8.1.1.8).
+        """
         host, port = self._local_address(destination)
-        params = (("transport", "tcp"),) if destination.transport == "tcp" else ()
-        return str(SipUri(scheme="sip", host=host, port=port, user=user or None, params=params))
+        transport = destination.transport
+        params = () if is_sips or transport == "udp" else (("transport", transport),)
+        scheme = "sips" if is_sips else "sip"
+        return str(SipUri(scheme=scheme, host=host, port=port, user=user or None, params=params))
 
     async def resolve(self, uri: str) -> Destination:
         """The address that a request to that URI goes to.
 
         Raises:
-            SipError: a broken URI, sips, another transport than udp and tcp, or a host without usable address.
+            SipError: a broken URI, a transport without listener, or a host without usable address.
         """
         families = [(listener.transport, ":" in listener.host) for listener in self._network.listeners]
         return await locate(uri, families=families, timeout=self._settings.resolve_timeout)
@@ -323,8 +334,10 @@ class Endpoint:
         return self._network.local_address(destination) or ("invalid", DEFAULT_PORT)
 
     def _flow_to_via(self, request: Request, source: Destination) -> Flow | None:
-        port = request.top_via.port or DEFAULT_PORT
-        return self._network.flow_to(Destination(source.transport, source.host, port))
+        via = request.top_via
+        port = via.port or default_port(source.transport)
+        domain = via.host if source.transport == "tls" else ""
+        return self._network.flow_to(Destination(source.transport, source.host, port, domain))
 
     def _forget_client(self, key: ClientKey) -> None:
         self._clients.pop(key, None)

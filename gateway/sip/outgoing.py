@@ -133,7 +133,8 @@ class Outgoing(InDialog):
 
     def _start(self, target: SipUri, caller: SipUri, destination: Destination) -> None:
         services = self._services
-        context = services.context(services.endpoint.contact_uri(caller.user or "", destination))
+        contact_uri = services.endpoint.contact_uri(caller.user or "", destination, is_sips=target.scheme == "sips")
+        context = services.context(contact_uri)
         core = InviteClient(
             self._invite(context),
             next_hop=self._target.uri,

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 from typing import Final
 
 from gateway.sip.core.errors import SipError
 from gateway.sip.core.headers.uri import SipUri
 from gateway.sip.core.session_timer import MINIMUM
-from gateway.sip.transport.flow import Transport, is_ip_address
+from gateway.sip.transport.flow import TRANSPORTS, Transport, is_ip_address
 
 SMALLEST_MESSAGE_LIMIT: Final = 4096
 """Bytes; below, ordinary INVITEs of browsers' size would not fit."""
@@ -43,7 +44,7 @@ class SipSettings:
     """Largest message taken from a connection; a longer one closes it. A datagram is never longer anyway."""
 
     max_connections: int = 256
-    """TCP connections from far ends at once, a quarter of them for sources that may not call us; and the same
+    """TCP and TLS connections from far ends at once, a quarter of them for sources that may not call us; and the same
     number of connections that we opened ourselves."""
 
     max_transactions: int = 40_000
@@ -51,13 +52,13 @@ class SipSettings:
     them."""
 
     idle_timeout: float = 600.0
-    """Seconds without a byte after which a TCP connection is closed. Longer than the keep-alives of trunks."""
+    """Seconds without a byte after which a connection is closed. Longer than the keep-alives of trunks."""
 
     message_timeout: float = 10.0
     """Seconds that a peer has to complete a message it has begun, and to send the first one after it connected."""
 
     connect_timeout: float = 10.0
-    """Seconds to open a TCP connection; the transaction's own timer may end the wait earlier."""
+    """Seconds to open a TCP or TLS connection; the transaction's own timer may end the wait earlier."""
 
     resolve_timeout: float = 5.0
     """Seconds that a DNS query may take."""
@@ -85,8 +86,8 @@ class SipSettings:
 
     def _check_addresses(self) -> None:
         for index, (transport, host, port) in enumerate(self.listen):
-            if transport not in ("udp", "tcp"):
-                raise ValueError(f"listen[{index}]: transport {transport!r} is not supported, expected udp or tcp")
+            if transport not in TRANSPORTS:
+                raise ValueError(f"listen[{index}]: transport {transport!r} is not supported, expected udp, tcp or tls")
             if not is_ip_address(host) or not 0 <= port <= 65535:
                 raise ValueError(f"listen[{index}]: expected an IP address and a port of 0 to 65535")
         if self.advertise and not is_ip_address(self.advertise):
@@ -105,7 +106,11 @@ class TrunkSettings:
     """Its name in logs and routes."""
 
     uri: str
-    """Where its calls go, for example `sip:127.0.0.2:5060;transport=udp`."""
+    """Where its calls go, for example `sip:127.0.0.2:5060;transport=udp`. `;transport=tls` goes over TLS to this trunk,
+    `sips:` asks every proxy behind it for TLS, too. Over TLS the host of the URI must be in the trunk's certificate."""
+
+    ca: Path | None = None
+    """PEM file of the authorities that may vouch for this trunk over TLS, in place of `sip_tls.ca`."""
 
     username: str | None = None
     """User name for the digest; None: the trunk does not challenge."""
@@ -129,9 +134,11 @@ class TrunkSettings:
             uri = SipUri.parse(self.uri)
         except SipError as exc:
             raise ValueError(f"uri: {exc}") from exc
-        transport = (uri.param("transport") or "udp").lower()
-        if uri.scheme != "sip" or transport not in ("udp", "tcp"):
-            raise ValueError("uri: expected sip: over udp or tcp; TLS is not supported yet")
+        transport = (uri.param("transport") or "").lower()
+        if uri.scheme not in ("sip", "sips") or transport not in ("", *TRANSPORTS):
+            raise ValueError("uri: expected sip: over udp, tcp or tls, or sips:")
+        if uri.scheme == "sips" and transport == "udp":
+            raise ValueError("uri: sips: is never over udp")
 
 
 def _check_least(name: str, value: float, *, above: float) -> None:

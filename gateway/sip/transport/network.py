@@ -12,6 +12,7 @@ from gateway.sip.core.framing import Broken
 from gateway.sip.settings import SipSettings
 from gateway.sip.transport.connections import TcpConnections
 from gateway.sip.transport.flow import Destination, Flow, Transport
+from gateway.sip.transport.tls_contexts import TlsContexts
 from gateway.sip.transport.udp import UdpListener
 
 BACKLOG: Final = 128
@@ -51,10 +52,16 @@ class Network:
         on_message: Callable[[bytes, Flow], None],
         on_broken: Callable[[Broken, Flow], None],
         on_closed: Callable[[Flow], None],
+        tls: TlsContexts | None,
     ) -> None:
-        self._settings, self._on_message = settings, on_message
+        self._settings, self._on_message, self._tls = settings, on_message, tls
         self._connections = TcpConnections(
-            settings, accept=accept, on_message=on_message, on_broken=on_broken, on_closed=on_closed
+            settings,
+            accept=accept,
+            on_message=on_message,
+            on_broken=on_broken,
+            on_closed=on_closed,
+            tls=tls,
         )
         self._listeners: list[Listener] = []
         self._servers: list[asyncio.Server] = []
@@ -67,7 +74,7 @@ class Network:
 
     @property
     def connection_count(self) -> int:
-        """TCP connections that hold a socket or are about to."""
+        """TCP and TLS connections that hold a socket or are about to."""
         return len(self._connections)
 
     async def start(self) -> None:
@@ -75,7 +82,10 @@ class Network:
 
         Raises:
             ListenFailed: one could not be bound; none is left open.
+            TlsSetUpFailed: a certificate of ours cannot be used.
         """
+        if self._tls is not None:
+            await self._tls.start()
         for transport, host, port in self._settings.listen:
             try:
                 self._listeners.append(await self._bind(transport, host, port))
@@ -87,6 +97,8 @@ class Network:
         """Close everything and wait until it is closed."""
         for server in self._servers:
             server.close()
+        if self._tls is not None:
+            await self._tls.stop()
         await self._connections.close()
         for server in self._servers:
             await server.wait_closed()
@@ -146,6 +158,7 @@ class Network:
             udp = await UdpListener.bind(host, port, self._on_message)
             return Listener("udp", host, udp.local_port, udp)
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(self._connections.accepted, host, port, backlog=BACKLOG)
+        accepted = self._connections.accepted if transport == "tcp" else self._connections.accepted_tls
+        server = await loop.create_server(accepted, host, port, backlog=BACKLOG)
         self._servers.append(server)
-        return Listener("tcp", host, int(server.sockets[0].getsockname()[1]), None)
+        return Listener(transport, host, int(server.sockets[0].getsockname()[1]), None)

@@ -1,6 +1,7 @@
-"""TCP connections (RFC 3261 section 18, RFC 5626 keep-alives)."""
+"""TCP connections, and what TLS puts on them (RFC 3261 section 18, RFC 5626 keep-alives)."""
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from enum import Enum
 from typing import Final, cast
 
 from gateway.observability.logging import get_logger
+from gateway.sip.core.errors import TlsFailed
 from gateway.sip.core.framing import Broken, Frame, MessageFrame, Ping, StreamFramer
 from gateway.sip.settings import SipSettings
 from gateway.sip.transport.flow import Destination, Flow
@@ -70,7 +72,7 @@ class TcpConnection(asyncio.Protocol):
     """
 
     def __init__(self, role: Role, settings: SipSettings, events: ConnectionEvents, remote: Destination | None) -> None:
-        """`remote` is known beforehand for a connection that we open, else None."""
+        """`remote` is known beforehand for a connection that we open and for one with TLS, else None."""
         self.role, self.state = role, State.CONNECTING
         self._settings, self._events = settings, events
         self._remote = remote or Destination("tcp", "", 0)
@@ -111,6 +113,13 @@ class TcpConnection(asyncio.Protocol):
         self._transport.write(data)
         return True
 
+    @property
+    def peer_certificate(self) -> bytes | None:
+        """What the far end showed in its TLS handshake, DER; None without TLS or certificate."""
+        found = None if self._transport is None else self._transport.get_extra_info("ssl_object")
+        certificate: bytes | None = None if found is None else found.getpeercert(binary_form=True)
+        return certificate
+
     def to_port(self, port: int) -> "TcpConnection":
         return self
 
@@ -149,7 +158,7 @@ class TcpConnection(asyncio.Protocol):
             # Given up while it was being opened, or gone before it was accepted.
             self.abort()
             return
-        if self.role is Role.ACCEPTED:
+        if not self._remote.host:
             self._remote = Destination("tcp", peer[0], peer[1])
         self.state = State.OPEN
         if not self._events.on_open(self):
@@ -174,6 +183,9 @@ class TcpConnection(asyncio.Protocol):
             self._watch(has_completed=has_completed)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if isinstance(exc, ssl.SSLError):
+            # With TLS 1.3 a far end refuses our certificate when we have long taken the handshake for done.
+            _log.warning("sip_tls_failed", peer=str(self._remote), error_code=TlsFailed.code, error=exc.reason)
         self._transport = None
         self._disarm()
         self._end()

@@ -10,7 +10,7 @@ from gateway.sip.settings import SipSettings, TrunkSettings
 @pytest.mark.parametrize(
     ("values", "key"),
     [
-        ({"listen": (("tls", "127.0.0.1", 5061),)}, "listen[0]"),
+        ({"listen": (("ws", "127.0.0.1", 5061),)}, "listen[0]"),
         ({"listen": (("udp", "127.0.0.1", 0), ("udp", "localhost", 5060))}, "listen[1]"),
         ({"listen": (("udp", "127.0.0.1", 65536),)}, "listen[0]"),
         ({"advertise": "example.com"}, "advertise"),
@@ -34,8 +34,8 @@ def test_endpoint_setting_that_cannot_work_is_named(values: dict[str, Any], key:
     ("values", "key"),
     [
         ({"register": True}, "register"),
-        ({"uri": "sips:192.0.2.7"}, "uri"),
-        ({"uri": "sip:192.0.2.7;transport=tls"}, "uri"),
+        ({"uri": "sips:192.0.2.7;transport=udp"}, "uri"),
+        ({"uri": "sip:192.0.2.7;transport=ws"}, "uri"),
         ({"uri": "sip:192.0.2.7:99999"}, "uri"),
         ({"uri": "tel:+1"}, "uri"),
         ({"uri": "http://example.com"}, "uri"),

@@ -11,6 +11,7 @@ from gateway.sip.core.transaction.matching import ClientKey, ServerKey
 from gateway.sip.endpoint import ClientTransaction, Destination, Endpoint, ServerTransaction
 from gateway.sip.settings import SipSettings
 from gateway.sip.transport.flow import Flow, Transport
+from gateway.sip.transport.tls_contexts import TlsContexts
 
 HOST = "127.0.0.1"
 WAIT = 30.0
@@ -39,8 +40,8 @@ async def soon(queue: "asyncio.Queue[T]") -> T:
 class WatchedEndpoint(Endpoint):
     """Tells when transactions and connections are gone."""
 
-    def __init__(self, settings: SipSettings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: SipSettings, tls: TlsContexts | None) -> None:
+        super().__init__(settings, tls=tls)
         self._changed = asyncio.Event()
 
     async def becomes_quiet(self) -> None:
@@ -72,8 +73,8 @@ class WatchedEndpoint(Endpoint):
 class Site:
     """An endpoint whose callbacks fill queues."""
 
-    def __init__(self, settings: SipSettings) -> None:
-        self.endpoint = WatchedEndpoint(settings)
+    def __init__(self, settings: SipSettings, tls: TlsContexts | None) -> None:
+        self.endpoint = WatchedEndpoint(settings, tls)
         self.requests: asyncio.Queue[tuple[ServerTransaction, Request]] = asyncio.Queue()
         self.cancels: asyncio.Queue[tuple[ServerTransaction, Request]] = asyncio.Queue()
         self.acks: asyncio.Queue[Request] = asyncio.Queue()
@@ -114,8 +115,13 @@ class Sent:
 
 
 @contextlib.asynccontextmanager
-async def site(settings: SipSettings = FAST, **changes: Any) -> AsyncIterator[Site]:  # Any: fields of many types
-    made = Site(dataclasses.replace(settings, **changes))
+async def site(
+    settings: SipSettings = FAST,
+    *,
+    tls: TlsContexts | None = None,
+    **changes: Any,  # Any: fields of many types
+) -> AsyncIterator[Site]:
+    made = Site(dataclasses.replace(settings, **changes), tls)
     await made.endpoint.start()
     try:
         yield made
