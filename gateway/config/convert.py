@@ -204,6 +204,21 @@ def address_and_port(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def name_server(text: str) -> tuple[str, int]:
+    """`192.0.2.53`, `192.0.2.53:5353`, `2001:db8::53` or `[2001:db8::53]:5353`; port 53 if none. Raises ValueError."""
+    try:
+        return str(ipaddress.ip_address(text)), _DNS_PORT
+    except ValueError:
+        pass
+    try:
+        return address_and_port(text)
+    except ValueError as error:
+        raise ValueError("expected ADDRESS or ADDRESS:PORT, as 192.0.2.53 or [2001:db8::53]:53") from error
+
+
+_DNS_PORT: Final = 53
+
+
 def sip_listener(text: str) -> tuple[str, str, int]:
     """`udp:127.0.0.1:5060`, `tcp:[::1]:5060` or `tls:192.0.2.1:5061`. Raises ValueError."""
     transport, _, rest = text.partition(":")

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from gateway.accounts.settings import BillingSettings, RateSettings
 from gateway.auth.settings import AuthSettings
 from gateway.b2bua.settings import CallSettings
-from gateway.config.convert import Parser, address_and_port, sip_listener
+from gateway.config.convert import Parser, address_and_port, name_server, sip_listener
 from gateway.http.address import ListenAddress, ListenRefused
 from gateway.http.settings import HttpSettings
 from gateway.lab.settings import LabSettings
@@ -173,6 +173,7 @@ PARSERS: Final[Mapping[str, Parser]] = {
     "calls.browser_codecs": _codec,
     "sip.listen": sip_listener,
     "sip.domain": _host_name,
+    "sip.nameservers": name_server,
     "sip.advertise": _address_or_nothing,
     "trunks.name": _trunk_name,
     "trunks.uri": _trunk_uri,

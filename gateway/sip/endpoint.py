@@ -1,13 +1,15 @@
 """The pump between transports and transactions: sockets below, a user agent above (RFC 3261 sections 9, 17, 18)."""
 
 import asyncio
+import random as random_numbers
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final
 
 from gateway.observability.logging import get_logger
 from gateway.observability.metrics import SIP_MESSAGES_REFUSED, SIP_REQUESTS, SIP_RESPONSES, closed
+from gateway.sip.core.failed import FailedAddresses
 from gateway.sip.core.framing import Broken
 from gateway.sip.core.headers.params import Params
 from gateway.sip.core.headers.uri import SipUri
@@ -25,11 +27,13 @@ from gateway.sip.core.transaction.matching import (
 )
 from gateway.sip.core.transaction.non_invite_client import NonInviteClient
 from gateway.sip.core.transaction.non_invite_server import NonInviteServer
+from gateway.sip.failover import Attempts
 from gateway.sip.refusals import Refusals, reply_flow, stamp_via
 from gateway.sip.settings import SipSettings
 from gateway.sip.transactions import METHODS, ClientTransaction, ServerTransaction
 from gateway.sip.transport.flow import Destination, Flow
-from gateway.sip.transport.locate import DEFAULT_PORT, default_port, locate
+from gateway.sip.transport.locate import DEFAULT_PORT, Locator, default_port
+from gateway.sip.transport.names import Names
 from gateway.sip.transport.network import Listener, Network
 from gateway.sip.transport.tls_contexts import TlsContexts
 
@@ -64,6 +68,7 @@ class Endpoint:
     Args:
         tls: certificates and authorities; needed for a TLS listener, and for connections over TLS.
         tokens: fresh and unguessable at each call, a token of RFC 3261; for branches and tags.
+        random: from 0 up to but not including 1; draws among servers of the same priority.
     """
 
     on_request: Callable[[ServerTransaction, Request], None]
@@ -80,7 +85,12 @@ class Endpoint:
     tag are passed on, because a dialog's far end may have several addresses: the user agent knows its dialogs."""
 
     def __init__(
-        self, settings: SipSettings, *, tls: TlsContexts | None = None, tokens: Callable[[], str] = _token
+        self,
+        settings: SipSettings,
+        *,
+        tls: TlsContexts | None = None,
+        tokens: Callable[[], str] = _token,
+        random: Callable[[], float] = random_numbers.random,
     ) -> None:
         self._settings, self._tokens = settings, tokens
         self._values = TimerValues(settings.t1, settings.t2, settings.t4)
@@ -88,6 +98,9 @@ class Endpoint:
         self._servers: dict[ServerKey, ServerTransaction] = {}
         self._strangers: set[ServerKey] = set()
         self._refusals = Refusals(salt=tokens())
+        names = Names(settings.nameservers, timeout=settings.resolve_timeout / 2)
+        self._locator = Locator(names, random=random, timeout=settings.resolve_timeout)
+        self._failed: FailedAddresses[Destination] = FailedAddresses()
         self._network = Network(
             settings,
             accept=lambda source: self.accept(source),
@@ -176,14 +189,58 @@ class Endpoint:
         scheme = "sips" if is_sips else "sip"
         return str(SipUri(scheme=scheme, host=host, port=port, user=user or None, params=params))
 
-    async def resolve(self, uri: str) -> Destination:
-        """The address that a request to that URI goes to.
+    async def resolve_all(self, uri: str) -> tuple[Destination, ...]:
+        """The addresses that a request to that URI may go to, at least one, in the order to try them (RFC 3263).
 
         Raises:
             SipError: a broken URI, a transport without listener, or a host without usable address.
         """
         families = [(listener.transport, ":" in listener.host) for listener in self._network.listeners]
-        return await locate(uri, families=families, timeout=self._settings.resolve_timeout)
+        return self._failed.in_order(await self._locator.locate(uri, families=families), self._now())
+
+    async def resolve(self, uri: str) -> Destination:
+        """The first of them; raises as `resolve_all`."""
+        return (await self.resolve_all(uri))[0]
+
+    def send_to_any(
+        self,
+        request: Request,
+        destinations: Sequence[Destination],
+        *,
+        on_response: Callable[[Response], None],
+        on_failure: Callable[[str], None],
+        prepare: Callable[[Request, Destination], Request] | None = None,
+        on_proved: Callable[[Destination], None] | None = None,
+    ) -> Attempts:
+        """Send a request to the first of these that takes it; never an ACK. Otherwise as `send_request`.
+
+        Args:
+            prepare: makes the request for one of them.
+            on_proved: told which one has answered.
+        """
+        return Attempts(
+            self._failed.in_order(destinations, self._now()),
+            send=lambda destination, on_response, on_failure: self.send_request(
+                request if prepare is None else prepare(request, destination),
+                destination,
+                on_response=on_response,
+                on_failure=on_failure,
+            ),
+            silence=self._settings.failover_after,
+            on_response=on_response,
+            on_failure=on_failure,
+            on_proved=lambda destination: self._on_proved(destination, on_proved),
+            on_address_failed=self._on_address_failed,
+        )
+
+    def _on_proved(self, destination: Destination, tell: Callable[[Destination], None] | None) -> None:
+        self._failed.works(destination)
+        if tell is not None:
+            tell(destination)
+
+    def _on_address_failed(self, destination: Destination, retry_after: float | None) -> None:
+        seconds = self._settings.avoid_failed if retry_after is None else retry_after
+        self._failed.note(destination, self._now(), seconds)
 
     # What comes in
 

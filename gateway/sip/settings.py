@@ -61,7 +61,18 @@ class SipSettings:
     """Seconds to open a TCP or TLS connection; the transaction's own timer may end the wait earlier."""
 
     resolve_timeout: float = 5.0
-    """Seconds that a DNS query may take."""
+    """Seconds that the name service has to find the addresses of a URI."""
+
+    nameservers: tuple[tuple[str, int], ...] = ()
+    """Name servers, address and port; without any, the system's. These are asked for addresses, too, so that
+    `/etc/hosts` counts no longer."""
+
+    failover_after: float = 5.0
+    """Seconds that an address may stay silent before the next one of the same trunk is tried. What it still answers is
+    taken: a ringing phone is cancelled, an answer is the call."""
+
+    avoid_failed: float = 60.0
+    """Seconds that an address which did not answer, or said 503 without Retry-After, is tried after all others."""
 
     session_expires: int = 1800
     """Seconds of the session timer (RFC 4028) that our calls ask for, at least 90; 0 asks for none. A call whose far
@@ -72,7 +83,9 @@ class SipSettings:
 
     def __post_init__(self) -> None:
         self._check_addresses()
-        for name in ("t1", "t2", "t4", "idle_timeout", "message_timeout", "connect_timeout", "resolve_timeout"):
+        for name in ("t1", "t2", "t4", "idle_timeout", "message_timeout", "connect_timeout"):
+            _check_least(name, getattr(self, name), above=0)
+        for name in ("resolve_timeout", "failover_after", "avoid_failed"):
             _check_least(name, getattr(self, name), above=0)
         if self.t2 < self.t1:
             raise ValueError("t2: must not be below t1")

@@ -15,7 +15,7 @@ from gateway.sip.settings import SipSettings, TrunkSettings
         ({"listen": (("udp", "127.0.0.1", 65536),)}, "listen[0]"),
         ({"advertise": "example.com"}, "advertise"),
         *(({name: 0.0}, name) for name in ("t1", "t2", "t4", "idle_timeout", "message_timeout", "connect_timeout")),
-        ({"resolve_timeout": -1.0}, "resolve_timeout"),
+        *(({name: 0.0}, name) for name in ("resolve_timeout", "failover_after", "avoid_failed")),
         ({"t1": 5.0}, "t2"),
         ({"max_connections": 0}, "max_connections"),
         ({"max_transactions": 0}, "max_transactions"),
