@@ -56,10 +56,11 @@ class Config:
     @property
     def certified(self) -> HttpSettings:
         """`http`, and among the names of its `auto` certificate those of the SIP listeners that show it, too."""
-        addresses = [host for transport, host, _ in self.sip.listen if transport == "tls"]
-        if not addresses or self.sip_tls.certificate != "auto":
+        listeners = [(index, host) for index, (transport, host, _) in enumerate(self.sip.listen) if transport == "tls"]
+        if not listeners or self.sip_tls.certificate != "auto":
             return self.http
-        return replace(self.http, names=(*self.http.names, *filter(None, (*addresses, self.sip.advertise))))
+        addresses = [name for index, host in listeners for name in (host, self.sip.advertised(index)[0]) if name]
+        return replace(self.http, names=(*self.http.names, *dict.fromkeys(addresses)))
 
 
 SECTIONS: Final[Mapping[str, type[Any]]] = {  # Any: settings classes share no base
@@ -203,6 +204,7 @@ NOT_EMPTY: Final = frozenset({"http.listen", "sip.listen", "calls.browser_codecs
 _MAY_BE_ZERO: Final = frozenset(
     {
         "calls.stop_grace",
+        "sip.keepalive_interval",
         "verto.reattach_window",
         "verto.refused_login_linger",
         "verto.speed_test_max_bytes",

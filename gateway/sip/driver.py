@@ -99,6 +99,7 @@ class Driver:
         self._timer: asyncio.TimerHandle | None = None
         self._open: dict[ClientRequest, Attempts | None] = {}
         self._destinations: dict[str, tuple[Destination, ...]] = {}
+        self._held: dict[Destination, Callable[[], None]] = {}
         self._unsent: deque[tuple[str, WithDestinations, Callable[[], None]]] = deque()
         self._sender: asyncio.Task[None] | None = None
         self._news: deque[Notify | Report | ReportRefer] = deque()
@@ -123,6 +124,7 @@ class Driver:
         if self.usage.is_over and self._phase is Phase.LIVE:
             self._phase = Phase.OVER
             self._abandon_invites()
+            self._release_connections()
             self._on_over()
         self._deliver_news()
 
@@ -138,6 +140,7 @@ class Driver:
         self._unsent.clear()
         self._news.clear()
         self._abandon_invites()
+        self._release_connections()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -210,6 +213,8 @@ class Driver:
 
     def _on_proved(self, next_hop: str, destination: Destination) -> None:
         """What follows goes to the address that has answered, and to the others only if that fails later."""
+        if destination not in self._held and self._phase is Phase.LIVE:
+            self._held[destination] = self._endpoint.hold(destination)
         known = self._destinations.get(next_hop, ())
         if destination in known:
             self._destinations[next_hop] = (destination, *(one for one in known if one != destination))
@@ -229,6 +234,11 @@ class Driver:
             if transaction is not None and client_request.request.method == "INVITE":
                 transaction.abandon()
                 del self._open[client_request]
+
+    def _release_connections(self) -> None:
+        while self._held:
+            _, release = self._held.popitem()
+            release()
 
     # Time and events
 

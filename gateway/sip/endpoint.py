@@ -4,6 +4,7 @@ import asyncio
 import random as random_numbers
 import secrets
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -35,6 +36,7 @@ from gateway.sip.transport.flow import Destination, Flow
 from gateway.sip.transport.locate import DEFAULT_PORT, Locator, default_port
 from gateway.sip.transport.names import Names
 from gateway.sip.transport.network import Listener, Network
+from gateway.sip.transport.pinger import PING
 from gateway.sip.transport.tls_contexts import TlsContexts
 
 __all__ = ["ClientTransaction", "Destination", "Endpoint", "ServerTransaction"]
@@ -44,6 +46,12 @@ STRANGERS_SHARE: Final = 4
 
 MAX_FORWARDS: Final = ("Max-Forwards", "70")
 """RFC 3261 section 8.1.1.6; put into a request that has none."""
+
+VIA_ROOM: Final = 120
+"""Bytes that our Via adds to a request, at most but for very long host names."""
+
+MTU_MARGIN: Final = 200
+"""Bytes that a request over UDP stays below the path MTU, for the response, which is larger."""
 
 _KEEP_ALIVE: Final = b"\r\n\x00\t "
 """Datagrams of these bytes only keep a NAT binding open: no message and no mistake."""
@@ -177,6 +185,19 @@ class Endpoint:
         if flow is None or not flow.send(data):
             _log.warning("sip_request_not_sent", method=request.method, peer=str(destination))
 
+    def hold(self, destination: Destination) -> Callable[[], None]:
+        """Keep a connection of ours to that address alive (RFC 5626 section 4.4.1), until what this returns is called.
+
+        No effect on UDP.
+        """
+        self._network.hold(destination)
+        return partial(self._network.release, destination)
+
+    def ping(self, destination: Destination) -> None:
+        """Send a CRLF CRLF there to keep a NAT's mapping, over UDP only; a far end that has no use for it drops it."""
+        if destination.transport == "udp" and (flow := self._network.flow_to(destination)) is not None:
+            flow.send(PING)
+
     def contact_uri(self, user: str, destination: Destination, *, is_sips: bool = False) -> str:
         """Our Contact towards that destination; an empty `user` gives one without user part.
 
@@ -219,7 +240,7 @@ class Endpoint:
             on_proved: told which one has answered.
         """
         return Attempts(
-            self._failed.in_order(destinations, self._now()),
+            self._failed.in_order(self._with_streams(request, destinations), self._now()),
             send=lambda destination, on_response, on_failure: self.send_request(
                 request if prepare is None else prepare(request, destination),
                 destination,
@@ -232,6 +253,18 @@ class Endpoint:
             on_proved=lambda destination: self._on_proved(destination, on_proved),
             on_address_failed=self._on_address_failed,
         )
+
+    def _with_streams(self, request: Request, destinations: Sequence[Destination]) -> list[Destination]:
+        """A large request goes over TCP first, and over UDP where nobody takes it there (RFC 3261 section 18.1.1)."""
+        if len(serialize(request)) + VIA_ROOM <= self._settings.path_mtu - MTU_MARGIN:
+            return list(destinations)
+        widened: list[Destination] = []
+        for one in destinations:
+            by_stream = replace(one, transport="tcp")
+            if one.transport == "udp" and one.may_switch and self._network.listener_for(by_stream) is not None:
+                widened.append(by_stream)
+            widened.append(one)
+        return widened
 
     def _on_proved(self, destination: Destination, tell: Callable[[Destination], None] | None) -> None:
         self._failed.works(destination)

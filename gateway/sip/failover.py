@@ -99,6 +99,9 @@ class Attempts:
             return
         if response.status == 503 and not self._is_settled:
             self._on_address_failed(self._current, rejection(response).retry_after)
+            # The same server by another transport is no other server.
+            place = (self._current.host, self._current.port)
+            self._left = [one for one in self._left if (one.host, one.port) != place]
             if self._left:
                 self._try_next("503")
                 return

@@ -5,10 +5,14 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Final
 
-from gateway.sip.core.errors import SipError
+from gateway.sip.core.errors import SipError, SipParseError
+from gateway.sip.core.headers.host import parse_host_port
 from gateway.sip.core.headers.uri import SipUri
 from gateway.sip.core.session_timer import MINIMUM
 from gateway.sip.transport.flow import TRANSPORTS, Transport, is_ip_address
+
+SMALLEST_MTU: Final = 576
+"""Bytes; every network carries that much (RFC 1122 section 3.3.3)."""
 
 SMALLEST_MESSAGE_LIMIT: Final = 4096
 """Bytes; below, ordinary INVITEs of browsers' size would not fit."""
@@ -26,7 +30,12 @@ class SipSettings:
     """Listeners: transport, address, port; 0 takes any free port. Loopback by default: nothing is open by accident."""
 
     advertise: str = ""
-    """Address in our Via and Contact; empty: the one we are bound to, or the one the route to the peer starts from."""
+    """Address in our Via and Contact, for listeners of its family; empty: the one we are bound to, or the one the route
+    to the peer starts from."""
+
+    advertise_listeners: tuple[str, ...] = ()
+    """The same for single listeners, in the order of `listen`: `ADDRESS`, `ADDRESS:PORT` where a NAT maps the port as
+    well, or empty for `advertise`. Each of the family of its listener; those that are left out at the end are empty."""
 
     domain: str = "sip.telnyx.com"
     """`user@domain` from a client reaches a registered client; also the host of our From URIs."""
@@ -43,6 +52,10 @@ class SipSettings:
     max_message_bytes: int = 65_535
     """Largest message taken from a connection; a longer one closes it. A datagram is never longer anyway."""
 
+    path_mtu: int = 1500
+    """Bytes that the network carries in one packet. A request of ours that comes within 200 bytes of it goes over TCP
+    (RFC 3261 section 18.1.1), unless the URI says `transport=udp`, and over UDP where there is no TCP."""
+
     max_connections: int = 256
     """TCP and TLS connections from far ends at once, a quarter of them for sources that may not call us; and the same
     number of connections that we opened ourselves."""
@@ -56,6 +69,13 @@ class SipSettings:
 
     message_timeout: float = 10.0
     """Seconds that a peer has to complete a message it has begun, and to send the first one after it connected."""
+
+    keepalive_interval: float = 30.0
+    """Seconds between two CRLF pings on a connection that we opened and that carries a call (RFC 5626); 0: none."""
+
+    keepalive_timeout: float = 10.0
+    """Seconds after which such a connection counts as dead when nothing comes back, though the far end has answered
+    pings before, or when the network does not take what we send. The next request opens a new one."""
 
     connect_timeout: float = 10.0
     """Seconds to open a TCP or TLS connection; the transaction's own timer may end the wait earlier."""
@@ -85,8 +105,11 @@ class SipSettings:
         self._check_addresses()
         for name in ("t1", "t2", "t4", "idle_timeout", "message_timeout", "connect_timeout"):
             _check_least(name, getattr(self, name), above=0)
-        for name in ("resolve_timeout", "failover_after", "avoid_failed"):
+        for name in ("resolve_timeout", "failover_after", "avoid_failed", "keepalive_timeout"):
             _check_least(name, getattr(self, name), above=0)
+        if self.keepalive_interval < 0:
+            raise ValueError("keepalive_interval: must be 0 or above")
+        _check_least("path_mtu", self.path_mtu, above=SMALLEST_MTU - 1)
         if self.t2 < self.t1:
             raise ValueError("t2: must not be below t1")
         _check_least("max_connections", self.max_connections, above=0)
@@ -105,6 +128,20 @@ class SipSettings:
                 raise ValueError(f"listen[{index}]: expected an IP address and a port of 0 to 65535")
         if self.advertise and not is_ip_address(self.advertise):
             raise ValueError("advertise: expected an IP address, or nothing")
+        if len(self.advertise_listeners) > len(self.listen):
+            raise ValueError("advertise_listeners: more than there are listeners")
+        for index, text in enumerate(self.advertise_listeners):
+            host, _ = parse_advertised(text, f"advertise_listeners[{index}]")
+            if host and (":" in host) != (":" in self.listen[index][1]):
+                raise ValueError(f"advertise_listeners[{index}]: not of the family of its listener")
+
+    def advertised(self, index: int) -> tuple[str, int | None]:
+        """Address and port under which the listener with that index is reached; empty and None: as it is bound."""
+        own = self.advertise_listeners[index] if index < len(self.advertise_listeners) else ""
+        if own:
+            return parse_advertised(own, "advertise_listeners")
+        is_same_family = (":" in self.advertise) == (":" in self.listen[index][1])
+        return (self.advertise if is_same_family else ""), None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +171,10 @@ class TrunkSettings:
     register: bool = False
     """Whether we keep a registration there. Not done yet, therefore refused when it is true."""
 
+    keepalive: float = 0.0
+    """Seconds between two CRLF datagrams that keep the way to this trunk open through a NAT, over UDP only; 0 sends
+    none."""
+
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
     """Codecs offered to and accepted from this trunk, in order of preference."""
 
@@ -141,6 +182,8 @@ class TrunkSettings:
     """Networks from which its calls may come; empty: none."""
 
     def __post_init__(self) -> None:
+        if self.keepalive < 0:
+            raise ValueError("keepalive: must be 0 or above")
         if self.register:
             raise ValueError("register: registering at a trunk is not supported yet, expected false")
         try:
@@ -152,6 +195,19 @@ class TrunkSettings:
             raise ValueError("uri: expected sip: over udp, tcp or tls, or sips:")
         if uri.scheme == "sips" and transport == "udp":
             raise ValueError("uri: sips: is never over udp")
+
+
+def parse_advertised(text: str, field_name: str) -> tuple[str, int | None]:
+    """`ADDRESS`, `ADDRESS:PORT` or nothing. Raises ValueError that begins with the field's name."""
+    if not text or is_ip_address(text):
+        return text, None
+    try:
+        host, port = parse_host_port(text)
+    except SipParseError as error:
+        raise ValueError(f"{field_name}: {error}") from error
+    if not is_ip_address(host):
+        raise ValueError(f"{field_name}: expected ADDRESS or ADDRESS:PORT")
+    return host, port
 
 
 def _check_least(name: str, value: float, *, above: float) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -52,6 +53,7 @@ class TcpConnections:
         self._events = ConnectionEvents(self._may_stay, on_message, on_broken, self._forget, self._release)
         self._by_remote: dict[Destination, TcpConnection] = {}
         self._held: set[TcpConnection] = set()
+        self._holders: Counter[Destination] = Counter()
         self._strangers: set[TcpConnection] = set()
         self._tls = tls
         self._failure_lines = TokenBucket(rate=LINES_PER_SECOND, burst=BURST)
@@ -96,8 +98,26 @@ class TcpConnections:
         connection = TcpConnection(Role.OPENED, self._settings, self._events, remote)
         self._held.add(connection)
         self._by_remote[remote] = connection
+        self._keep_alive(remote)
         self._tasks.start(self._connect(connection, local_host))
         return connection
+
+    def hold(self, remote: Destination) -> None:
+        """Somebody needs the way to that address: keep a connection of ours alive while there is one."""
+        self._holders[remote] += 1
+        self._keep_alive(remote)
+
+    def release(self, remote: Destination) -> None:
+        """One `hold` less; a connection that nobody needs ends by its idle timeout."""
+        self._holders[remote] -= 1
+        if self._holders[remote] <= 0:
+            del self._holders[remote]
+            self._keep_alive(remote)
+
+    def _keep_alive(self, remote: Destination) -> None:
+        connection = self._by_remote.get(remote)
+        if connection is not None and connection.role is Role.OPENED:
+            connection.keep_alive(is_wanted=remote in self._holders)
 
     async def close(self) -> None:
         """Cut every connection and wait until their sockets are gone."""

@@ -24,12 +24,18 @@ MAX_KNOWN_ROUTES: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A bound socket; `port` is the real one where the setting had 0."""
+    """A bound socket.
+
+    Attributes:
+        port: the real one where the setting had 0.
+        advertised: address and port to be told to others; empty and None where these are its own.
+    """
 
     transport: Transport
     host: str
     port: int
     udp: UdpListener | None
+    advertised: tuple[str, int | None] = ("", None)
 
     def fits(self, destination: Destination) -> bool:
         """Whether it has the transport and address family that the destination needs."""
@@ -86,9 +92,9 @@ class Network:
         """
         if self._tls is not None:
             await self._tls.start()
-        for transport, host, port in self._settings.listen:
+        for index, (transport, host, port) in enumerate(self._settings.listen):
             try:
-                self._listeners.append(await self._bind(transport, host, port))
+                self._listeners.append(await self._bind(transport, host, port, self._settings.advertised(index)))
             except OSError as exc:
                 await self.stop()
                 raise ListenFailed(f"cannot listen on {transport}:{host}:{port}: {exc.strerror or exc}") from exc
@@ -117,6 +123,14 @@ class Network:
             return listener.udp.flow_to(destination)
         return self._connections.open(destination, None if listener.is_wildcard else listener.host)
 
+    def hold(self, destination: Destination) -> None:
+        """Keep connections to that address alive, as often as `release` is not called yet."""
+        self._connections.hold(destination)
+
+    def release(self, destination: Destination) -> None:
+        """One `hold` less."""
+        self._connections.release(destination)
+
     def listener_for(self, destination: Destination) -> Listener | None:
         """The listener whose address goes into our Via and Contact towards that destination."""
         fitting = [listener for listener in self._listeners if listener.fits(destination)]
@@ -130,10 +144,10 @@ class Network:
         listener = self.listener_for(destination)
         if listener is None:
             return None
-        host = self._settings.advertise
+        host, port = listener.advertised
         if not host:
             host = self._local_host(destination) if listener.is_wildcard else listener.host
-        return host, listener.port
+        return host, port or listener.port
 
     def _local_host(self, destination: Destination) -> str:
         """The address that the kernel would send from; nothing is sent to find out."""
@@ -153,12 +167,12 @@ class Network:
         self._routes[destination.host] = local
         return local
 
-    async def _bind(self, transport: Transport, host: str, port: int) -> Listener:
+    async def _bind(self, transport: Transport, host: str, port: int, advertised: tuple[str, int | None]) -> Listener:
         if transport == "udp":
             udp = await UdpListener.bind(host, port, self._on_message)
-            return Listener("udp", host, udp.local_port, udp)
+            return Listener("udp", host, udp.local_port, udp, advertised)
         loop = asyncio.get_running_loop()
         accepted = self._connections.accepted if transport == "tcp" else self._connections.accepted_tls
         server = await loop.create_server(accepted, host, port, backlog=BACKLOG)
         self._servers.append(server)
-        return Listener(transport, host, int(server.sockets[0].getsockname()[1]), None)
+        return Listener(transport, host, int(server.sockets[0].getsockname()[1]), None, advertised)

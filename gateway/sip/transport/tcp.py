@@ -1,6 +1,7 @@
 """TCP connections, and what TLS puts on them (RFC 3261 section 18, RFC 5626 keep-alives)."""
 
 import asyncio
+import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from gateway.sip.core.errors import TlsFailed
 from gateway.sip.core.framing import Broken, Frame, MessageFrame, Ping, StreamFramer
 from gateway.sip.settings import SipSettings
 from gateway.sip.transport.flow import Destination, Flow
+from gateway.sip.transport.pinger import PING, Pinger
 
 MAX_UNSENT_BYTES: Final = 1024 * 1024
 """What may wait for a peer that does not read, and for a connection that is being opened; beyond, it is cut."""
@@ -83,6 +85,7 @@ class TcpConnection(asyncio.Protocol):
         self._waiting = Waiting.IDLE
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._pinger = Pinger(settings, ping=self._ping, on_dead=self._die)
 
     @property
     def remote(self) -> Destination:
@@ -123,6 +126,13 @@ class TcpConnection(asyncio.Protocol):
     def to_port(self, port: int) -> "TcpConnection":
         return self
 
+    def keep_alive(self, *, is_wanted: bool) -> None:
+        """Ping the far end from now on, or no longer."""
+        if is_wanted and self.state is not State.CLOSED:
+            self._pinger.start()
+        else:
+            self._pinger.stop()
+
     def close(self) -> None:
         """Close it when what was sent has left, at the latest with the message timeout; idempotent."""
         if self._transport is not None and not self._transport.is_closing():
@@ -145,6 +155,7 @@ class TcpConnection(asyncio.Protocol):
     def _end(self) -> None:
         if self.state is not State.CLOSED:
             self.state = State.CLOSED
+            self._pinger.stop()
             self._unsent.clear()
             self._events.on_closed(self)
 
@@ -171,6 +182,7 @@ class TcpConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.state is not State.OPEN:
             return
+        self._pinger.heard(data)
         has_completed = False
         for frame in self._framer.receive(data):
             has_completed |= isinstance(frame, MessageFrame)
@@ -202,6 +214,18 @@ class TcpConnection(asyncio.Protocol):
                 self.close()
 
     # Time
+
+    def _ping(self) -> None:
+        if self._transport is None:
+            return  # being opened: its own deadline counts
+        if (sock := self._transport.get_extra_info("socket")) is not None:
+            # A dead way shows even if the far end never answers pings: the kernel gives up what is not acknowledged.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self._settings.keepalive_timeout * 1000))
+        self.send(PING)
+
+    def _die(self) -> None:
+        _log.info("sip_connection_dead", peer=str(self._remote))
+        self.abort()
 
     def _watch(self, *, has_completed: bool) -> None:
         """Move the deadline. From the first byte of a message it stays until that message is complete."""

@@ -16,6 +16,13 @@ from gateway.sip.settings import SipSettings, TrunkSettings
         ({"advertise": "example.com"}, "advertise"),
         *(({name: 0.0}, name) for name in ("t1", "t2", "t4", "idle_timeout", "message_timeout", "connect_timeout")),
         *(({name: 0.0}, name) for name in ("resolve_timeout", "failover_after", "avoid_failed")),
+        ({"advertise_listeners": ("192.0.2.1", "192.0.2.1", "")}, "advertise_listeners"),
+        ({"advertise_listeners": ("gw.example:5060",)}, "advertise_listeners[0]"),
+        ({"advertise_listeners": ("", "192.0.2.1:99999")}, "advertise_listeners[1]"),
+        ({"advertise_listeners": ("[2001:db8::1]:5060",)}, "advertise_listeners[0]"),
+        ({"keepalive_interval": -1.0}, "keepalive_interval"),
+        ({"keepalive_timeout": 0.0}, "keepalive_timeout"),
+        ({"path_mtu": 500}, "path_mtu"),
         ({"t1": 5.0}, "t2"),
         ({"max_connections": 0}, "max_connections"),
         ({"max_transactions": 0}, "max_transactions"),
@@ -34,6 +41,7 @@ def test_endpoint_setting_that_cannot_work_is_named(values: dict[str, Any], key:
     ("values", "key"),
     [
         ({"register": True}, "register"),
+        ({"keepalive": -1.0}, "keepalive"),
         ({"uri": "sips:192.0.2.7;transport=udp"}, "uri"),
         ({"uri": "sip:192.0.2.7;transport=ws"}, "uri"),
         ({"uri": "sip:192.0.2.7:99999"}, "uri"),
@@ -50,3 +58,18 @@ def test_trunk_setting_that_cannot_work_is_named(values: dict[str, Any], key: st
 
 def test_password_of_a_trunk_does_not_show() -> None:
     assert "s3cret" not in repr(TrunkSettings(name="carrier", uri="sip:h", username="u", password="s3cret"))
+
+
+def test_each_listener_is_reached_as_it_says_itself_or_as_all_of_its_family() -> None:
+    settings = SipSettings(
+        listen=(("udp", "10.0.0.1", 5060), ("tcp", "10.0.0.1", 5060), ("udp", "::1", 5060), ("tls", "10.0.0.1", 5061)),
+        advertise="203.0.113.1",
+        advertise_listeners=("203.0.113.2:15060", "", "", "203.0.113.3"),
+    )
+
+    assert [settings.advertised(index) for index in range(4)] == [
+        ("203.0.113.2", 15060),
+        ("203.0.113.1", None),
+        ("", None),
+        ("203.0.113.3", None),
+    ]

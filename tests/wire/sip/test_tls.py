@@ -391,3 +391,20 @@ async def test_tls_listener_needs_a_certificate() -> None:
     with pytest.raises(TlsSetUpFailed, match="no certificate"):
         async with site(LISTEN, tls=TlsContexts(SipTlsSettings())):
             raise AssertionError("started")
+
+
+async def test_tls_over_ipv6_needs_a_certificate_for_the_address(authority: TestAuthority) -> None:
+    listen = (("tls", "::1", 0),)
+    good, wrong = authority.signs("good", addresses=["::1"]), authority.signs("wrong", addresses=["::2"])
+    async with (
+        site(LISTEN, tls=own(authority), listen=listen) as caller,
+        site(LISTEN, tls=contexts(authority, good), listen=listen) as callee,
+        site(LISTEN, tls=contexts(authority, wrong), listen=listen) as other,
+    ):
+        callee.endpoint.on_request = answer
+        destination = await caller.endpoint.resolve(f"sips:x@[::1]:{callee.at('tls').port}")
+        assert await caller.send(bare_request("OPTIONS"), destination).final() == 200
+        assert "@[::1]:" in caller.endpoint.contact_uri("x", destination)
+
+        destination = await caller.endpoint.resolve(f"sips:x@[::1]:{other.at('tls').port}")
+        assert await caller.send(bare_request("OPTIONS", number=2), destination).final() == "transport"

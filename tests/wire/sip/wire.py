@@ -187,7 +187,9 @@ class TcpPeer:
 
     async def receive(self) -> Request | Response:
         async with asyncio.timeout(WAIT):
-            head = await self.reader.readuntil(b"\r\n\r\n")
+            head = b""
+            while not head.strip():  # pings between the messages
+                head = await self.reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
             return parse(head + await self.reader.readexactly(length))
 
