@@ -42,7 +42,9 @@ from gateway.console.assets import load as load_assets
 from gateway.console.routes import routes as console_routes
 from gateway.domain.facts import ClientLegFact
 from gateway.domain.identity import Identity
+from gateway.http.certificates import from_own_authority
 from gateway.http.listeners import HttpServer
+from gateway.http.names import certificate_names
 from gateway.lab.api import LabApi
 from gateway.lab.numbers import look_up as find_magic_number
 from gateway.lab.pushes import PushLog
@@ -54,8 +56,11 @@ from gateway.observability.health import LagProbe, OperatorServer
 from gateway.observability.heap import HeapCare
 from gateway.observability.logging import get_logger
 from gateway.reports.service import Reports
+from gateway.sip.core.headers.uri import SipUri
 from gateway.sip.endpoint import Endpoint
 from gateway.sip.settings import TrunkSettings
+from gateway.sip.tls_settings import KeyPair
+from gateway.sip.transport.tls_contexts import TlsContexts
 from gateway.sip.ua import UserAgent
 from gateway.store.call_reports import CallReports
 from gateway.store.calls import Calls
@@ -223,11 +228,24 @@ class Gateway:
         self.trunks = tuple(trunks)
         self.endpoint = Endpoint(
             self.config.sip,
+            tls=self._sip_tls(),
             security=self.config.sip_security,
             never_ban=[network for trunk in self.trunks for network in trunk.accept_from],
         )
         self.agent = UserAgent(self.endpoint, self.config.sip, self.trunks)
         self.agent.on_invite = lambda call: self.directory.incoming(call)
+
+    def _sip_tls(self) -> TlsContexts | None:
+        if not any(transport == "tls" for transport, _, _ in self.config.sip.listen):
+            return None
+        authorities = {SipUri.parse(trunk.uri).host: trunk.ca for trunk in self.trunks if trunk.ca is not None}
+        return TlsContexts(self.config.sip_tls, make_certificate=self._own_certificate, authorities=authorities)
+
+    def _own_certificate(self) -> KeyPair:
+        """The one that the HTTP listeners show as well."""
+        settings = self.config.certified
+        made = from_own_authority(settings.data_dir, certificate_names(settings), now=utc_now())
+        return KeyPair(cert=made.cert, key=made.key)
 
     @asynccontextmanager
     async def _call_control(self) -> AsyncIterator[None]:
@@ -321,7 +339,7 @@ class Gateway:
             *self.reports.routes(),
         ]
         server = HttpServer(
-            config.http,
+            config.certified,
             routes=[*own_routes, *lab_routes, *console_routes(await asyncio.to_thread(load_assets))],
             websocket=self.verto.handle,
             middlewares=[telnyx_errors(guard, on_write=watch.look_soon)],

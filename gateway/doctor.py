@@ -102,7 +102,7 @@ async def certificate(config: Config) -> Finding:
 
     now, mend = utc_now(), "renew it, or correct http.certificate"
     try:
-        found = await asyncio.to_thread(view, config.http, now=now)
+        found = await asyncio.to_thread(view, config.certified, now=now)
     except CertificateError as error:
         return Finding(name="certificate", is_ok=False, detail=str(error), mend=mend)
     if found is None:

@@ -70,7 +70,7 @@ def certificate_of(config: "Config") -> "CertificateView | None":
     from gateway.observability.clock import utc_now
 
     try:
-        return view(config.http, now=utc_now())
+        return view(config.certified, now=utc_now())
     except CertificateError as error:
         fail(f"http.certificate: {error}")
 
@@ -84,7 +84,7 @@ def _authority(config: "Config") -> "Authority":
     if config.http.certificate != "auto":
         fail("http.certificate names files: there is no authority of ours")
     try:
-        made = from_own_authority(config.http.data_dir, certificate_names(config.http), now=utc_now())
+        made = from_own_authority(config.http.data_dir, certificate_names(config.certified), now=utc_now())
         assert made.authority is not None, "ours has one"
         return read_authority(made.authority)
     except CertificateError as error:

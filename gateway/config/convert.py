@@ -74,6 +74,11 @@ def convert(key: str, raw: Raw, wanted: Any, context: Context) -> object:  # Any
         # A word, or a table: certificate = "auto", certificate = { cert = "...", key = "..." }
         is_table = isinstance(raw.value, dict)
         return _table(key, raw, choices[1], context) if is_table else convert(key, raw, choices[0], context)
+    if dataclasses.is_dataclass(wanted):
+        if not isinstance(raw.value, dict):
+            names = " and ".join(get_type_hints(wanted))
+            raise Unfit(f"expected a table with {names}, got {_shown(raw.value)}")
+        return _table(key, raw, wanted, context)
     if wanted is Path:
         return context.base / _text(raw)
     return _scalar(raw, wanted)
@@ -199,11 +204,26 @@ def address_and_port(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def name_server(text: str) -> tuple[str, int]:
+    """`192.0.2.53`, `192.0.2.53:5353`, `2001:db8::53` or `[2001:db8::53]:5353`; port 53 if none. Raises ValueError."""
+    try:
+        return str(ipaddress.ip_address(text)), _DNS_PORT
+    except ValueError:
+        pass
+    try:
+        return address_and_port(text)
+    except ValueError as error:
+        raise ValueError("expected ADDRESS or ADDRESS:PORT, as 192.0.2.53 or [2001:db8::53]:53") from error
+
+
+_DNS_PORT: Final = 53
+
+
 def sip_listener(text: str) -> tuple[str, str, int]:
-    """`udp:127.0.0.1:5060` or `tcp:[::1]:5060`. Raises ValueError."""
+    """`udp:127.0.0.1:5060`, `tcp:[::1]:5060` or `tls:192.0.2.1:5061`. Raises ValueError."""
     transport, _, rest = text.partition(":")
-    if transport not in ("udp", "tcp"):
-        raise ValueError('expected "udp:ADDRESS:PORT" or "tcp:ADDRESS:PORT"')
+    if transport not in ("udp", "tcp", "tls"):
+        raise ValueError('expected "udp:ADDRESS:PORT", "tcp:ADDRESS:PORT" or "tls:ADDRESS:PORT"')
     try:
         return (transport, *address_and_port(rest))
     except ValueError as error:

@@ -114,6 +114,8 @@ def _kind(key: str, hint: Any) -> str:  # Any: a type annotation
         return f"a list, each {inner}"
     if get_origin(hint) is Literal:
         return "one of " + ", ".join(f"`{json.dumps(choice)}`" for choice in get_args(hint))
+    if dataclasses.is_dataclass(hint):
+        return "a table with " + " and ".join(f"`{field.name}`" for field in dataclasses.fields(hint))
     if (choices := get_args(hint)) and dataclasses.is_dataclass(choices[-1]):
         keys = " and ".join(f"`{field.name}`" for field in dataclasses.fields(choices[-1]))
         return f"{_kind(key, choices[0]).removeprefix('one of ')}, or a table with {keys}"

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from gateway.accounts.settings import BillingSettings, RateSettings
 from gateway.auth.settings import AuthSettings
 from gateway.b2bua.settings import CallSettings
-from gateway.config.convert import Parser, address_and_port, sip_listener
+from gateway.config.convert import Parser, address_and_port, name_server, sip_listener
 from gateway.http.address import ListenAddress, ListenRefused
 from gateway.http.settings import HttpSettings
 from gateway.lab.settings import LabSettings
@@ -20,6 +20,7 @@ from gateway.observability.settings import LogSettings, MetricsSettings
 from gateway.reports.settings import ReportSettings
 from gateway.sip.security_settings import SipSecuritySettings
 from gateway.sip.settings import SipSettings, TrunkSettings
+from gateway.sip.tls_settings import SipTlsSettings
 from gateway.store.settings import StoreSettings
 from gateway.vsp.settings import VspSettings
 
@@ -46,12 +47,22 @@ class Config:
     calls: CallSettings = field(default_factory=CallSettings)
     sip: SipSettings = field(default_factory=SipSettings)
     sip_security: SipSecuritySettings = field(default_factory=SipSecuritySettings)
+    sip_tls: SipTlsSettings = field(default_factory=SipTlsSettings)
     trunks: tuple[TrunkSettings, ...] = ()
     media: MediaSettings = field(default_factory=MediaSettings)
     reports: ReportSettings = field(default_factory=ReportSettings)
     billing: BillingSettings = field(default_factory=BillingSettings)
     rates: tuple[RateSettings, ...] = ()
     lab: LabSettings = field(default_factory=LabSettings)
+
+    @property
+    def certified(self) -> HttpSettings:
+        """`http`, and among the names of its `auto` certificate those of the SIP listeners that show it, too."""
+        listeners = [(index, host) for index, (transport, host, _) in enumerate(self.sip.listen) if transport == "tls"]
+        if not listeners or self.sip_tls.certificate != "auto":
+            return self.http
+        addresses = [name for index, host in listeners for name in (host, self.sip.advertised(index)[0]) if name]
+        return replace(self.http, names=(*self.http.names, *dict.fromkeys(addresses)))
 
 
 SECTIONS: Final[Mapping[str, type[Any]]] = {  # Any: settings classes share no base
@@ -64,6 +75,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {  # Any: settings classes share no b
     "calls": CallSettings,
     "sip": SipSettings,
     "sip_security": SipSecuritySettings,
+    "sip_tls": SipTlsSettings,
     "media": MediaSettings,
     "reports": ReportSettings,
     "billing": BillingSettings,
@@ -126,8 +138,8 @@ def _trunk_name(text: str) -> str:
 
 
 _TRUNK_URI: Final = re.compile(
-    r"sip:(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?))"
-    r"(?::(?P<port>[0-9]{1,5}))?(?:;transport=(?:udp|tcp))?"
+    r"(?P<scheme>sips?):(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?))"
+    r"(?::(?P<port>[0-9]{1,5}))?(?:;transport=(?P<transport>udp|tcp|tls))?"
 )
 
 
@@ -135,7 +147,9 @@ def _trunk_uri(text: str) -> str:
     found = _TRUNK_URI.fullmatch(text)
     port = int(found["port"]) if found is not None and found["port"] else 5060
     if found is None or not 1 <= port <= 65535:
-        raise ValueError("expected sip:HOST[:PORT][;transport=udp|tcp] without a user part")
+        raise ValueError("expected sip:HOST[:PORT][;transport=udp|tcp|tls] or sips:HOST[:PORT] without a user part")
+    if found["scheme"] == "sips" and found["transport"] == "udp":
+        raise ValueError("expected no transport=udp: sips: goes over TLS")
     if found["v6"]:
         _address(found["v6"])
     return text
@@ -163,6 +177,7 @@ PARSERS: Final[Mapping[str, Parser]] = {
     "calls.browser_codecs": _codec,
     "sip.listen": sip_listener,
     "sip.domain": _host_name,
+    "sip.nameservers": name_server,
     "sip.advertise": _address_or_nothing,
     "trunks.name": _trunk_name,
     "trunks.uri": _trunk_uri,
@@ -194,6 +209,7 @@ _MAY_BE_ZERO: Final = frozenset(
         "calls.stop_grace",
         "sip_security.stranger_rate",
         "sip_security.ban_time",
+        "sip.keepalive_interval",
         "verto.reattach_window",
         "verto.refused_login_linger",
         "verto.speed_test_max_bytes",

@@ -38,7 +38,7 @@ def written(key: str, value: object) -> object:
     match value:
         case (str() as transport, str() as host, int() as port) if key == "sip.listen":
             return f"{transport}:{_bracketed(host)}:{port}"
-        case (str() as host, int() as port) if key == "metrics.listen":
+        case (str() as host, int() as port) if key in ("metrics.listen", "sip.nameservers"):
             return f"{_bracketed(host)}:{port}"
         case tuple() | list():
             return [written(key, element) for element in value]

@@ -86,7 +86,7 @@ SIP_RETRANSMISSIONS: Final = Counter(
 )
 SIP_MESSAGES_REFUSED: Final = Counter(
     "gateway_sip_messages_refused_total",
-    "SIP messages dropped or refused (parse, size, source, via, flood, short, banned, rate)",
+    "SIP messages dropped or refused (parse, size, source, via, flood, tls, short, banned, rate)",
     ["reason"],
     registry=REGISTRY,
 )

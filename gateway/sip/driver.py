@@ -26,13 +26,16 @@ from gateway.sip.core.dialog import DialogId, Stage
 from gateway.sip.core.errors import SipError
 from gateway.sip.core.message import Request, Response
 from gateway.sip.core.session import Session
-from gateway.sip.endpoint import ClientTransaction, Destination, Endpoint
+from gateway.sip.endpoint import Destination, Endpoint
+from gateway.sip.failover import Attempts
 from gateway.sip.tasks import TaskOwner
 from gateway.sip.transport.flow import Flow
 
 _log = get_logger()
 
-WithDestination = Callable[[Destination], None]
+WithDestinations = Callable[[tuple[Destination, ...]], None]
+Prepare = Callable[[Request, Destination], Request]
+"""Makes a request for the address that it goes to."""
 
 
 class Phase(Enum):
@@ -74,6 +77,7 @@ class Driver:
             peers listen nowhere else. None when we called.
         deliver: takes the events, one after the other and never nested.
         on_over: called once, when nothing more will happen.
+        prepare: what has to be done to a request for each address that it is tried at; None: nothing.
     """
 
     def __init__(
@@ -85,15 +89,18 @@ class Driver:
         flow: Flow | None,
         deliver: Callable[[SipCallEvent], None],
         on_over: Callable[[], None],
+        prepare: Prepare | None = None,
     ) -> None:
         self.usage = usage
+        self._prepare = prepare
         self._endpoint, self._tasks, self._flow = endpoint, tasks, flow
         self._deliver, self._on_over = deliver, on_over
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._open: dict[ClientRequest, ClientTransaction | None] = {}
-        self._destinations: dict[str, Destination] = {}
-        self._unsent: deque[tuple[str, WithDestination, Callable[[], None]]] = deque()
+        self._open: dict[ClientRequest, Attempts | None] = {}
+        self._destinations: dict[str, tuple[Destination, ...]] = {}
+        self._held: dict[Destination, Callable[[], None]] = {}
+        self._unsent: deque[tuple[str, WithDestinations, Callable[[], None]]] = deque()
         self._sender: asyncio.Task[None] | None = None
         self._news: deque[Notify | Report | ReportRefer] = deque()
         self._phase = Phase.LIVE
@@ -103,9 +110,9 @@ class Driver:
         """The loop's clock."""
         return self._loop.time()
 
-    def know(self, next_hop: str, destination: Destination) -> None:
+    def know(self, next_hop: str, destinations: tuple[Destination, ...]) -> None:
         """Spare the resolution of a URI that is resolved already."""
-        self._destinations[next_hop] = destination
+        self._destinations[next_hop] = destinations
 
     def run(self, actions: list[Action]) -> None:
         """Perform actions in order; events go out last, when everything else has happened."""
@@ -117,8 +124,15 @@ class Driver:
         if self.usage.is_over and self._phase is Phase.LIVE:
             self._phase = Phase.OVER
             self._abandon_invites()
+            self._release_connections()
             self._on_over()
         self._deliver_news()
+
+    def stay(self) -> None:
+        """Hung up: requests under way are tried at no further address."""
+        for attempts in self._open.values():
+            if attempts is not None:
+                attempts.stay()
 
     def abort(self) -> None:
         """Let everything go at once; nothing is sent and nothing is told any more."""
@@ -126,6 +140,7 @@ class Driver:
         self._unsent.clear()
         self._news.clear()
         self._abandon_invites()
+        self._release_connections()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -134,10 +149,10 @@ class Driver:
             case Send(client_request=client_request):
                 self._open[client_request] = None
                 failed = partial(self._on_failure, client_request, "transport")
-                self._with_destination(client_request.next_hop, partial(self._send, client_request), failed)
+                self._with_destinations(client_request.next_hop, partial(self._send, client_request), failed)
             case SendAck(request=request, next_hop=next_hop):
                 lost = partial(_log.warning, "sip_ack_unsent", sip_call_id=request.call_id)
-                self._with_destination(next_hop, partial(self._endpoint.send_stateless, request), lost)
+                self._with_destinations(next_hop, partial(self._send_ack, request), lost)
             case Cancel(client_request=client_request, headers=headers):
                 if (transaction := self._open.get(client_request)) is not None:
                     transaction.cancel(headers)
@@ -148,11 +163,11 @@ class Driver:
 
     # Requests
 
-    def _with_destination(self, next_hop: str, act: WithDestination, fail: Callable[[], None]) -> None:
+    def _with_destinations(self, next_hop: str, act: WithDestinations, fail: Callable[[], None]) -> None:
         """Act at once if the destination is known, but never before what waits already: an ACK precedes its BYE."""
-        destination = self._destinations.get(next_hop)
-        if destination is not None and self._sender is None:
-            act(self._by_flow(destination))
+        destinations = self._destinations.get(next_hop)
+        if destinations is not None and self._sender is None:
+            act(self._by_flow(destinations))
             return
         self._unsent.append((next_hop, act, fail))
         if self._sender is None:
@@ -163,31 +178,46 @@ class Driver:
             while self._unsent:
                 next_hop, act, fail = self._unsent.popleft()
                 try:
-                    destination = self._destinations.get(next_hop) or await self._endpoint.resolve(next_hop)
+                    destinations = self._destinations.get(next_hop) or await self._endpoint.resolve_all(next_hop)
                 except SipError:
                     fail()
                     continue
-                self._destinations[next_hop] = destination
-                act(self._by_flow(destination))
+                self._destinations[next_hop] = destinations
+                act(self._by_flow(destinations))
         finally:
             self._sender = None
 
-    def _by_flow(self, destination: Destination) -> Destination:
+    def _by_flow(self, destinations: tuple[Destination, ...]) -> tuple[Destination, ...]:
         flow = self._flow
         if flow is None or not flow.is_open or not flow.is_reliable:
-            return destination
-        is_same = (flow.remote.transport, flow.remote.host) == (destination.transport, destination.host)
-        return flow.remote if is_same else destination
+            return destinations
+        remote = flow.remote
+        return tuple(
+            remote if (remote.transport, remote.host) == (one.transport, one.host) else one for one in destinations
+        )
 
-    def _send(self, client_request: ClientRequest, destination: Destination) -> None:
-        transaction = self._endpoint.send_request(
+    def _send_ack(self, ack: Request, destinations: tuple[Destination, ...]) -> None:
+        self._endpoint.send_stateless(ack, destinations[0])
+
+    def _send(self, client_request: ClientRequest, destinations: tuple[Destination, ...]) -> None:
+        transaction = self._endpoint.send_to_any(
             client_request.request,
-            destination,
+            destinations,
             on_response=partial(self._on_response, client_request),
             on_failure=partial(self._on_failure, client_request),
+            prepare=self._prepare,
+            on_proved=partial(self._on_proved, client_request.next_hop),
         )
         if client_request in self._open:  # else it has failed already
             self._open[client_request] = transaction
+
+    def _on_proved(self, next_hop: str, destination: Destination) -> None:
+        """What follows goes to the address that has answered, and to the others only if that fails later."""
+        if destination not in self._held and self._phase is Phase.LIVE:
+            self._held[destination] = self._endpoint.hold(destination)
+        known = self._destinations.get(next_hop, ())
+        if destination in known:
+            self._destinations[next_hop] = (destination, *(one for one in known if one != destination))
 
     def _on_response(self, client_request: ClientRequest, response: Response) -> None:
         if response.status >= 200:
@@ -204,6 +234,11 @@ class Driver:
             if transaction is not None and client_request.request.method == "INVITE":
                 transaction.abandon()
                 del self._open[client_request]
+
+    def _release_connections(self) -> None:
+        while self._held:
+            _, release = self._held.popitem()
+            release()
 
     # Time and events
 

@@ -1,8 +1,10 @@
 """The pump between transports and transactions: sockets below, a user agent above (RFC 3261 sections 9, 17, 18)."""
 
 import asyncio
+import random as random_numbers
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
@@ -10,6 +12,7 @@ from typing import Final
 from gateway.observability.logging import get_logger
 from gateway.observability.metrics import SIP_MESSAGES_REFUSED, SIP_REQUESTS, SIP_RESPONSES, closed
 from gateway.sip.core.banning import Ban, Offence
+from gateway.sip.core.failed import FailedAddresses
 from gateway.sip.core.framing import Broken
 from gateway.sip.core.headers.params import Params
 from gateway.sip.core.headers.uri import SipUri
@@ -29,13 +32,17 @@ from gateway.sip.core.transaction.matching import (
 from gateway.sip.core.transaction.non_invite_client import NonInviteClient
 from gateway.sip.core.transaction.non_invite_server import NonInviteServer
 from gateway.sip.doorkeeper import Doorkeeper
+from gateway.sip.failover import Attempts
 from gateway.sip.refusals import Refusals, reply_flow, stamp_via
 from gateway.sip.security_settings import SipSecuritySettings
 from gateway.sip.settings import SipSettings
 from gateway.sip.transactions import ClientTransaction, ServerTransaction
 from gateway.sip.transport.flow import Destination, Flow
-from gateway.sip.transport.locate import DEFAULT_PORT, locate
+from gateway.sip.transport.locate import DEFAULT_PORT, Locator, default_port
+from gateway.sip.transport.names import Names
 from gateway.sip.transport.network import Listener, Network
+from gateway.sip.transport.pinger import PING
+from gateway.sip.transport.tls_contexts import TlsContexts
 
 __all__ = ["ClientTransaction", "Destination", "Endpoint", "ServerTransaction"]
 
@@ -44,6 +51,12 @@ STRANGERS_SHARE: Final = 4
 
 MAX_FORWARDS: Final = ("Max-Forwards", "70")
 """RFC 3261 section 8.1.1.6; put into a request that has none."""
+
+VIA_ROOM: Final = 120
+"""Bytes that our Via adds to a request, at most but for very long host names."""
+
+MTU_MARGIN: Final = 200
+"""Bytes that a request over UDP stays below the path MTU, for the response, which is larger."""
 
 _KEEP_ALIVE: Final = b"\r\n\x00\t "
 """Datagrams of these bytes only keep a NAT binding open: no message and no mistake."""
@@ -66,8 +79,10 @@ class Endpoint:
     is logged, and a request whose callback raised is answered 500.
 
     Args:
+        tls: certificates and authorities; needed for a TLS listener, and for connections over TLS.
         tokens: fresh and unguessable at each call, a token of RFC 3261; for branches and tags.
         never_ban: networks of those that may call us, beside those that the settings allow.
+        random: from 0 up to but not including 1; draws among servers of the same priority.
     """
 
     on_request: Callable[[ServerTransaction, Request], None]
@@ -89,7 +104,9 @@ class Endpoint:
         *,
         security: SipSecuritySettings | None = None,
         never_ban: Iterable[IPv4Network | IPv6Network] = (),
+        tls: TlsContexts | None = None,
         tokens: Callable[[], str] = _token,
+        random: Callable[[], float] = random_numbers.random,
     ) -> None:
         self._settings, self._tokens = settings, tokens
         security = security or SipSecuritySettings()
@@ -99,6 +116,9 @@ class Endpoint:
         self._servers: dict[ServerKey, ServerTransaction] = {}
         self._strangers: set[ServerKey] = set()
         self._refusals = Refusals(salt=tokens(), is_silent=security.strangers == "silence")
+        names = Names(settings.nameservers, timeout=settings.resolve_timeout / 2)
+        self._locator = Locator(names, random=random, timeout=settings.resolve_timeout)
+        self._failed: FailedAddresses[Destination] = FailedAddresses()
         self._network = Network(
             settings,
             accept=lambda source: self.accept(source),
@@ -106,6 +126,7 @@ class Endpoint:
             on_message=self._on_message,
             on_broken=self._on_broken,
             on_closed=self._on_flow_closed,
+            tls=tls,
         )
         self.on_request = _not_ready
         self.on_cancel = lambda transaction, _cancel: _not_ready(transaction, transaction.request)
@@ -176,20 +197,95 @@ class Endpoint:
         if flow is None or not flow.send(data):
             _log.warning("sip_request_not_sent", method=request.method, peer=str(destination))
 
-    def contact_uri(self, user: str, destination: Destination) -> str:
-        """Our Contact towards that destination; an empty `user` gives one without user part."""
-        host, port = self._local_address(destination)
-        params = (("transport", "tcp"),) if destination.transport == "tcp" else ()
-        return str(SipUri(scheme="sip", host=host, port=port, user=user or None, params=params))
+    def hold(self, destination: Destination) -> Callable[[], None]:
+        """Keep a connection of ours to that address alive (RFC 5626 section 4.4.1), until what this returns is called.
 
-    async def resolve(self, uri: str) -> Destination:
-        """The address that a request to that URI goes to.
+        No effect on UDP.
+        """
+        self._network.hold(destination)
+        return partial(self._network.release, destination)
+
+    def ping(self, destination: Destination) -> None:
+        """Send a CRLF CRLF there to keep a NAT's mapping, over UDP only; a far end that has no use for it drops it."""
+        if destination.transport == "udp" and (flow := self._network.flow_to(destination)) is not None:
+            flow.send(PING)
+
+    def contact_uri(self, user: str, destination: Destination, *, is_sips: bool = False) -> str:
+        """Our Contact towards that destination; an empty `user` gives one without user part.
+
+        Args:
+            is_sips: whether the request is for a SIPS URI, so that the Contact must be one (section 8.1.1.8).
+        """
+        host, port = self._local_address(destination)
+        transport = destination.transport
+        params = () if is_sips or transport == "udp" else (("transport", transport),)
+        scheme = "sips" if is_sips else "sip"
+        return str(SipUri(scheme=scheme, host=host, port=port, user=user or None, params=params))
+
+    async def resolve_all(self, uri: str) -> tuple[Destination, ...]:
+        """The addresses that a request to that URI may go to, at least one, in the order to try them (RFC 3263).
 
         Raises:
-            SipError: a broken URI, sips, another transport than udp and tcp, or a host without usable address.
+            SipError: a broken URI, a transport without listener, or a host without usable address.
         """
         families = [(listener.transport, ":" in listener.host) for listener in self._network.listeners]
-        return await locate(uri, families=families, timeout=self._settings.resolve_timeout)
+        return self._failed.in_order(await self._locator.locate(uri, families=families), self._now())
+
+    async def resolve(self, uri: str) -> Destination:
+        """The first of them; raises as `resolve_all`."""
+        return (await self.resolve_all(uri))[0]
+
+    def send_to_any(
+        self,
+        request: Request,
+        destinations: Sequence[Destination],
+        *,
+        on_response: Callable[[Response], None],
+        on_failure: Callable[[str], None],
+        prepare: Callable[[Request, Destination], Request] | None = None,
+        on_proved: Callable[[Destination], None] | None = None,
+    ) -> Attempts:
+        """Send a request to the first of these that takes it; never an ACK. Otherwise as `send_request`.
+
+        Args:
+            prepare: makes the request for one of them.
+            on_proved: told which one has answered.
+        """
+        return Attempts(
+            self._failed.in_order(self._with_streams(request, destinations), self._now()),
+            send=lambda destination, on_response, on_failure: self.send_request(
+                request if prepare is None else prepare(request, destination),
+                destination,
+                on_response=on_response,
+                on_failure=on_failure,
+            ),
+            silence=self._settings.failover_after,
+            on_response=on_response,
+            on_failure=on_failure,
+            on_proved=lambda destination: self._on_proved(destination, on_proved),
+            on_address_failed=self._on_address_failed,
+        )
+
+    def _with_streams(self, request: Request, destinations: Sequence[Destination]) -> list[Destination]:
+        """A large request goes over TCP first, and over UDP where nobody takes it there (RFC 3261 section 18.1.1)."""
+        if len(serialize(request)) + VIA_ROOM <= self._settings.path_mtu - MTU_MARGIN:
+            return list(destinations)
+        widened: list[Destination] = []
+        for one in destinations:
+            by_stream = replace(one, transport="tcp")
+            if one.transport == "udp" and one.may_switch and self._network.listener_for(by_stream) is not None:
+                widened.append(by_stream)
+            widened.append(one)
+        return widened
+
+    def _on_proved(self, destination: Destination, tell: Callable[[Destination], None] | None) -> None:
+        self._failed.works(destination)
+        if tell is not None:
+            tell(destination)
+
+    def _on_address_failed(self, destination: Destination, retry_after: float | None) -> None:
+        seconds = self._settings.avoid_failed if retry_after is None else retry_after
+        self._failed.note(destination, self._now(), seconds)
 
     # Who is heard
 
@@ -366,8 +462,10 @@ class Endpoint:
         return self._network.local_address(destination) or ("invalid", DEFAULT_PORT)
 
     def _flow_to_via(self, request: Request, source: Destination) -> Flow | None:
-        port = request.top_via.port or DEFAULT_PORT
-        return self._network.flow_to(Destination(source.transport, source.host, port))
+        via = request.top_via
+        port = via.port or default_port(source.transport)
+        domain = via.host if source.transport == "tls" else ""
+        return self._network.flow_to(Destination(source.transport, source.host, port, domain))
 
     def _forget_client(self, key: ClientKey) -> None:
         self._clients.pop(key, None)

@@ -2,13 +2,14 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from gateway.domain.ids import Sdp, SipCallId
 from gateway.sip.call import OnSipCallEvent, SipCallEvent
 from gateway.sip.core.errors import SipError
 from gateway.sip.core.headers.name_addr import NameAddr
-from gateway.sip.core.headers.uri import SipUri
+from gateway.sip.core.headers.uri import SipUri, check_uri
 from gateway.sip.core.invite_server import InviteServer
 from gateway.sip.core.message import Request
 from gateway.sip.core.replies import custom_headers
@@ -52,7 +53,9 @@ class Incoming(InDialog):
         self.headers: Sequence[tuple[str, str]] = custom_headers(invite)
         self._on_event: OnSipCallEvent | None = None
         self._unheard: deque[SipCallEvent] = deque(maxlen=MAX_UNHEARD)
-        contact_uri = services.endpoint.contact_uri(self.request_user, transaction.source)
+        contact_uri = services.endpoint.contact_uri(
+            self.request_user, transaction.source, is_sips=_asks_for_sips(invite)
+        )
         self._core = InviteServer(
             invite,
             transaction,
@@ -121,6 +124,14 @@ class Incoming(InDialog):
             self._unheard.append(event)
         else:
             self._on_event(event)
+
+
+def _asks_for_sips(invite: Request) -> bool:
+    """Whether our Contact must be a SIPS URI (RFC 3261 section 12.1.1)."""
+    routes = invite.headers.get_all("Record-Route") or invite.headers.get_all("Contact")
+    with suppress(SipError):
+        return "sips" in (check_uri(invite.uri), check_uri(NameAddr.parse(routes[0]).uri) if routes else "")
+    return False
 
 
 def _user_and_host(uri: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from gateway.domain.ids import Sdp, SipCallId
@@ -106,6 +107,7 @@ class Outgoing(InDialog):
     def hangup(self, *, q850: int | None = None, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Drop it, CANCEL or BYE."""
         if self.driver is not None:
+            self.driver.stay()
             self.driver.run(self.driver.usage.hangup(q850, self.driver.now(), tuple(headers)))
         elif not self._is_ended:
             self._dialing.cancel()
@@ -124,16 +126,17 @@ class Outgoing(InDialog):
             return
         try:
             target, caller = SipUri.parse(self._target.uri), SipUri.parse(self._target.from_uri)
-            self._start(target, caller, await self._services.endpoint.resolve(self._target.uri))
+            self._start(target, caller, await self._services.endpoint.resolve_all(self._target.uri))
         except SipError as exc:
             self._fail(Rejected(exc.sip_status, reason_phrase(exc.sip_status)))
         except Exception:  # a defect of ours: the call must not stay, the loop reports it
             self._fail(Rejected(500, "Server Internal Error"))
             raise
 
-    def _start(self, target: SipUri, caller: SipUri, destination: Destination) -> None:
+    def _start(self, target: SipUri, caller: SipUri, destinations: tuple[Destination, ...]) -> None:
         services = self._services
-        context = services.context(services.endpoint.contact_uri(caller.user or "", destination))
+        contact_uri = partial(services.endpoint.contact_uri, caller.user or "", is_sips=target.scheme == "sips")
+        context = services.context(contact_uri(destinations[0]))
         core = InviteClient(
             self._invite(context),
             next_hop=self._target.uri,
@@ -141,7 +144,7 @@ class Outgoing(InDialog):
             authentication=services.authentication(
                 self._target.username,
                 self._target.password,
-                hosts=(target.host, destination.host),
+                hosts=(target.host, *(one.host for one in destinations)),
                 realm=self._target.realm,
             ),
             now=services.now(),
@@ -153,8 +156,9 @@ class Outgoing(InDialog):
             flow=None,
             deliver=self._on_event,
             on_over=lambda: self._on_over(self),
+            prepare=partial(_under_contact, context, contact_uri),
         )
-        self.driver.know(self._target.uri, destination)
+        self.driver.know(self._target.uri, destinations)
         self.driver.run(core.start())
 
     def _invite(self, context: Context) -> Request:
@@ -187,6 +191,24 @@ class Outgoing(InDialog):
         self._is_ended = True
         self._on_over(self)
         self._on_event(rejected)
+
+
+def _under_contact(
+    context: Context, contact_uri: Callable[[Destination], str], request: Request, destination: Destination
+) -> Request:
+    """The INVITE for one of several addresses: its Contact is the one under which that far end reaches us.
+
+    The call then stays under it; a request in a dialog changes nothing.
+    """
+    if request.method != "INVITE" or request.to.tag is not None:
+        return request
+    contact = f"<{contact_uri(destination)}>"
+    if contact == request.headers.get("Contact"):
+        return request
+    context.contact = contact
+    headers = request.headers.copy()
+    headers.set("Contact", contact)
+    return Request(request.method, request.uri, headers, request.body)
 
 
 def _extra_headers(headers: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

@@ -13,7 +13,7 @@ from gateway.sip.core.headers.via import stamp
 from gateway.sip.core.message import BrokenMessage, Request, response_to, serialize
 from gateway.sip.core.rate import TokenBucket
 from gateway.sip.transport.flow import Flow
-from gateway.sip.transport.locate import DEFAULT_PORT
+from gateway.sip.transport.locate import default_port
 
 REPLIES_PER_SECOND: Final = 100.0
 """Stateless answers; beyond, silence."""
@@ -103,7 +103,7 @@ def reply_flow(request: Request, flow: Flow) -> Flow:
     followed: it would let a stranger send our answers to somebody else.
     """
     via = request.top_via
-    return flow if "rport" in via.params else flow.to_port(via.port or DEFAULT_PORT)
+    return flow if "rport" in via.params else flow.to_port(via.port or default_port(flow.remote.transport))
 
 
 def _reason_of(error: BrokenMessage) -> str:

@@ -21,6 +21,7 @@ from gateway.sip.core.message import Request, response_to
 from gateway.sip.core.replies import answer_options
 from gateway.sip.endpoint import Destination, Endpoint, ServerTransaction
 from gateway.sip.incoming import Incoming
+from gateway.sip.keepalive import UdpKeepAlive
 from gateway.sip.outgoing import Outgoing, Services
 from gateway.sip.settings import SipSettings, TrunkSettings
 from gateway.sip.tasks import TaskOwner
@@ -80,6 +81,7 @@ class UserAgent:
             tokens=tokens,
             random=random,
         )
+        self._keep_alive = UdpKeepAlive(endpoint, self._trunks)
         self._calls = CallTable()
         self._invites: dict[tuple[str, str, str], Incoming] = {}
         self._idle = asyncio.Event()
@@ -113,6 +115,7 @@ class UserAgent:
         self._endpoint.on_ack = self._on_ack
         self._endpoint.accept = lambda source: self._find_trunk(source) is not None
         await self._endpoint.start()
+        self._keep_alive.start()
         self.state = State.RUNNING
 
     async def stop(self, *, grace: float) -> None:
@@ -133,6 +136,7 @@ class UserAgent:
             call.abort()
         self._calls.clear()
         self._invites.clear()
+        await self._keep_alive.stop()
         await self._tasks.close()
         await self._endpoint.stop()
         self.state = State.STOPPED

@@ -35,8 +35,8 @@ _SAY_S: Final = 20
 _CONFIG: Final = """\
 poll_method             epoll
 sip_listen              {host}:{sip_port}
-sip_transports          udp,tcp
-call_local_timeout      120
+sip_transports          {transports}
+{tls}call_local_timeout      120
 call_max_calls          8
 audio_source            aufile,{folder}/say.wav
 audio_player            aubridge,null
@@ -72,6 +72,7 @@ class Phone:
         codecs: in its order of preference.
         registrar: host and port of the domain it belongs to; empty: none, it is called at its own address.
         account: more parameters of the account line, for a registrar for example.
+        certificate: PEM file with certificate and key, for `transport` "tls"; `authorities`: whom it trusts there.
     """
 
     user: str = "bob"
@@ -81,6 +82,8 @@ class Phone:
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
     registrar: str = ""
     account: str = "regint=0"
+    certificate: Path | None = None
+    authorities: Path | None = None
 
 
 class Baresip:
@@ -101,7 +104,8 @@ class Baresip:
     @property
     def uri(self) -> str:
         """Where it can be called."""
-        return f"sip:{self.phone.user}@{HOST}:{self.sip_port};transport={self.phone.transport}"
+        port = self.sip_port + 1 if self.phone.transport == "tls" else self.sip_port
+        return f"sip:{self.phone.user}@{HOST}:{port};transport={self.phone.transport}"
 
     async def dial(self, uri: str) -> None:
         """Call somebody; the events tell how it goes."""
@@ -241,7 +245,14 @@ def _write_files(folder: Path, phone: Phone, sip_port: int, control_port: int) -
     (folder / "rec").mkdir(parents=True, exist_ok=True)
     (folder / "contacts").touch()
     config = _CONFIG.format(
-        host=HOST, folder=folder, sip_port=sip_port, control_port=control_port, modules=MODULES, rtp_ports=_RTP_PORTS
+        transports="udp,tcp" if phone.certificate is None else "udp,tcp,tls",
+        tls=_tls_lines(phone),
+        host=HOST,
+        folder=folder,
+        sip_port=sip_port,
+        control_port=control_port,
+        modules=MODULES,
+        rtp_ports=_RTP_PORTS,
     )
     (folder / "config").write_text(config)
     parameters = [
@@ -259,6 +270,12 @@ def _write_files(folder: Path, phone: Phone, sip_port: int, control_port: int) -
         file.setsampwidth(2)
         file.setframerate(_SAMPLE_RATE)
         file.writeframes(second * _SAY_S)
+
+
+def _tls_lines(phone: Phone) -> str:
+    if phone.certificate is None:
+        return ""
+    return f"sip_certificate         {phone.certificate}\nsip_cafile              {phone.authorities}\n"
 
 
 def _read_wav(path: Path) -> Sequence[int]:

@@ -7,12 +7,12 @@ from gateway.sip.core.accepted import Timers
 from gateway.sip.core.capabilities import ALLOW, SUPPORTED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Context:
     """What all dialogs of one call share.
 
     Attributes:
-        contact: our Contact value.
+        contact: our Contact value. Changes while an INVITE of ours looks for an address that answers; then it stays.
         user_agent: value of User-Agent and Server.
         random: gives numbers from 0 up to but not including 1.
         session_expires: seconds of the session timer that we ask for, 0 for none.

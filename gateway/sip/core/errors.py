@@ -3,11 +3,15 @@
 SipError
  +- SipParseError        not a SIP message, or a header field that breaks its grammar or range
  |   +- BrokenMessage    the same for a whole message, with what is needed to answer it (message.py)
- +- UnsupportedUri       a URI that we cannot send to (sips, tls, an unknown scheme)
+ +- UnsupportedUri       a URI that we cannot send to (an unknown scheme or transport, no listener for it)
  +- UnresolvedHost       a host name without a usable address
  +- ListenFailed         a socket of ours could not be bound
+ +- TlsFailed            a TLS connection could not be made
+ |   +- WrongIdentity    the far end's certificate names somebody else
+ +- TlsSetUpFailed       a certificate, key or authority of ours cannot be used
 """
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from gateway.domain.errors import GatewayError
@@ -52,4 +56,29 @@ class ListenFailed(SipError):
     """A listener of the settings could not be bound; the message names it."""
 
     code: ClassVar[str] = "listen_failed"
+    sip_status: ClassVar[int] = 503
+
+
+class TlsFailed(SipError):
+    """A handshake did not succeed: a certificate that nobody vouches for, no version in common, silence."""
+
+    code: ClassVar[str] = "tls_failed"
+    sip_status: ClassVar[int] = 503
+
+
+class WrongIdentity(TlsFailed):
+    """A far end's certificate is sound, but not good for the domain that we called (RFC 5922 section 7)."""
+
+    code: ClassVar[str] = "tls_wrong_identity"
+
+    def __init__(self, domain: str, found: Iterable[str]) -> None:
+        shown = ", ".join(sorted(found)[:5]) or "nobody"
+        super().__init__(f"certificate is good for {shown[:200]}, not for {domain}")
+        self.domain = domain
+
+
+class TlsSetUpFailed(SipError):
+    """A certificate, a key or an authority of ours cannot be read or used; the message names the file."""
+
+    code: ClassVar[str] = "tls_set_up_failed"
     sip_status: ClassVar[int] = 503

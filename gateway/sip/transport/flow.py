@@ -1,19 +1,31 @@
 """Where a message goes to or came from, and the way it takes there."""
 
 import ipaddress
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, field
+from typing import Final, Literal, Protocol, get_args
 
-Transport = Literal["udp", "tcp"]
+Transport = Literal["udp", "tcp", "tls"]
+
+TRANSPORTS: Final[tuple[Transport, ...]] = get_args(Transport)
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A transport address. `host` is an IP address in text form, IPv6 without brackets."""
+    """A transport address.
+
+    Attributes:
+        host: an IP address in text form, IPv6 without brackets.
+        domain: over TLS, whom the certificate of the far end must name (RFC 5922 section 4): the host of the URI that
+            this was found for. Empty over other transports, and for a connection that came to us.
+        may_switch: whether a large request may go over TCP instead of UDP (RFC 3261 section 18.1.1), which it may not
+            where somebody has asked for UDP.
+    """
 
     transport: Transport
     host: str
     port: int
+    domain: str = ""
+    may_switch: bool = field(default=False, compare=False)
 
     @property
     def is_sendable(self) -> bool:
@@ -31,7 +43,7 @@ class Destination:
 
 
 class Flow(Protocol):
-    """One way to one far end: a UDP socket together with a remote address, or a TCP connection."""
+    """One way to one far end: a UDP socket together with a remote address, or a TCP or TLS connection."""
 
     @property
     def remote(self) -> Destination:

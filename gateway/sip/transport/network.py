@@ -12,6 +12,7 @@ from gateway.sip.core.framing import Broken
 from gateway.sip.settings import SipSettings
 from gateway.sip.transport.connections import TcpConnections
 from gateway.sip.transport.flow import Destination, Flow, Transport
+from gateway.sip.transport.tls_contexts import TlsContexts
 from gateway.sip.transport.udp import UdpListener
 
 BACKLOG: Final = 128
@@ -23,12 +24,18 @@ MAX_KNOWN_ROUTES: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A bound socket; `port` is the real one where the setting had 0."""
+    """A bound socket.
+
+    Attributes:
+        port: the real one where the setting had 0.
+        advertised: address and port to be told to others; empty and None where these are its own.
+    """
 
     transport: Transport
     host: str
     port: int
     udp: UdpListener | None
+    advertised: tuple[str, int | None] = ("", None)
 
     def fits(self, destination: Destination) -> bool:
         """Whether it has the transport and address family that the destination needs."""
@@ -52,8 +59,9 @@ class Network:
         on_message: Callable[[bytes, Flow], None],
         on_broken: Callable[[Broken, Flow], None],
         on_closed: Callable[[Flow], None],
+        tls: TlsContexts | None,
     ) -> None:
-        self._settings, self._on_message = settings, on_message
+        self._settings, self._on_message, self._tls = settings, on_message, tls
         self._connections = TcpConnections(
             settings,
             accept=accept,
@@ -61,6 +69,7 @@ class Network:
             on_message=on_message,
             on_broken=on_broken,
             on_closed=on_closed,
+            tls=tls,
         )
         self._listeners: list[Listener] = []
         self._servers: list[asyncio.Server] = []
@@ -73,7 +82,7 @@ class Network:
 
     @property
     def connection_count(self) -> int:
-        """TCP connections that hold a socket or are about to."""
+        """TCP and TLS connections that hold a socket or are about to."""
         return len(self._connections)
 
     async def start(self) -> None:
@@ -81,10 +90,13 @@ class Network:
 
         Raises:
             ListenFailed: one could not be bound; none is left open.
+            TlsSetUpFailed: a certificate of ours cannot be used.
         """
-        for transport, host, port in self._settings.listen:
+        if self._tls is not None:
+            await self._tls.start()
+        for index, (transport, host, port) in enumerate(self._settings.listen):
             try:
-                self._listeners.append(await self._bind(transport, host, port))
+                self._listeners.append(await self._bind(transport, host, port, self._settings.advertised(index)))
             except OSError as exc:
                 await self.stop()
                 raise ListenFailed(f"cannot listen on {transport}:{host}:{port}: {exc.strerror or exc}") from exc
@@ -93,6 +105,8 @@ class Network:
         """Close everything and wait until it is closed."""
         for server in self._servers:
             server.close()
+        if self._tls is not None:
+            await self._tls.stop()
         await self._connections.close()
         for server in self._servers:
             await server.wait_closed()
@@ -111,6 +125,14 @@ class Network:
             return listener.udp.flow_to(destination)
         return self._connections.open(destination, None if listener.is_wildcard else listener.host)
 
+    def hold(self, destination: Destination) -> None:
+        """Keep connections to that address alive, as often as `release` is not called yet."""
+        self._connections.hold(destination)
+
+    def release(self, destination: Destination) -> None:
+        """One `hold` less."""
+        self._connections.release(destination)
+
     def listener_for(self, destination: Destination) -> Listener | None:
         """The listener whose address goes into our Via and Contact towards that destination."""
         fitting = [listener for listener in self._listeners if listener.fits(destination)]
@@ -124,10 +146,10 @@ class Network:
         listener = self.listener_for(destination)
         if listener is None:
             return None
-        host = self._settings.advertise
+        host, port = listener.advertised
         if not host:
             host = self._local_host(destination) if listener.is_wildcard else listener.host
-        return host, listener.port
+        return host, port or listener.port
 
     def _local_host(self, destination: Destination) -> str:
         """The address that the kernel would send from; nothing is sent to find out."""
@@ -147,11 +169,12 @@ class Network:
         self._routes[destination.host] = local
         return local
 
-    async def _bind(self, transport: Transport, host: str, port: int) -> Listener:
+    async def _bind(self, transport: Transport, host: str, port: int, advertised: tuple[str, int | None]) -> Listener:
         if transport == "udp":
             udp = await UdpListener.bind(host, port, self._on_message)
-            return Listener("udp", host, udp.local_port, udp)
+            return Listener("udp", host, udp.local_port, udp, advertised)
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(self._connections.accepted, host, port, backlog=BACKLOG)
+        accepted = self._connections.accepted if transport == "tcp" else self._connections.accepted_tls
+        server = await loop.create_server(accepted, host, port, backlog=BACKLOG)
         self._servers.append(server)
-        return Listener("tcp", host, int(server.sockets[0].getsockname()[1]), None)
+        return Listener(transport, host, int(server.sockets[0].getsockname()[1]), None, advertised)

@@ -1,6 +1,8 @@
-"""TCP connections (RFC 3261 section 18, RFC 5626 keep-alives)."""
+"""TCP connections, and what TLS puts on them (RFC 3261 section 18, RFC 5626 keep-alives)."""
 
 import asyncio
+import socket
+import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,9 +10,11 @@ from enum import Enum
 from typing import Final, cast
 
 from gateway.observability.logging import get_logger
+from gateway.sip.core.errors import TlsFailed
 from gateway.sip.core.framing import Broken, Frame, MessageFrame, Ping, StreamFramer
 from gateway.sip.settings import SipSettings
 from gateway.sip.transport.flow import Destination, Flow
+from gateway.sip.transport.pinger import PING, Pinger
 
 MAX_UNSENT_BYTES: Final = 1024 * 1024
 """What may wait for a peer that does not read, and for a connection that is being opened; beyond, it is cut."""
@@ -70,7 +74,7 @@ class TcpConnection(asyncio.Protocol):
     """
 
     def __init__(self, role: Role, settings: SipSettings, events: ConnectionEvents, remote: Destination | None) -> None:
-        """`remote` is known beforehand for a connection that we open, else None."""
+        """`remote` is known beforehand for a connection that we open and for one with TLS, else None."""
         self.role, self.state = role, State.CONNECTING
         self._settings, self._events = settings, events
         self._remote = remote or Destination("tcp", "", 0)
@@ -81,6 +85,7 @@ class TcpConnection(asyncio.Protocol):
         self._waiting = Waiting.IDLE
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._pinger = Pinger(settings, ping=self._ping, on_dead=self._die)
 
     @property
     def remote(self) -> Destination:
@@ -111,8 +116,22 @@ class TcpConnection(asyncio.Protocol):
         self._transport.write(data)
         return True
 
+    @property
+    def peer_certificate(self) -> bytes | None:
+        """What the far end showed in its TLS handshake, DER; None without TLS or certificate."""
+        found = None if self._transport is None else self._transport.get_extra_info("ssl_object")
+        certificate: bytes | None = None if found is None else found.getpeercert(binary_form=True)
+        return certificate
+
     def to_port(self, port: int) -> "TcpConnection":
         return self
+
+    def keep_alive(self, *, is_wanted: bool) -> None:
+        """Ping the far end from now on, or no longer."""
+        if is_wanted and self.state is not State.CLOSED:
+            self._pinger.start()
+        else:
+            self._pinger.stop()
 
     def close(self) -> None:
         """Close it when what was sent has left, at the latest with the message timeout; idempotent."""
@@ -136,6 +155,7 @@ class TcpConnection(asyncio.Protocol):
     def _end(self) -> None:
         if self.state is not State.CLOSED:
             self.state = State.CLOSED
+            self._pinger.stop()
             self._unsent.clear()
             self._events.on_closed(self)
 
@@ -149,7 +169,7 @@ class TcpConnection(asyncio.Protocol):
             # Given up while it was being opened, or gone before it was accepted.
             self.abort()
             return
-        if self.role is Role.ACCEPTED:
+        if not self._remote.host:
             self._remote = Destination("tcp", peer[0], peer[1])
         self.state = State.OPEN
         if not self._events.on_open(self):
@@ -162,6 +182,7 @@ class TcpConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.state is not State.OPEN:
             return
+        self._pinger.heard(data)
         has_completed = False
         for frame in self._framer.receive(data):
             has_completed |= isinstance(frame, MessageFrame)
@@ -174,6 +195,9 @@ class TcpConnection(asyncio.Protocol):
             self._watch(has_completed=has_completed)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if isinstance(exc, ssl.SSLError):
+            # With TLS 1.3 a far end refuses our certificate when we have long taken the handshake for done.
+            _log.warning("sip_tls_failed", peer=str(self._remote), error_code=TlsFailed.code, error=exc.reason)
         self._transport = None
         self._disarm()
         self._end()
@@ -190,6 +214,18 @@ class TcpConnection(asyncio.Protocol):
                 self.close()
 
     # Time
+
+    def _ping(self) -> None:
+        if self._transport is None:
+            return  # being opened: its own deadline counts
+        if (sock := self._transport.get_extra_info("socket")) is not None:
+            # A dead way shows even if the far end never answers pings: the kernel gives up what is not acknowledged.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self._settings.keepalive_timeout * 1000))
+        self.send(PING)
+
+    def _die(self) -> None:
+        _log.info("sip_connection_dead", peer=str(self._remote))
+        self.abort()
 
     def _watch(self, *, has_completed: bool) -> None:
         """Move the deadline. From the first byte of a message it stays until that message is complete."""

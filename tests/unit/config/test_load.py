@@ -13,6 +13,7 @@ from gateway.accounts.settings import tariff
 from gateway.config import DEMO, Config, ConfigError, Problem, load
 from gateway.config.sections import ARRAYS, SECTIONS, number_limits
 from gateway.http.settings import CertificateFiles
+from gateway.sip.tls_settings import KeyPair
 
 
 def _load(tmp_path: Path, text: str, **environ: str) -> Config:
@@ -134,6 +135,13 @@ def test_file_wins_over_the_preset_and_the_environment_over_both(tmp_path: Path)
         ("MEDIA__RTP_PORTS", "30000-30010", "media", "rtp_ports", "30000-30010"),
         ("MEDIA__ADVERTISE", "", "media", "advertise", ""),
         ("SIP__LISTEN", '["tcp:127.0.0.1:0"]', "sip", "listen", (("tcp", "127.0.0.1", 0),)),
+        (
+            "SIP__NAMESERVERS",
+            "192.0.2.53,[::1]:5353,::2",
+            "sip",
+            "nameservers",
+            (("192.0.2.53", 53), ("::1", 5353), ("::2", 53)),
+        ),
         ("SIP__LISTEN", "udp:[::1]:5060", "sip", "listen", (("udp", "::1", 5060),)),
         ("CALLS__BROWSER_CODECS", "opus, PCMU", "calls", "browser_codecs", ("opus", "PCMU")),
         ("METRICS__LISTEN", "[::1]:0", "metrics", "listen", ("::1", 0)),
@@ -228,7 +236,16 @@ def test_password_of_the_database_comes_from_its_file(tmp_path: Path) -> None:
         ("[auth]\nclock_skew = 301\n", "auth.clock_skew", "expected 0 to 300, got 301"),
         ("[store]\npool_size = 101\n", "store.pool_size", "expected 1 to 100, got 101"),
         # grammar
-        ("[sip]\nlisten = ['tls:1.2.3.4:5061']\n", "sip.listen[0]", 'expected "udp:ADDRESS:PORT"'),
+        ("[sip]\nlisten = ['ws:1.2.3.4:5061']\n", "sip.listen[0]", 'expected "udp:ADDRESS:PORT"'),
+        ("[sip_tls]\ncertificate = 'mine'\n", "sip_tls.certificate", "expected one of 'auto'"),
+        (
+            "[sip_tls]\nclient_certificate = 'mine'\n",
+            "sip_tls.client_certificate",
+            "expected a table with cert",
+        ),
+        ("[sip_tls]\nclient_certificate = { cert = 'a' }\n", "sip_tls.client_certificate.key", "expected a value"),
+        ("[sip]\nnameservers = ['dns.example']\n", "sip.nameservers[0]", "expected ADDRESS or ADDRESS:PORT"),
+        ("[sip]\nnameservers = ['192.0.2.53:99999']\n", "sip.nameservers[0]", "expected ADDRESS or ADDRESS:PORT"),
         ("[sip]\nlisten = ['udp:host:5060']\n", "sip.listen[0]", 'expected "udp:ADDRESS:PORT"'),
         ("[sip]\nlisten = ['udp:::1:5060']\n", "sip.listen[0]", 'expected "udp:ADDRESS:PORT"'),
         ("[sip]\nlisten = ['udp:[1.2.3.4]:5060']\n", "sip.listen[0]", 'expected "udp:ADDRESS:PORT"'),
@@ -263,7 +280,8 @@ def test_password_of_the_database_comes_from_its_file(tmp_path: Path) -> None:
         ("[[trunks]]\nname = 'lab'\nuri = 'sip:a'\n", "trunks[0].name", "the built-in trunk is called so"),
         ("[[trunks]]\nname = 'a b'\nuri = 'sip:a'\n", "trunks[0].name", "expected letters, digits"),
         ("[[trunks]]\nname = 'a'\nuri = 'sip:b@a'\n", "trunks[0].uri", "without a user part"),
-        ("[[trunks]]\nname = 'a'\nuri = 'sips:a'\n", "trunks[0].uri", "expected sip:HOST"),
+        ("[[trunks]]\nname = 'a'\nuri = 'sips:a;transport=udp'\n", "trunks[0].uri", "sips: goes over TLS"),
+        ("[[trunks]]\nname = 'a'\nuri = 'sip:a;transport=ws'\n", "trunks[0].uri", "expected sip:HOST"),
         ("[[trunks]]\nname = 'a'\nuri = 'sip:a:0'\n", "trunks[0].uri", "expected sip:HOST"),
         ("[[trunks]]\nname = 'a'\nuri = 'sip:[::g]'\n", "trunks[0].uri", "expected sip:HOST"),
         ("[[trunks]]\nname = 'a'\nuri = 'sip:[1::2::3]'\n", "trunks[0].uri", "expected an IP address"),
@@ -473,3 +491,28 @@ def test_variable_cannot_smuggle_in_a_second_key() -> None:
     assert config.sip.user_agent == "1 # x"
     with pytest.raises(ConfigError, match="control characters"):
         load(environ={"RTC_GATEWAY__SIP__USER_AGENT": '"a"\nt1 = 2'})
+
+
+def test_tls_of_sip_is_read_with_paths_from_the_folder_of_the_file(tmp_path: Path) -> None:
+    text = (
+        "[sip]\nlisten = ['tls:192.0.2.1:5061']\n"
+        "[sip_tls]\ncertificate = { cert = 'a.pem', key = 'a.key' }\nclient_certificate = { cert = 'b', key = 'c' }\n"
+        "ca = 'ca.pem'\n[[trunks]]\nname = 'a'\nuri = 'sips:trunk.example'\nca = 'carrier.pem'\n"
+    )
+
+    config = _load(tmp_path, text)
+
+    assert config.sip.listen == (("tls", "192.0.2.1", 5061),)
+    assert config.sip_tls.certificate == KeyPair(cert=tmp_path / "a.pem", key=tmp_path / "a.key")
+    assert config.sip_tls.client_certificate == KeyPair(cert=tmp_path / "b", key=tmp_path / "c")
+    assert (config.sip_tls.ca, config.trunks[0].ca) == (tmp_path / "ca.pem", tmp_path / "carrier.pem")
+    assert config.certified == config.http
+
+
+def test_automatic_certificate_is_good_for_the_addresses_of_tls_listeners(tmp_path: Path) -> None:
+    text = "[http]\nnames = ['gw.example']\n[sip]\nlisten = ['tls:10.1.2.3:5061', 'udp:10.1.2.4:5060']\n"
+
+    config = _load(tmp_path, text, SIP__ADVERTISE="203.0.113.9")
+
+    assert config.certified.names == ("gw.example", "10.1.2.3", "203.0.113.9")
+    assert config.http.names == ("gw.example",)

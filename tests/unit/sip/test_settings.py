@@ -11,12 +11,19 @@ from gateway.sip.settings import SipSettings, TrunkSettings
 @pytest.mark.parametrize(
     ("values", "key"),
     [
-        ({"listen": (("tls", "127.0.0.1", 5061),)}, "listen[0]"),
+        ({"listen": (("ws", "127.0.0.1", 5061),)}, "listen[0]"),
         ({"listen": (("udp", "127.0.0.1", 0), ("udp", "localhost", 5060))}, "listen[1]"),
         ({"listen": (("udp", "127.0.0.1", 65536),)}, "listen[0]"),
         ({"advertise": "example.com"}, "advertise"),
         *(({name: 0.0}, name) for name in ("t1", "t2", "t4", "idle_timeout", "message_timeout", "connect_timeout")),
-        ({"resolve_timeout": -1.0}, "resolve_timeout"),
+        *(({name: 0.0}, name) for name in ("resolve_timeout", "failover_after", "avoid_failed")),
+        ({"advertise_listeners": ("192.0.2.1", "192.0.2.1", "")}, "advertise_listeners"),
+        ({"advertise_listeners": ("gw.example:5060",)}, "advertise_listeners[0]"),
+        ({"advertise_listeners": ("", "192.0.2.1:99999")}, "advertise_listeners[1]"),
+        ({"advertise_listeners": ("[2001:db8::1]:5060",)}, "advertise_listeners[0]"),
+        ({"keepalive_interval": -1.0}, "keepalive_interval"),
+        ({"keepalive_timeout": 0.0}, "keepalive_timeout"),
+        ({"path_mtu": 500}, "path_mtu"),
         ({"t1": 5.0}, "t2"),
         ({"max_connections": 0}, "max_connections"),
         ({"max_transactions": 0}, "max_transactions"),
@@ -35,8 +42,9 @@ def test_endpoint_setting_that_cannot_work_is_named(values: dict[str, Any], key:
     ("values", "key"),
     [
         ({"register": True}, "register"),
-        ({"uri": "sips:192.0.2.7"}, "uri"),
-        ({"uri": "sip:192.0.2.7;transport=tls"}, "uri"),
+        ({"keepalive": -1.0}, "keepalive"),
+        ({"uri": "sips:192.0.2.7;transport=udp"}, "uri"),
+        ({"uri": "sip:192.0.2.7;transport=ws"}, "uri"),
         ({"uri": "sip:192.0.2.7:99999"}, "uri"),
         ({"uri": "tel:+1"}, "uri"),
         ({"uri": "http://example.com"}, "uri"),
@@ -69,3 +77,18 @@ def test_security_setting_that_cannot_work_is_named(values: dict[str, Any], key:
         SipSecuritySettings(**values)
 
     assert str(caught.value).startswith(f"{key}: ")
+
+
+def test_each_listener_is_reached_as_it_says_itself_or_as_all_of_its_family() -> None:
+    settings = SipSettings(
+        listen=(("udp", "10.0.0.1", 5060), ("tcp", "10.0.0.1", 5060), ("udp", "::1", 5060), ("tls", "10.0.0.1", 5061)),
+        advertise="203.0.113.1",
+        advertise_listeners=("203.0.113.2:15060", "", "", "203.0.113.3"),
+    )
+
+    assert [settings.advertised(index) for index in range(4)] == [
+        ("203.0.113.2", 15060),
+        ("203.0.113.1", None),
+        ("", None),
+        ("203.0.113.3", None),
+    ]

@@ -14,6 +14,7 @@ from gateway.sip.core.message import Headers, Request, Response, parse, response
 from gateway.sip.endpoint import Destination, Endpoint
 from gateway.sip.settings import SipSettings, TrunkSettings
 from gateway.sip.transport.flow import Transport
+from gateway.sip.transport.tls_contexts import TlsContexts
 from gateway.sip.ua import UserAgent
 
 OFFER: Final = Sdp("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=offer\r\n")
@@ -132,10 +133,11 @@ async def running(
     *,
     trunks: tuple[TrunkSettings, ...] = (LOOPBACK,),
     random: Callable[[], float] = lambda: 0.0,
+    tls: Callable[[], TlsContexts] | None = None,
 ) -> AsyncIterator[Agent]:
     """A user agent that takes calls into a queue, until the block ends."""
     config = config or settings()
-    endpoint = LossyEndpoint(config)
+    endpoint = LossyEndpoint(config, tls=None if tls is None else tls())
     agent = Agent(UserAgent(endpoint, config, trunks, random=random), endpoint, config)
 
     def on_invite(call: IncomingCall) -> None:
@@ -154,9 +156,11 @@ async def running(
 
 
 @asynccontextmanager
-async def pair(config: SipSettings | None = None) -> AsyncIterator[tuple[Agent, Agent]]:
+async def pair(
+    config: SipSettings | None = None, *, tls: Callable[[], TlsContexts] | None = None
+) -> AsyncIterator[tuple[Agent, Agent]]:
     """A caller and a callee."""
-    async with running(config) as caller, running(config) as callee:
+    async with running(config, tls=tls) as caller, running(config, tls=tls) as callee:
         yield caller, callee
 
 

@@ -140,6 +140,23 @@ async def test_advertised_address_stands_in_via_and_contact() -> None:
         assert caller.endpoint.contact_uri("a b", peer.address) == f"sip:a%20b@198.51.100.7:{port}"
 
 
+async def test_each_listener_tells_the_address_and_port_that_a_nat_gives_it() -> None:
+    listen = (("udp", HOST, 0), ("tcp", HOST, 0))
+    outside = ("203.0.113.7:15060", "203.0.113.8")
+    async with site(PATIENT, listen=listen, advertise_listeners=outside) as caller, udp_peer() as peer:
+        caller.send(bare_request("OPTIONS"), peer.address)
+
+        via = (await peer.request()).top_via
+        assert (via.host, via.port) == ("203.0.113.7", 15060)
+        by_tcp = caller.endpoint.contact_uri("x", Destination("tcp", HOST, 5060))
+        assert by_tcp == f"sip:x@203.0.113.8:{caller.at('tcp').port};transport=tcp"
+
+
+async def test_address_of_one_family_is_not_told_for_the_other() -> None:
+    async with site(PATIENT, listen=(("udp", "::1", 0),), advertise="203.0.113.7") as caller:
+        assert caller.endpoint.contact_uri("x", Destination("udp", "::1", 5060)).startswith("sip:x@[::1]:")
+
+
 async def test_contact_names_the_transport_and_the_address_that_the_peer_can_reach() -> None:
     listen: tuple[tuple[Transport, str, int], ...] = (("udp", "0.0.0.0", 0), ("tcp", HOST, 0))  # noqa: S104  # the case
     async with site(PATIENT, listen=listen) as caller:

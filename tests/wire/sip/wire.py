@@ -12,6 +12,7 @@ from gateway.sip.endpoint import ClientTransaction, Destination, Endpoint, Serve
 from gateway.sip.security_settings import SipSecuritySettings
 from gateway.sip.settings import SipSettings
 from gateway.sip.transport.flow import Flow, Transport
+from gateway.sip.transport.tls_contexts import TlsContexts
 
 HOST = "127.0.0.1"
 WAIT = 30.0
@@ -40,8 +41,8 @@ async def soon(queue: "asyncio.Queue[T]") -> T:
 class WatchedEndpoint(Endpoint):
     """Tells when transactions and connections are gone."""
 
-    def __init__(self, settings: SipSettings, security: SipSecuritySettings | None = None) -> None:
-        super().__init__(settings, security=security)
+    def __init__(self, settings: SipSettings, security: SipSecuritySettings | None, tls: TlsContexts | None) -> None:
+        super().__init__(settings, security=security, tls=tls)
         self._heard = 0
         self._changed = asyncio.Event()
 
@@ -86,8 +87,8 @@ class WatchedEndpoint(Endpoint):
 class Site:
     """An endpoint whose callbacks fill queues."""
 
-    def __init__(self, settings: SipSettings, security: SipSecuritySettings | None = None) -> None:
-        self.endpoint = WatchedEndpoint(settings, security)
+    def __init__(self, settings: SipSettings, security: SipSecuritySettings | None, tls: TlsContexts | None) -> None:
+        self.endpoint = WatchedEndpoint(settings, security, tls)
         self.requests: asyncio.Queue[tuple[ServerTransaction, Request]] = asyncio.Queue()
         self.cancels: asyncio.Queue[tuple[ServerTransaction, Request]] = asyncio.Queue()
         self.acks: asyncio.Queue[Request] = asyncio.Queue()
@@ -132,9 +133,10 @@ async def site(
     settings: SipSettings = FAST,
     *,
     security: SipSecuritySettings | None = None,
+    tls: TlsContexts | None = None,
     **changes: Any,  # Any: fields of many types
 ) -> AsyncIterator[Site]:
-    made = Site(dataclasses.replace(settings, **changes), security)
+    made = Site(dataclasses.replace(settings, **changes), security, tls)
     await made.endpoint.start()
     try:
         yield made
@@ -200,7 +202,9 @@ class TcpPeer:
 
     async def receive(self) -> Request | Response:
         async with asyncio.timeout(WAIT):
-            head = await self.reader.readuntil(b"\r\n\r\n")
+            head = b""
+            while not head.strip():  # pings between the messages
+                head = await self.reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
             return parse(head + await self.reader.readexactly(length))
 
