@@ -42,17 +42,20 @@ from gateway.console.assets import load as load_assets
 from gateway.console.routes import routes as console_routes
 from gateway.domain.facts import ClientLegFact
 from gateway.domain.identity import Identity
+from gateway.domain.media_encryption import MediaEncryption
 from gateway.http.listeners import HttpServer
 from gateway.lab.api import LabApi
 from gateway.lab.numbers import look_up as find_magic_number
 from gateway.lab.pushes import PushLog
 from gateway.lab.trunk import LabTrunk
+from gateway.media.engine import DEFAULT_OPTIONS, LegOptions
 from gateway.media.engines.aiortc_engine import AiortcEngine
 from gateway.observability import logging as logs
 from gateway.observability.clock import utc_now
 from gateway.observability.health import LagProbe, OperatorServer
 from gateway.observability.logging import get_logger
 from gateway.reports.service import Reports
+from gateway.sip.call import IncomingCall
 from gateway.sip.endpoint import Endpoint
 from gateway.sip.settings import TrunkSettings
 from gateway.sip.ua import UserAgent
@@ -249,6 +252,7 @@ class Gateway:
             domain=config.sip.domain,
             trunk_codecs={trunk.name: trunk.codecs for trunk in self.trunks}.__getitem__,
             media_of=ConnectionMedia(self.database).of_user,
+            caller_options=self._caller_options,
             attach_timeout=config.verto.attach_timeout,
             pushes=self.pushes if config.lab.enabled else None,
             listeners=[CallMeasures().take, self.recorder.record, gate.take, self.heartbeat.take],
@@ -261,6 +265,14 @@ class Gateway:
             finally:
                 await self.directory.drain()
                 await self.agent.stop(grace=SIP_STOP_GRACE)
+
+    def _caller_options(self, call: IncomingCall) -> LegOptions:
+        """As the setting of the trunk that calls says."""
+        trunk = next((trunk for trunk in self.trunks if trunk.name == call.trunk), None)
+        if trunk is None:
+            return DEFAULT_OPTIONS
+        may_send_keys = call.is_secure or trunk.srtp_over_plain_sip
+        return LegOptions(encryption=MediaEncryption(trunk.srtp), may_send_keys=may_send_keys)
 
     def _take_client_leg(self, fact: ClientLegFact) -> None:
         self.detail_recorder.record(fact)
@@ -371,6 +383,7 @@ def _routable(trunk: TrunkSettings) -> Trunk:
         codecs=trunk.codecs,
         username=trunk.username,
         password=trunk.password,
+        encryption=MediaEncryption(trunk.srtp),
         is_lab=trunk.name == LAB_TRUNK,
     )
 

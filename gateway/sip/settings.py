@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
-from typing import Final
+from typing import Final, Literal
 
 from gateway.sip.core.errors import SipError
 from gateway.sip.core.headers.uri import SipUri
@@ -121,6 +121,14 @@ class TrunkSettings:
     accept_from: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks from which its calls may come; empty: none."""
 
+    srtp: Literal["off", "optional", "required", "dtls"] = "off"
+    """Encryption of its media, both ways. `optional`: keys are offered beside plain RTP, and it chooses. `required`:
+    SRTP with keys in SDP, or DTLS-SRTP where it offers that, and nothing in plain. `dtls`: DTLS-SRTP alone. Keys stand
+    in SDP only where signalling is encrypted itself: `uri` names TLS, and calls of it come over TLS."""
+
+    srtp_over_plain_sip: bool = False
+    """Whether keys may stand in SDP where signalling is not encrypted: whoever reads it can hear the calls then."""
+
     def __post_init__(self) -> None:
         if self.register:
             raise ValueError("register: registering at a trunk is not supported yet, expected false")
@@ -129,6 +137,12 @@ class TrunkSettings:
         except SipError as exc:
             raise ValueError(f"uri: {exc}") from exc
         transport = (uri.param("transport") or "udp").lower()
+        is_secure = uri.scheme == "sips" or transport == "tls"
+        if self.srtp in ("optional", "required") and not (is_secure or self.srtp_over_plain_sip):
+            raise ValueError(
+                f"srtp: {self.srtp} puts keys into SDP, and uri does not name TLS; expected srtp_over_plain_sip = true "
+                "as well, or dtls"
+            )
         if uri.scheme != "sip" or transport not in ("udp", "tcp"):
             raise ValueError("uri: expected sip: over udp or tcp; TLS is not supported yet")
 
