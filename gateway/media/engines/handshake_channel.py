@@ -86,7 +86,7 @@ class HandshakeChannel:
         if self.source is not None or self._deadline is None:
             return None
         flights = (association.next_deadline() for association in self._candidates.values())
-        return min((flight for flight in flights if flight is not None), default=self._deadline)
+        return min([self._deadline, *(flight for flight in flights if flight is not None)])
 
     def handle_timeout(self, now: float) -> None:
         """Send again what was not answered, or give up."""

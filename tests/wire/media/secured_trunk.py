@@ -111,6 +111,7 @@ class DtlsTrunk(Trunk):
     async def open(self) -> Self:
         await super().open()
         self._packets: asyncio.Queue[bytes] = asyncio.Queue(5000)
+        self.connected = asyncio.Event()
         self.sources: set[tuple[str, int]] = set()
         loop = asyncio.get_running_loop()
         self._rtp.on_datagram = lambda data, source: self._receive(data, source, loop.time())
@@ -146,6 +147,8 @@ class DtlsTrunk(Trunk):
             if self.association is not None:
                 self.association.receive(data, now)
                 self.sources.add(source)
+                if self.association.state is DtlsState.CONNECTED:
+                    self.connected.set()
         elif self.association is not None and self.association.state is DtlsState.CONNECTED:
             self._packets.put_nowait(data)
 
@@ -157,8 +160,9 @@ class DtlsTrunk(Trunk):
             self.reports.put_nowait((data, ("", 0)))
 
     def send(self, packet: RtpPacket) -> None:
-        assert self.association is not None
-        self.send_raw(self.association.protect(serialize(packet)))
+        """Lost before the handshake is through."""
+        if self.association is not None and self.association.state is DtlsState.CONNECTED:
+            self.send_raw(self.association.protect(serialize(packet)))
 
     async def packet(self) -> RtpPacket:
         assert self.association is not None
