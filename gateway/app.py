@@ -223,6 +223,9 @@ class Gateway:
             codecs = self.config.lab.codecs
             trunks.append(TrunkSettings(name=LAB_TRUNK, uri=lab.address.uri(), codecs=codecs, accept_from=LOOPBACK))
         self.trunks = tuple(trunks)
+        for trunk in self.trunks:
+            if trunk.has_open_keys:
+                self._log.warning("srtp_keys_open", trunk=trunk.name)
         self.endpoint = Endpoint(self.config.sip)
         self.agent = UserAgent(self.endpoint, self.config.sip, self.trunks)
         self.agent.on_invite = lambda call: self.directory.incoming(call)

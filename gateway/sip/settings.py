@@ -137,14 +137,20 @@ class TrunkSettings:
         except SipError as exc:
             raise ValueError(f"uri: {exc}") from exc
         transport = (uri.param("transport") or "udp").lower()
-        is_secure = uri.scheme == "sips" or transport == "tls"
-        if self.srtp in ("optional", "required") and not (is_secure or self.srtp_over_plain_sip):
+        if uri.scheme != "sip" or transport not in ("udp", "tcp"):
+            raise ValueError("uri: expected sip: over udp or tcp; TLS is not supported yet")
+        if self.has_open_keys and not self.srtp_over_plain_sip:
             raise ValueError(
                 f"srtp: {self.srtp} puts keys into SDP, and uri does not name TLS; expected srtp_over_plain_sip = true "
                 "as well, or dtls"
             )
-        if uri.scheme != "sip" or transport not in ("udp", "tcp"):
-            raise ValueError("uri: expected sip: over udp or tcp; TLS is not supported yet")
+
+    @property
+    def has_open_keys(self) -> bool:
+        """Whether keys of media stand in SDP that goes out unencrypted."""
+        uri = SipUri.parse(self.uri)
+        is_secure = uri.scheme == "sips" or (uri.param("transport") or "").lower() == "tls"
+        return self.srtp in ("optional", "required") and not is_secure
 
 
 def _check_least(name: str, value: float, *, above: float) -> None:

@@ -39,6 +39,8 @@ def test_endpoint_setting_that_cannot_work_is_named(values: dict[str, Any], key:
         ({"uri": "sip:192.0.2.7:99999"}, "uri"),
         ({"uri": "tel:+1"}, "uri"),
         ({"uri": "http://example.com"}, "uri"),
+        ({"srtp": "optional"}, "srtp"),
+        ({"srtp": "required", "uri": "sip:192.0.2.7;transport=tcp"}, "srtp"),
     ],
 )
 def test_trunk_setting_that_cannot_work_is_named(values: dict[str, Any], key: str) -> None:
@@ -50,3 +52,10 @@ def test_trunk_setting_that_cannot_work_is_named(values: dict[str, Any], key: st
 
 def test_password_of_a_trunk_does_not_show() -> None:
     assert "s3cret" not in repr(TrunkSettings(name="carrier", uri="sip:h", username="u", password="s3cret"))
+
+
+@pytest.mark.parametrize(("srtp", "is_open"), [("off", False), ("optional", True), ("required", True), ("dtls", False)])
+def test_keys_in_sdp_over_open_signalling_are_allowed_by_a_setting_of_their_own(srtp: Any, is_open: bool) -> None:
+    trunk = TrunkSettings(name="carrier", uri="sip:192.0.2.7", srtp=srtp, srtp_over_plain_sip=True)
+
+    assert trunk.has_open_keys is is_open

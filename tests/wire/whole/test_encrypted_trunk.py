@@ -1,6 +1,7 @@
 """Calls between a client with a browser's media and a trunk whose media is encrypted."""
 
 import base64
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -198,6 +199,21 @@ async def test_connection_that_demands_encryption_is_called_by_an_encrypted_trun
         await alice.hang_up(call)
 
 
+async def test_nobody_takes_the_place_of_an_encrypted_trunk_in_plain(make_town: MakeTown) -> None:
+    async with make_town("optional", SDES) as town, phone(town.gateway, codecs=["PCMU"]) as alice:
+        await town.gateway.configure("alice", encrypted_media="SRTP")
+        call, line = await town.calls(alice)
+        town.carrier.make_trunk = PLAIN
+
+        newcomer = await town.carrier.calls("whoever", replaces=line.leg.call.dialog)
+        refused = await newcomer.until(Rejected)
+
+        assert isinstance(refused, Rejected)
+        assert (refused.status, refused.reason) == (488, B3)
+        await hear_each_other(alice, call, line)
+        await alice.hang_up(call)
+
+
 @pytest.mark.parametrize(("srtp", "kind"), [("required", SDES), ("dtls", DTLS_ANSWERS)], ids=["sdes", "dtls"])
 async def test_hold_by_the_client_is_heard_and_ends_on_an_encrypted_leg(
     make_town: MakeTown, srtp: str, kind: Kind
@@ -270,6 +286,17 @@ async def test_fingerprint_of_somebody_else_ends_the_call_with_its_name(make_tow
 
         assert bye["cause"] == "MEDIA_TIMEOUT"
         assert any("dtls_failed" in line for line in log.lines)
+
+
+@pytest.mark.parametrize("srtp", ["required", "dtls"])
+async def test_keys_over_open_signalling_are_warned_of_once(
+    make_town: MakeTown, srtp: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with make_town(srtp, SDES):
+        pass
+
+    warned = [json.loads(line) for line in capsys.readouterr().err.splitlines() if "srtp_keys_open" in line]
+    assert [line["trunk"] for line in warned] == (["carrier"] if srtp == "required" else [])
 
 
 async def test_no_key_is_in_any_log_line(make_town: MakeTown) -> None:
