@@ -42,6 +42,7 @@ from gateway.console.assets import load as load_assets
 from gateway.console.routes import routes as console_routes
 from gateway.domain.facts import ClientLegFact
 from gateway.domain.identity import Identity
+from gateway.domain.media_encryption import MediaEncryption
 from gateway.http.certificates import from_own_authority
 from gateway.http.listeners import HttpServer
 from gateway.http.names import certificate_names
@@ -49,6 +50,7 @@ from gateway.lab.api import LabApi
 from gateway.lab.numbers import look_up as find_magic_number
 from gateway.lab.pushes import PushLog
 from gateway.lab.trunk import LabTrunk
+from gateway.media.engine import DEFAULT_OPTIONS, LegOptions
 from gateway.media.engines.aiortc_engine import AiortcEngine
 from gateway.observability import logging as logs
 from gateway.observability.clock import utc_now
@@ -56,6 +58,7 @@ from gateway.observability.health import LagProbe, OperatorServer
 from gateway.observability.heap import HeapCare
 from gateway.observability.logging import get_logger
 from gateway.reports.service import Reports
+from gateway.sip.call import IncomingCall
 from gateway.sip.core.headers.uri import SipUri
 from gateway.sip.endpoint import Endpoint
 from gateway.sip.settings import TrunkSettings
@@ -226,6 +229,9 @@ class Gateway:
             codecs = self.config.lab.codecs
             trunks.append(TrunkSettings(name=LAB_TRUNK, uri=lab.address.uri(), codecs=codecs, accept_from=LOOPBACK))
         self.trunks = tuple(trunks)
+        for trunk in self.trunks:
+            if trunk.has_open_keys:
+                self._log.warning("srtp_keys_open", trunk=trunk.name)
         self.endpoint = Endpoint(
             self.config.sip,
             tls=self._sip_tls(),
@@ -273,6 +279,7 @@ class Gateway:
             trunk_codecs={trunk.name: trunk.codecs for trunk in self.trunks}.__getitem__,
             media_of=ConnectionMedia(self.database).of_user,
             find_session=self.registry.find,
+            caller_options=self._caller_options,
             attach_timeout=config.verto.attach_timeout,
             pushes=self.pushes if config.lab.enabled else None,
             listeners=[CallMeasures().take, self.recorder.record, gate.take, self.heartbeat.take],
@@ -285,6 +292,14 @@ class Gateway:
             finally:
                 await self.directory.drain()
                 await self.agent.stop(grace=SIP_STOP_GRACE)
+
+    def _caller_options(self, call: IncomingCall) -> LegOptions:
+        """As the setting of the trunk that calls says."""
+        trunk = next((trunk for trunk in self.trunks if trunk.name == call.trunk), None)
+        if trunk is None:
+            return DEFAULT_OPTIONS
+        may_send_keys = call.is_secure or trunk.srtp_over_plain_sip
+        return LegOptions(encryption=MediaEncryption(trunk.srtp), may_send_keys=may_send_keys)
 
     def _take_client_leg(self, fact: ClientLegFact) -> None:
         self.detail_recorder.record(fact)
@@ -396,6 +411,7 @@ def _routable(trunk: TrunkSettings) -> Trunk:
         username=trunk.username,
         password=trunk.password,
         realm=trunk.realm,
+        encryption=MediaEncryption(trunk.srtp),
         is_lab=trunk.name == LAB_TRUNK,
     )
 

@@ -10,7 +10,7 @@ from gateway.b2bua.client_legs import ClientLegs
 from gateway.b2bua.core.call import ATTACH_TIMEOUT
 from gateway.b2bua.core.events import HangupRequested
 from gateway.b2bua.headers import Crossing, crossing_headers
-from gateway.b2bua.leg_maker import FindSession, LegMaker, MediaOf, new_telnyx_id
+from gateway.b2bua.leg_maker import CallerOptions, FindSession, LegMaker, MediaOf, new_telnyx_id
 from gateway.b2bua.legs.base import Leg, Party
 from gateway.b2bua.legs.sip import FindReplaced, InviteFunction
 from gateway.b2bua.legs.verto import VertoLeg
@@ -32,7 +32,7 @@ from gateway.domain.client_media import DEFAULT_CLIENT_MEDIA, ClientMedia
 from gateway.domain.facts import CallAnswered, CallInitiated, CallTransferred, ClientLegFact, Fact
 from gateway.domain.ids import CallId, Direction, LegName, SessionId, SipCallId, VertoCallId
 from gateway.domain.push import PushSender
-from gateway.media.engine import MediaEngine
+from gateway.media.engine import DEFAULT_OPTIONS, MediaEngine
 from gateway.observability.logging import get_logger
 from gateway.sip.call import IncomingCall
 from gateway.vsp.control import ClientMessage, ClientSession, ClientText, Invite, SocketLost
@@ -68,6 +68,7 @@ class CallDirectory:
         find_replaced: FindReplaced = lambda replaces: None,
         media_of: MediaOf = _default_media,
         find_session: FindSession = lambda session_id: None,
+        caller_options: CallerOptions = lambda call: DEFAULT_OPTIONS,
         attach_timeout: float = ATTACH_TIMEOUT,
         pushes: PushSender | None = None,
         listeners: Iterable[Listener] = (),
@@ -81,6 +82,7 @@ class CallDirectory:
             find_replaced: `sip.ua.UserAgent.find_replaced`.
             media_of: what the connection of a user name asks of its clients' media; read anew for each call.
             find_session: a connected session by its id (`vsp.registry.SessionRegistry.find`).
+            caller_options: how the media of a call that comes to us may be encrypted.
             attach_timeout: see `[verto] attach_timeout`.
             pushes: delivers pushes; without it no call waits for a device.
             on_client_leg: told of the legs of clients, on the loop's thread; it must not block.
@@ -101,6 +103,7 @@ class CallDirectory:
             trunk_codecs=trunk_codecs,
             media_of=media_of,
             find_session=find_session,
+            caller_options=caller_options,
         )
         self._desk = TransferDesk(self._calls, self._legs, router, refer=settings.refer, domain=domain)
         self._listeners: list[Listener] = list(listeners)
@@ -330,7 +333,7 @@ class CallDirectory:
     @refusing_without_store
     async def _route_of_trunk(self, leg: Leg, call_id: CallId, incoming: IncomingCall) -> Route:
         route = await self._router.from_trunk(call_id, incoming.request_user, incoming.request_host)
-        return await self._legs.settle(leg, route)
+        return await self._legs.settle(leg, route, is_new=True)
 
     def _leg_b(self, route: Route, call: LiveCall, *, caller: Party, headers: Crossing) -> Leg:
         assert not isinstance(route, Refused)

@@ -10,9 +10,10 @@ from typing import Final
 
 from gateway.b2bua.call_index import CallIndex
 from gateway.b2bua.client_legs import ClientLegs
+from gateway.b2bua.encryption import demand, serving
 from gateway.b2bua.headers import Crossing
 from gateway.b2bua.inbox import Door
-from gateway.b2bua.legs.base import Leg, Party, Post
+from gateway.b2bua.legs.base import Leg, Party, Post, is_encrypted
 from gateway.b2bua.legs.fork import Fork
 from gateway.b2bua.legs.sip import CallerLeg, FindReplaced, InviteFunction, TrunkLeg
 from gateway.b2bua.legs.verto import TelnyxIds, VertoLeg
@@ -21,7 +22,7 @@ from gateway.b2bua.routing import Refused, Route, ToClient, ToTrunks, ToUser
 from gateway.domain.causes import INCOMPATIBLE_DESTINATION, REJECTIONS
 from gateway.domain.client_media import ClientMedia
 from gateway.domain.ids import CallId, LegName, SessionId, VertoCallId
-from gateway.media.engine import Profile
+from gateway.media.engine import DEFAULT_OPTIONS, LegOptions
 from gateway.sip.call import IncomingCall, Replaces
 from gateway.vsp.control import ClientSession, Invite
 
@@ -34,6 +35,9 @@ MediaOf = Callable[[str], Awaitable[ClientMedia]]
 
 FindSession = Callable[[SessionId], ClientSession | None]
 """Finds the handle of a session that is connected."""
+
+CallerOptions = Callable[[IncomingCall], LegOptions]
+"""Tells how the media of a call that comes to us may be encrypted."""
 
 
 class LegMaker:
@@ -52,16 +56,18 @@ class LegMaker:
         trunk_codecs: Callable[[str], tuple[str, ...]],
         media_of: MediaOf,
         find_session: FindSession,
+        caller_options: CallerOptions = lambda call: DEFAULT_OPTIONS,
     ) -> None:
         """
         Args:
-            invite, find_replaced, domain, trunk_codecs, media_of, find_session: see `CallDirectory`.
+            invite, find_replaced, domain, trunk_codecs, media_of, find_session, caller_options: see `CallDirectory`.
             browser_codecs: see `[calls] browser_codecs`.
         """
         self._calls, self._lobby, self._client_legs = calls, lobby, client_legs
         self._invite, self._find_replaced, self._domain = invite, find_replaced, domain
         self._browser_codecs, self._trunk_codecs, self._media_of = browser_codecs, trunk_codecs, media_of
         self._find_session = find_session
+        self._caller_options = caller_options
 
     def calling_client(
         self, session: ClientSession, invite: Invite, *, call_id: CallId, caller: Party, post: Door
@@ -85,40 +91,50 @@ class LegMaker:
     def calling_trunk(self, call: IncomingCall, name: LegName, post: Door) -> CallerLeg:
         """The leg of a trunk that calls."""
         codecs = self._trunk_codecs(call.trunk)
-        return CallerLeg(name, call, codecs=codecs, post=post, find_replaced=self._find_replaced)
+        options = self._caller_options(call)
+        return CallerLeg(name, call, codecs=codecs, post=post, find_replaced=self._find_replaced, options=options)
 
     async def read_media(self, leg: VertoLeg) -> None:
         """Have a client's leg do what its connection asks for: before its media is opened."""
         leg.media = await self._media_of(leg.session.identity.username)
 
-    async def settle(self, near: Leg, route: Route) -> Route:
-        """The route with what the called client's connection asks for; refused if it cannot be joined with `near`."""
+    async def settle(self, near: Leg, route: Route, *, is_new: bool = False) -> Route:
+        """The route with what the called client's connection asks for; refused if it cannot be joined with `near`.
+
+        Args:
+            is_new: whether the media of `near` has not been opened, so that more can be demanded of it.
+        """
         match route:
             case ToClient(session):
                 route = replace(route, media=await self._media_of(session.identity.username))
             case ToUser(username):
                 route = replace(route, media=await self._media_of(username))
+            case ToTrunks(trunks) if served := serving(trunks, is_demanded=near.media.requires_encryption):
+                route = replace(route, trunks=served)
             case _:
                 pass
+        is_demanded = isinstance(route, ToClient | ToUser) and route.media.requires_encryption
+        if is_new and is_demanded and isinstance(near, CallerLeg):
+            demand(near)
         return self.refusal(near, route) or route
 
     def refusal(self, near: Leg, route: Route) -> Refused | None:
         """Why that leg cannot be joined with one along the route: encryption, or codecs. None when it can.
 
-        Trunks are not encrypted, clients always are; so a client that may not be in a call with anything unencrypted
-        (rest-v2 H.1, B3) talks to clients only.
+        Clients are always encrypted, trunks as their settings say. Whose connection demands it (rest-v2 H.1, B3) is in
+        no call with a trunk that need not be.
         """
         match route:
-            case ToTrunks():
-                is_bare, media = near.media.requires_encryption, None
+            case ToTrunks(trunks):
+                if not serving(trunks, is_demanded=near.media.requires_encryption):
+                    return Refused(REJECTIONS["B3"])
             case ToClient() | ToUser():
-                is_bare, media = near.profile is Profile.RTP and route.media.requires_encryption, route.media
+                if route.media.requires_encryption and not is_encrypted(near):
+                    return Refused(REJECTIONS["B3"])
+                if not self._codecs_towards(route.media):
+                    return Refused(INCOMPATIBLE_DESTINATION, NO_CODEC)
             case _:
-                return None
-        if is_bare:
-            return Refused(REJECTIONS["B3"])
-        if media is not None and not self._codecs_towards(media):
-            return Refused(INCOMPATIBLE_DESTINATION, NO_CODEC)
+                pass
         return None
 
     def _codecs_towards(self, media: ClientMedia) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from gateway.domain.causes import (
 from gateway.domain.client_media import DEFAULT_CLIENT_MEDIA, ClientMedia
 from gateway.domain.identity import Identity
 from gateway.domain.ids import CallId
+from gateway.domain.media_encryption import MediaEncryption
 from gateway.domain.push import Device
 from gateway.observability.logging import get_logger
 from gateway.store.errors import StoreError
@@ -63,6 +64,7 @@ class Trunk:
 
     Attributes:
         uri: ``sip:host:port;transport=...``, without a user part.
+        encryption: of its media.
         is_lab: whether it is the built-in lab trunk, which takes magic numbers only.
     """
 
@@ -72,6 +74,7 @@ class Trunk:
     username: str | None = None
     password: str | None = None
     realm: str | None = None
+    encryption: MediaEncryption = MediaEncryption.OFF
     is_lab: bool = False
 
 

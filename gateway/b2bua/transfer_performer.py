@@ -36,9 +36,11 @@ from gateway.b2bua.core.events import (
     TargetRouted,
     TargetUnroutable,
 )
+from gateway.b2bua.encryption import demand
 from gateway.b2bua.inbox import Door, Inbox
 from gateway.b2bua.journal import Journal
 from gateway.b2bua.legs.base import Leg, may_meet
+from gateway.b2bua.legs.sip import SipLeg
 from gateway.b2bua.media_worker import MediaWorker
 from gateway.b2bua.routing import Refused, Route, ToTrunks
 from gateway.b2bua.seats import Handover, Seats, hang_up, renamed
@@ -196,6 +198,9 @@ class TransferPerformer:
     def take_replacement(self, make_leg: Callable[[LegName, Door], Leg], name: LegName) -> None:
         """Somebody has called to take that leg's place (RFC 3891); a call that is busy with another refuses it."""
         leg = make_leg(name, self._inbox.door())
+        if isinstance(leg, SipLeg) and self._seats[name.other].media.requires_encryption and not demand(leg):
+            hang_up(leg, REJECTIONS["B3"])
+            return
         if self._seats.target is not None or self._call.state is State.ENDED:
             hang_up(leg, CALL_REJECTED)
             return

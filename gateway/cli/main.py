@@ -84,6 +84,9 @@ def check_config(config: ConfigOption = None, as_json: JsonOption = False) -> No
         print_json({**shown, "certificate": None if found is None else found.to_json()})
     else:
         print_table(("setting", "value"), flat(shown))
+        for index, trunk in enumerate(settings.trunks):
+            if trunk.has_open_keys:
+                warn(f"trunks[{index}].srtp: keys of {trunk.name} cross the network unencrypted, with its signalling")
         if found is not None:
             valid = "made at the start" if found.not_after is None else f"valid until {found.not_after:%Y-%m-%d}"
             print_line(f"certificate: {found.source}, {valid}, for {', '.join(found.names) or 'no name at all'}")

@@ -12,6 +12,7 @@ from typing import ClassVar, Final, Protocol
 from gateway.domain.client_media import DtmfMode
 from gateway.domain.errors import GatewayError
 from gateway.domain.ids import CallId, LegName, Sdp
+from gateway.domain.media_encryption import MediaEncryption
 
 
 class Profile(Enum):
@@ -20,7 +21,7 @@ class Profile(Enum):
     WEBRTC = "webrtc"
     """ICE, DTLS-SRTP, rtcp-mux, UDP/TLS/RTP/SAVPF."""
     RTP = "rtp"
-    """Plain RTP/AVP with RTCP on the next port, as SIP trunks speak it."""
+    """RTP/AVP with RTCP on the next port, as SIP trunks speak it; encrypted as `LegOptions` say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +31,15 @@ class LegOptions:
     Attributes:
         dtmf: how digits of the other leg reach its far end: as telephone-events, as tones, or not by media.
         keeps_order: whether our offers keep to the order of its codecs instead of preferring what the other leg has.
+        encryption: of an RTP leg; a browser's leg is always encrypted.
+        may_send_keys: whether keys may stand in an RTP leg's descriptions (RFC 4568 section 7.1: only where signalling
+            is encrypted). Without, DTLS-SRTP remains.
     """
 
     dtmf: DtmfMode = DtmfMode.RFC_2833
     keeps_order: bool = False
+    encryption: MediaEncryption = MediaEncryption.OFF
+    may_send_keys: bool = True
 
 
 DEFAULT_OPTIONS: Final = LegOptions()
@@ -74,7 +80,7 @@ class NoCommonCodec(MediaError):
 
 
 class EncryptionRefused(MediaError):
-    """A description that wants SRTP of a leg that speaks plain RTP."""
+    """A description that wants SRTP of a leg that has none, or none of a leg that demands it."""
 
     code = "encryption_refused"
     sip_status = 488
@@ -96,7 +102,7 @@ class NoTelephoneEvent(MediaError):
 
 @dataclass(frozen=True, slots=True)
 class MediaReady:
-    """That leg can carry audio: for WEBRTC, ICE and DTLS are through; for RTP, its address is known."""
+    """That leg can carry audio: for WEBRTC, ICE and DTLS are through; for RTP, its address and its keys are known."""
 
     leg: LegName
 

@@ -230,6 +230,10 @@ class IncomingCall(Protocol):
         """The name of the trunk whose `accept_from` let it in."""
 
     @property
+    def is_secure(self) -> bool:
+        """Whether the INVITE came over an encrypted connection."""
+
+    @property
     def request_user(self) -> str:
         """User part of the Request-URI, percent-decoded."""
 

@@ -46,6 +46,7 @@ class Incoming(InDialog):
         self.sip_call_id = SipCallId(invite.call_id)
         self.local_tag = transaction.to_tag
         self.trunk = trunk.name
+        self.is_secure = transaction.source.transport not in ("udp", "tcp")
         self.replaces = replaces
         self.request_user, self.request_host = _user_and_host(invite.uri)
         caller: NameAddr = invite.from_

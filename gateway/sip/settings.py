@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from gateway.sip.core.errors import SipError, SipParseError
 from gateway.sip.core.headers.host import parse_host_port
@@ -185,6 +185,14 @@ class TrunkSettings:
     accept_from: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks from which its calls may come; empty: none."""
 
+    srtp: Literal["off", "optional", "required", "dtls"] = "off"
+    """Encryption of its media, both ways. `optional`: keys are offered beside plain RTP, and it chooses. `required`:
+    SRTP with keys in SDP, or DTLS-SRTP where it offers that, and nothing in plain. `dtls`: DTLS-SRTP alone. Keys stand
+    in SDP only where signalling is encrypted itself: `uri` names TLS, and calls of it come over TLS."""
+
+    srtp_over_plain_sip: bool = False
+    """Whether keys may stand in SDP where signalling is not encrypted: whoever reads it can hear the calls then."""
+
     def __post_init__(self) -> None:
         if self.keepalive < 0:
             raise ValueError("keepalive: must be 0 or above")
@@ -199,6 +207,18 @@ class TrunkSettings:
             raise ValueError("uri: expected sip: over udp, tcp or tls, or sips:")
         if uri.scheme == "sips" and transport == "udp":
             raise ValueError("uri: sips: is never over udp")
+        if self.has_open_keys and not self.srtp_over_plain_sip:
+            raise ValueError(
+                f"srtp: {self.srtp} puts keys into SDP, and uri does not name TLS; expected srtp_over_plain_sip = true "
+                "as well, or dtls"
+            )
+
+    @property
+    def has_open_keys(self) -> bool:
+        """Whether keys of media stand in SDP that goes out unencrypted."""
+        uri = SipUri.parse(self.uri)
+        is_secure = uri.scheme == "sips" or (uri.param("transport") or "").lower() == "tls"
+        return self.srtp in ("optional", "required") and not is_secure
 
 
 def parse_advertised(text: str, field_name: str) -> tuple[str, int | None]:

@@ -216,7 +216,7 @@ class RecordingIncomingCall:
 
     def __init__(self, request_user: str, *, offer: Sdp | None = None) -> None:
         self.sip_call_id = SipCallId("incoming@test")
-        self.trunk = "carrier"
+        self.trunk, self.is_secure = "carrier", False
         self.request_user, self.request_host = request_user, "127.0.0.1"
         self.caller_number, self.caller_name = "+12025550177", "Carol"
         self.headers: tuple[tuple[str, str], ...] = (("X-Tenant", "acme"), ("P-Secret", "no"))

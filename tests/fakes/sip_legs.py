@@ -78,7 +78,7 @@ class FakeIncomingLeg(FakeLeg):
 
     def __init__(self, request_user: str, offer: Sdp | None, *, caller_number: str = "alice") -> None:
         super().__init__()
-        self.trunk = "gateway"
+        self.trunk, self.is_secure = "gateway", False
         self.request_user = request_user
         self.request_host = "127.0.0.1"
         self.caller_number = caller_number

@@ -46,12 +46,15 @@ auplay_srate            8000
 ausrc_channels          1
 auplay_channels         1
 rtp_ports               {rtp_ports}
+rtcp_mux                {rtcp_mux}
 jitter_buffer_delay     5-10
 module_path             {modules}
 module                  g711.so
 module                  aufile.so
 module                  aubridge.so
 module                  sndfile.so
+module                  srtp.so
+module                  dtls_srtp.so
 module_tmp              account.so
 module_app              menu.so
 module_app              ctrl_tcp.so
@@ -73,6 +76,8 @@ class Phone:
         registrar: host and port of the domain it belongs to; empty: none, it is called at its own address.
         account: more parameters of the account line, for a registrar for example.
         certificate: PEM file with certificate and key, for `transport` "tls"; `authorities`: whom it trusts there.
+        media_encryption: `srtp` (beside RTP/AVP), `srtp-mand` (RTP/SAVP), `dtls_srtp`; empty: none.
+        has_rtcp_mux: whether it wants RTP and RTCP on one port.
     """
 
     user: str = "bob"
@@ -84,6 +89,8 @@ class Phone:
     account: str = "regint=0"
     certificate: Path | None = None
     authorities: Path | None = None
+    media_encryption: str = ""
+    has_rtcp_mux: bool = False
 
 
 class Baresip:
@@ -253,10 +260,12 @@ def _write_files(folder: Path, phone: Phone, sip_port: int, control_port: int) -
         control_port=control_port,
         modules=MODULES,
         rtp_ports=_RTP_PORTS,
+        rtcp_mux="yes" if phone.has_rtcp_mux else "no",
     )
     (folder / "config").write_text(config)
     parameters = [
         phone.account,
+        *([f"mediaenc={phone.media_encryption}"] if phone.media_encryption else []),
         f"answermode={'auto' if phone.is_answering else 'manual'}",
         f"audio_codecs={','.join(f'{codec}/{_SAMPLE_RATE}/1' for codec in phone.codecs)}",
     ]

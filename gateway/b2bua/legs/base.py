@@ -23,10 +23,15 @@ class Party:
     number: str
 
 
+def is_encrypted(leg: "Leg") -> bool:
+    """Whether nothing of its media can be in plain."""
+    return leg.profile is Profile.WEBRTC or leg.options.encryption.is_demanded
+
+
 def may_meet(one: "Leg", other: "Leg") -> bool:
     """Whether neither demands encryption that the other does not have."""
     legs = ((one, other), (other, one))
-    return not any(leg.media.requires_encryption and far.profile is Profile.RTP for leg, far in legs)
+    return not any(leg.media.requires_encryption and not is_encrypted(far) for leg, far in legs)
 
 
 class Leg(Protocol):
@@ -57,7 +62,7 @@ class Leg(Protocol):
 
     @property
     def options(self) -> LegOptions:
-        """The same, as the media engine takes it."""
+        """The same, as the media engine takes it; and how a trunk is encrypted."""
 
     @property
     def offer(self) -> Sdp | None:

@@ -32,7 +32,7 @@ from gateway.domain.causes import (
 )
 from gateway.domain.client_media import DEFAULT_CLIENT_MEDIA
 from gateway.domain.ids import LegName, Sdp, SipCallId
-from gateway.media.engine import DEFAULT_OPTIONS, Profile
+from gateway.media.engine import DEFAULT_OPTIONS, LegOptions, Profile
 from gateway.sip.call import (
     Answered,
     Cancelled,
@@ -72,10 +72,17 @@ class SipLeg(ABC):
 
     profile: Final = Profile.RTP
     media: Final = DEFAULT_CLIENT_MEDIA
-    options: Final = DEFAULT_OPTIONS
 
-    def __init__(self, name: LegName, *, party: Party, post: Post, find_replaced: FindReplaced) -> None:
-        self.name, self.party, self.post = name, party, post
+    def __init__(
+        self,
+        name: LegName,
+        *,
+        party: Party,
+        post: Post,
+        find_replaced: FindReplaced,
+        options: LegOptions = DEFAULT_OPTIONS,
+    ) -> None:
+        self.name, self.party, self.post, self.options = name, party, post, options
         self.referred: Referred | None = None
         """The REFER that was accepted or waits to be."""
         self._find_replaced = find_replaced
@@ -197,7 +204,8 @@ class TrunkLeg(SipLeg):
             replaces: the dialog at the called side that the call shall take over.
         """
         party = Party(name=route.user, number=route.user)
-        super().__init__(name, party=party, post=post, find_replaced=find_replaced)
+        options = LegOptions(encryption=route.trunks[0].encryption)  # one offer serves all attempts
+        super().__init__(name, party=party, post=post, find_replaced=find_replaced, options=options)
         self._route, self._invite, self._replaces = route, invite, replaces
         self._from_uri, self._from_name, self._headers = from_uri, from_name, headers
         self._call: OutgoingCall | None = None
@@ -285,10 +293,17 @@ class CallerLeg(SipLeg):
     """A leg that a trunk called."""
 
     def __init__(
-        self, name: LegName, call: IncomingCall, *, codecs: tuple[str, ...], post: Post, find_replaced: FindReplaced
+        self,
+        name: LegName,
+        call: IncomingCall,
+        *,
+        codecs: tuple[str, ...],
+        post: Post,
+        find_replaced: FindReplaced,
+        options: LegOptions = DEFAULT_OPTIONS,
     ) -> None:
         party = Party(name=call.caller_name or call.caller_number, number=call.caller_number)
-        super().__init__(name, party=party, post=post, find_replaced=find_replaced)
+        super().__init__(name, party=party, post=post, find_replaced=find_replaced, options=options)
         self._call, self.codecs = call, codecs
         self._is_answered = self._is_over = False
         call.listen(self._translate)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+from gateway.media.core.crypto_line import CryptoLine
+
 
 class Direction(Enum):
     """Who sends, seen from the author of the description (RFC 8866 section 6.7)."""
@@ -118,6 +120,8 @@ class Audio:
         address: of the `c=` line, None when there is none.
         ptime, maxptime: seconds.
         rtcp: `a=rtcp`: port, and the address if it differs from `address`.
+        crypto: `a=crypto`, those that can be used, in their order (RFC 4568).
+        has_bad_crypto: whether there are others.
         ssrc, cname, msid: written only, for browsers.
     """
 
@@ -136,6 +140,8 @@ class Audio:
     is_end_of_candidates: bool = False
     fingerprints: tuple[Fingerprint, ...] = ()
     setup: Setup | None = None
+    crypto: tuple[CryptoLine, ...] = ()
+    has_bad_crypto: bool = False
     ssrc: int | None = None
     cname: str = ""
     msid: str = ""

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from gateway.media.core.crypto_line import parse_lines
 from gateway.media.core.sdp import (
     Audio,
     Candidate,
@@ -130,7 +131,7 @@ def _split(text: str) -> tuple[_Section, list[_Section]]:
             continue
         letter, equals, value = line.partition("=")
         if not equals or len(letter) != 1:
-            raise BadSdp(f"not a line of a session description: {line[:40]!r}")
+            raise BadSdp(f"not a line of a session description: {len(line)} characters, without a letter and =")
         if letter == "m":
             current = _Section(media=value)
             sections.append(current)
@@ -167,6 +168,7 @@ def _audio(section: _Section, session: _Section) -> Audio:
     _, port, protocol, payload_types = _media_line(section)
     connection = section.connection or session.connection
     candidates = [parse_candidate(value) for value in section.all("candidate")[:MAX_CANDIDATES]]
+    crypto = parse_lines(section.all("crypto"))
     return Audio(
         port=port,
         protocol=protocol,
@@ -183,6 +185,8 @@ def _audio(section: _Section, session: _Section) -> Audio:
         is_end_of_candidates=section.has("end-of-candidates") or session.has("end-of-candidates"),
         fingerprints=_fingerprints(section) or _fingerprints(session),
         setup=_setup(section) or _setup(session),
+        crypto=crypto,
+        has_bad_crypto=len(crypto) < len(section.all("crypto")),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from gateway.domain.ids import Sdp
+from gateway.media.core.crypto_line import write_line
 from gateway.media.core.sdp import Audio, Candidate, OtherMedia, SessionDescription
 
 UNSPECIFIED: Final = "0.0.0.0"  # noqa: S104 - the address of a refused media line, nothing is bound
@@ -74,6 +75,8 @@ def _transport_lines(audio: Audio) -> Iterator[str]:
         yield f"a=fingerprint:{fingerprint.algorithm} {fingerprint.value}"
     if audio.setup is not None:
         yield f"a=setup:{audio.setup.value}"
+    for line in audio.crypto:
+        yield f"a=crypto:{write_line(line)}"
     for candidate in audio.candidates:
         yield f"a={write_candidate(candidate)}"
     if audio.is_end_of_candidates:

@@ -60,8 +60,13 @@ class SourceLock:
         """Where to send: to the learned source, else to the signalled address."""
         return self.locked or self._signalled
 
-    def follow(self, source: Address, *, last: bytes, data: bytes) -> bool:
-        """Whether to take a packet from another port of the locked address, as the stream's new source.
+    @property
+    def may_be_elsewhere(self) -> bool:
+        """Whether the far end may be at another IP address than the signalled one: it is behind a NAT."""
+        return self._any_address
+
+    def may_follow(self, source: Address, *, last: bytes, data: bytes) -> bool:
+        """Whether a packet from another port of the locked address may be the stream's new source.
 
         Only when the same stream goes on: the SSRC is the same, which nobody off the path can guess, and the sequence
         number is a little ahead.
@@ -72,22 +77,27 @@ class SourceLock:
         """
         if self.locked is None or source[0] != self.locked[0] or last[8:12] != data[8:12]:
             return False
-        if not 0 < (int.from_bytes(data[2:4], "big") - int.from_bytes(last[2:4], "big")) & 0xFFFF <= MAX_GAP:
+        return 0 < (int.from_bytes(data[2:4], "big") - int.from_bytes(last[2:4], "big")) & 0xFFFF <= MAX_GAP
+
+    def follow(self, source: Address, *, last: bytes, data: bytes) -> bool:
+        """As `may_follow`; the source is locked then."""
+        if not self.may_follow(source, last=last, data=data):
             return False
         self.locked = source
         return True
 
-    def try_lock(self, source: Address) -> bool:
-        """Whether to take a packet from a source that is not `locked`. Call it with a valid packet only.
+    def may_lock(self, source: Address) -> bool:
+        """Whether a source that is not `locked` may be taken.
 
         The signalled address is always taken, also when a stranger was quicker: so nobody keeps a direct peer out.
         """
-        if self._signalled is None:
+        if self._signalled is None or source == self._signalled:
+            return self._signalled is not None
+        return self.locked is None and (self._any_address or source[0] == self._signalled[0])
+
+    def try_lock(self, source: Address) -> bool:
+        """As `may_lock`; the source is locked then. Call it with a valid packet only."""
+        if not self.may_lock(source):
             return False
-        if source != self._signalled:
-            if self.locked is not None:
-                return False
-            if not self._any_address and source[0] != self._signalled[0]:
-                return False
         self.locked = source
         return True

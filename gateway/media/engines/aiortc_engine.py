@@ -9,10 +9,12 @@ import secrets
 from collections.abc import Callable, Sequence
 
 from gateway.domain.ids import CallId, LegName
+from gateway.domain.media_encryption import MediaEncryption
 from gateway.media.engine import DEFAULT_OPTIONS, LegOptions, MediaEvent, Profile
 from gateway.media.engines.dtls import Certificate
 from gateway.media.engines.leg import Leg, LegObserver
 from gateway.media.engines.rtp_leg import RtpLeg
+from gateway.media.engines.secured_rtp_leg import SecuredRtpLeg
 from gateway.media.engines.session import Session
 from gateway.media.engines.webrtc_leg import WebRtcLeg
 from gateway.media.ports import PortPool
@@ -86,6 +88,16 @@ class AiortcEngine:
             raise ValueError("the engine has not been started")
         if not codecs:
             raise ValueError(f"no codec is allowed for leg {name.value}")
+        if profile is Profile.RTP and options.encryption is not MediaEncryption.OFF:
+            return SecuredRtpLeg(
+                name,
+                allowed=codecs,
+                settings=self._settings,
+                ports=self._ports,
+                certificate=self._certificate,
+                observer=observer,
+                options=options,
+            )
         if profile is Profile.RTP:
             return RtpLeg(
                 name,

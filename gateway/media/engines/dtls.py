@@ -1,14 +1,14 @@
-"""DTLS-SRTP of one browser leg: the handshake on OpenSSL's memory BIOs, then keys for libsrtp (RFC 5763, 5764).
+"""DTLS-SRTP: the handshake on OpenSSL's memory BIOs, then keys for libsrtp (RFC 5763, 5764).
 
 Our own thin driver instead of aiortc's `RTCDtlsTransport`: that one is bound to one ICE transport, so it cannot
-survive an ICE restart, takes packets from any address, and reads each of them through a queue and a task.
+survive an ICE restart and cannot do without ICE, takes packets from any address, and reads each of them through a queue
+and a task.
 """
 
 import datetime
 import hashlib
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
@@ -19,7 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 
+from gateway.media.core.crypto_line import AEAD_128, AES_CM_80, Suite
 from gateway.media.core.sdp import Fingerprint
+from gateway.media.engines.srtp import SrtpKey, receiver, sender
 
 HASHES: Final = {"sha-256": hashlib.sha256, "sha-384": hashlib.sha384, "sha-512": hashlib.sha512}
 """Hash functions of `a=fingerprint` that we check (RFC 8122 section 5)."""
@@ -35,21 +37,12 @@ _CIPHERS: Final = (
 """RFC 8827 section 6.5 wants the first; the RSA ones are for browsers with an RSA certificate when we are client."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Profile:
-    """An SRTP protection profile: OpenSSL's name, libsrtp's number, lengths of key and salt (RFC 5764, RFC 7714)."""
-
-    name: bytes
-    number: int
-    key_length: int
-    salt_length: int
-
-
-_PROFILES: Final = (
+_PROFILES: Final = {
     # GCM first: cheaper than AES-CM with HMAC-SHA1 on every machine with AES instructions
-    _Profile(b"SRTP_AEAD_AES_128_GCM", pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_128_GCM, 16, 12),
-    _Profile(b"SRTP_AES128_CM_SHA1_80", pylibsrtp.Policy.SRTP_PROFILE_AES128_CM_SHA1_80, 16, 14),
-)
+    b"SRTP_AEAD_AES_128_GCM": AEAD_128,
+    b"SRTP_AES128_CM_SHA1_80": AES_CM_80,
+}
+"""Suites by OpenSSL's names of the protection profiles, in our order (RFC 5764 section 4.1.2, RFC 7714)."""
 
 
 class Certificate:
@@ -79,7 +72,7 @@ class Certificate:
         self.context.use_certificate(certificate)
         self.context.use_privatekey(key)
         self.context.set_cipher_list(_CIPHERS)
-        self.context.set_tlsext_use_srtp(b":".join(profile.name for profile in _PROFILES))
+        self.context.set_tlsext_use_srtp(b":".join(_PROFILES))
 
 
 class DtlsState(Enum):
@@ -201,22 +194,17 @@ class DtlsAssociation:
             self._complete()
 
     def _complete(self) -> None:
-        profile = self._selected_profile()
-        if profile is None or not self._is_expected_peer():
+        suite = _PROFILES.get(self._connection.get_selected_srtp_profile())
+        if suite is None or not self._is_expected_peer():
             self._end(DtlsState.FAILED)
             return
-        length = profile.key_length + profile.salt_length
-        material = self._connection.export_keying_material(b"EXTRACTOR-dtls_srtp", 2 * length)
-        client, server = _keys(material, profile)
+        material = self._connection.export_keying_material(b"EXTRACTOR-dtls_srtp", 2 * suite.length)
+        client, server = _keys(material, suite)
         ours, theirs = (client, server) if self.is_client else (server, client)
-        self._outbound = _srtp_session(profile, ours, pylibsrtp.Policy.SSRC_ANY_OUTBOUND)
-        self._inbound = _srtp_session(profile, theirs, pylibsrtp.Policy.SSRC_ANY_INBOUND)
+        self._outbound = sender(SrtpKey(suite, ours))
+        self._inbound = receiver(SrtpKey(suite, theirs))
         self.state = DtlsState.CONNECTED
         self._retransmit_at = None
-
-    def _selected_profile(self) -> _Profile | None:
-        name = self._connection.get_selected_srtp_profile()
-        return next((profile for profile in _PROFILES if profile.name == name), None)
 
     def _is_expected_peer(self) -> bool:
         """Whether every fingerprint that we can check is that of the peer's certificate (RFC 8122 section 5)."""
@@ -284,15 +272,9 @@ def _records(datagram: bytes) -> Iterator[bytes]:
         start = end
 
 
-def _keys(material: bytes, profile: _Profile) -> tuple[bytes, bytes]:
+def _keys(material: bytes, suite: Suite) -> tuple[bytes, bytes]:
     """Key with salt of the client's direction and of the server's (RFC 5764 section 4.2)."""
-    key, salt = profile.key_length, profile.salt_length
+    key, salt = suite.key_length, suite.salt_length
     client_key, server_key = material[:key], material[key : 2 * key]
     client_salt, server_salt = material[2 * key : 2 * key + salt], material[2 * key + salt :]
     return client_key + client_salt, server_key + server_salt
-
-
-def _srtp_session(profile: _Profile, key: bytes, ssrc_type: int) -> pylibsrtp.Session:
-    policy = pylibsrtp.Policy(key=key, ssrc_type=ssrc_type, srtp_profile=profile.number)
-    policy.window_size = 1024
-    return pylibsrtp.Session(policy)

@@ -38,6 +38,12 @@ class EarlyFlights:
         self._kept.clear()
         return found
 
+    def drain(self) -> list[tuple[Address, list[bytes]]]:
+        """All of them, by source, in order; none is kept."""
+        found = [(source, datagrams) for (_, source), datagrams in self._kept.items()]
+        self._kept.clear()
+        return found
+
     def clear(self) -> None:
         """Another exchange of descriptions begins."""
         self._kept.clear()

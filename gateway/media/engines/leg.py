@@ -157,7 +157,7 @@ class Leg(ABC):
             has_events=self.options.dtmf.has_events,
         )
         self._our_formats, self._accepted = formats, None
-        local = replace(self._local_audio(formats), direction=self.direction)
+        local = self._adapt_offer(replace(self._local_audio(formats), direction=self.direction))
         return self._written((local,), bundle=None if local.mid is None else (local.mid,))
 
     async def accept(self, answer: Sdp) -> bool:
@@ -271,6 +271,10 @@ class Leg(ABC):
     @abstractmethod
     def _local_audio(self, formats: tuple[Format, ...]) -> Audio:
         """Our audio line, as in an offer."""
+
+    def _adapt_offer(self, local: Audio) -> Audio:
+        """What is different in an offer."""
+        return local
 
     def _adapt_answer(self, local: Audio, offer: SessionDescription) -> Audio:
         """What is different in an answer."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.domain.ids import LegName
+from gateway.media.core.keying import PLAIN
 from gateway.media.core.negotiate import Agreement
 from gateway.media.core.rtp import HEADER_SIZE, RtpPacket, is_rtcp, serialize
 from gateway.media.core.sdp import Audio, Direction, Format, SessionDescription, is_ip_address
@@ -17,7 +18,6 @@ from gateway.media.engines.udp import UdpSocket
 from gateway.media.ports import PortPool
 from gateway.media.settings import MediaSettings
 
-_PROTOCOLS: Final = ("RTP/AVP", "RTP/AVPF")
 _ENCRYPTED: Final = ("/SAVP", "/SAVPF")
 """How the names of the protocols end that are SRTP, whatever the keys come by (RFC 4568, RFC 5764)."""
 _UNSPECIFIED: Final = ("0.0.0.0", "::")  # noqa: S104 - what a peer writes to hold a call (RFC 3264 section 8.4)
@@ -73,6 +73,9 @@ class RtpLeg(Leg):
 
     def next_deadline(self) -> float | None:
         """When the far end has been silent for too long."""
+        return self._silence_ends()
+
+    def _silence_ends(self) -> float | None:
         may_be_silent = self.is_held or not self.is_ready or not self.may_receive
         if not self._settings.rtp_timeout or may_be_silent or self._has_failed:
             return None
@@ -80,10 +83,14 @@ class RtpLeg(Leg):
 
     def handle_timeout(self, now: float) -> None:
         """See `Leg`."""
-        deadline = self.next_deadline()
-        if deadline is not None and now >= deadline:
+        silence = self._silence_ends()
+        if silence is not None and now >= silence:
+            self._fail("rtp_timeout")
+
+    def _fail(self, reason: str) -> None:
+        if not self._has_failed:
             self._has_failed = True
-            self._observer.leg_failed(self, "rtp_timeout")
+            self._observer.leg_failed(self, reason)
 
     def set_held(self, is_held: bool) -> None:
         """See `Leg`. The silence of the far end counts from the end of a hold."""
@@ -104,11 +111,10 @@ class RtpLeg(Leg):
         self._rtp = self._rtcp = None
 
     def _check(self, description: SessionDescription, *, is_offer: bool) -> None:
-        audio = description.audio
-        if audio.protocol.upper().endswith(_ENCRYPTED):
-            raise EncryptionRefused(f"transport {audio.protocol!r}, this leg is not encrypted")
-        if audio.protocol.upper() not in _PROTOCOLS:
-            raise UnsupportedMedia(f"transport {audio.protocol!r}, this leg speaks {' or '.join(_PROTOCOLS)}")
+        audio, protocol = description.audio, description.audio.protocol.upper()
+        if protocol not in PLAIN and not protocol.endswith(_ENCRYPTED):
+            raise UnsupportedMedia(f"transport {audio.protocol!r}, this leg speaks {' or '.join(PLAIN)}")
+        self._check_encryption(audio, is_offer=is_offer)
         if audio.address is None:
             raise BadSdp("no c= line")
         if not is_ip_address(audio.address):
@@ -117,6 +123,11 @@ class RtpLeg(Leg):
             raise BadSdp(f"a=rtcp names {audio.rtcp[1]!r}, which is not an IP address")
         if (":" in audio.address) is not (":" in self._settings.addresses[0]):
             raise UnsupportedMedia(f"address {audio.address} is not of the family of {self._settings.addresses[0]}")
+
+    def _check_encryption(self, audio: Audio, *, is_offer: bool) -> None:
+        """Raise EncryptionRefused for keys that this leg cannot use, or for none where it demands them."""
+        if audio.protocol.upper() not in PLAIN:
+            raise EncryptionRefused(f"transport {audio.protocol!r}, this leg is not encrypted")
 
     async def _prepare_answer(self, description: SessionDescription) -> None:
         self._open()
@@ -153,7 +164,7 @@ class RtpLeg(Leg):
     def _agree(self, agreement: Agreement, remote: Audio) -> None:
         was_ready = self.is_ready
         super()._agree(agreement, remote)
-        if not was_ready:
+        if not was_ready and self.is_ready:
             self._observer.leg_ready(self)
         self._observer.deadline_changed(self)
 

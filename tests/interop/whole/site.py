@@ -27,14 +27,16 @@ async def gateway_with_trunk(
     *,
     accept_from: Sequence[str] = (),
     credentials: tuple[str, str] | None = None,
+    **more: object,
 ) -> AsyncIterator[Running]:
     """A gateway without the lab, so that every number goes to that trunk and only that trunk may call.
 
     Args:
         credentials: user name and password for the trunk; the password goes through a `password_file`.
+        more: further settings of the trunk.
     """
     folder.mkdir()  # noqa: ASYNC240 -- a test's own folder, nobody waits
-    trunk: dict[str, object] = {"name": "carrier", "uri": uri, "accept_from": list(accept_from)}
+    trunk: dict[str, object] = {"name": "carrier", "uri": uri, "accept_from": list(accept_from), **more}
     if credentials is not None:
         password_file = folder / "trunk.password"
         password_file.write_text(f"{credentials[1]}\n")

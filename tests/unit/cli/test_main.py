@@ -191,6 +191,18 @@ def test_check_config_shows_what_would_start_without_secrets(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_check_config_warns_of_keys_that_cross_the_network_in_the_clear(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trunk = '[{name="carrier", uri="sip:10.0.0.1", srtp="required", srtp_over_plain_sip=true}]'
+    monkeypatch.setenv("RTC_GATEWAY__TRUNKS", trunk)
+
+    done = run("check-config")
+
+    assert done.code == 0
+    assert done.err.count("trunks[0].srtp: keys of carrier cross the network unencrypted") == 1
+
+
 def test_check_config_says_which_names_the_certificate_carries(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

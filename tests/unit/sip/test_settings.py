@@ -48,6 +48,8 @@ def test_endpoint_setting_that_cannot_work_is_named(values: dict[str, Any], key:
         ({"uri": "sip:192.0.2.7:99999"}, "uri"),
         ({"uri": "tel:+1"}, "uri"),
         ({"uri": "http://example.com"}, "uri"),
+        ({"srtp": "optional"}, "srtp"),
+        ({"srtp": "required", "uri": "sip:192.0.2.7;transport=tcp"}, "srtp"),
     ],
 )
 def test_trunk_setting_that_cannot_work_is_named(values: dict[str, Any], key: str) -> None:
@@ -92,3 +94,10 @@ def test_each_listener_is_reached_as_it_says_itself_or_as_all_of_its_family() ->
         ("", None),
         ("203.0.113.3", None),
     ]
+
+
+@pytest.mark.parametrize(("srtp", "is_open"), [("off", False), ("optional", True), ("required", True), ("dtls", False)])
+def test_keys_in_sdp_over_open_signalling_are_allowed_by_a_setting_of_their_own(srtp: Any, is_open: bool) -> None:
+    trunk = TrunkSettings(name="carrier", uri="sip:192.0.2.7", srtp=srtp, srtp_over_plain_sip=True)
+
+    assert trunk.has_open_keys is is_open

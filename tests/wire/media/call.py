@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 
 from gateway.domain.ids import CallId, LegName
 from gateway.media.engine import (
+    DEFAULT_OPTIONS,
     DigitReceived,
+    LegOptions,
     MediaEngine,
     MediaEvent,
     MediaFailed,
@@ -60,11 +62,20 @@ async def calling(
     *,
     codecs_a: Sequence[str] = ALL_CODECS,
     codecs_b: Sequence[str] = ALL_CODECS,
+    options_a: LegOptions = DEFAULT_OPTIONS,
+    options_b: LegOptions = DEFAULT_OPTIONS,
 ) -> AsyncIterator[Call]:
     """An open session, closed at the end."""
     events: asyncio.Queue[MediaEvent] = asyncio.Queue(1000)
     session = await engine.open(
-        call_id=CallId("call"), a=a, b=b, codecs_a=codecs_a, codecs_b=codecs_b, on_event=events.put_nowait
+        call_id=CallId("call"),
+        a=a,
+        b=b,
+        codecs_a=codecs_a,
+        codecs_b=codecs_b,
+        on_event=events.put_nowait,
+        options_a=options_a,
+        options_b=options_b,
     )
     try:
         yield Call(session, events)

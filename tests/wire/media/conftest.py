@@ -1,7 +1,7 @@
 """Engines and far ends for the tests of the embedded engine."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 
 import pytest
@@ -10,12 +10,14 @@ from gateway.media.engines.aiortc_engine import AiortcEngine
 from gateway.media.settings import MediaSettings
 
 from .browser import Browser
+from .stranger import Stranger
 from .trunk import Trunk
 
 PORTS = "20000-49999"
 MakeEngine = Callable[..., Awaitable[AiortcEngine]]
 AddBrowser = Callable[..., Browser]
 AddTrunk = Callable[..., Awaitable[Trunk]]
+PeerStack = AsyncExitStack
 
 
 @pytest.fixture
@@ -62,3 +64,11 @@ async def add_trunk(peers: AsyncExitStack) -> AddTrunk:
         return trunk
 
     return add
+
+
+@pytest.fixture
+def stranger() -> Iterator[Stranger]:
+    """A sender on another address, closed at the end."""
+    stranger = Stranger()
+    yield stranger
+    stranger.close()

@@ -20,13 +20,6 @@ WEBRTC, RTP = Profile.WEBRTC, Profile.RTP
 
 
 @pytest.fixture
-def stranger() -> Iterator[Stranger]:
-    stranger = Stranger()
-    yield stranger
-    stranger.close()
-
-
-@pytest.fixture
 def neighbour() -> Iterator[Stranger]:
     """The trunk's host, another port."""
     neighbour = Stranger("127.0.0.1")

@@ -1,9 +1,9 @@
 """The far end of a plain RTP leg: two sockets, and SDP as a trunk writes it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Self, cast
 
 from gateway.domain.ids import Sdp
 from gateway.media.core.rtp import RtpPacket, parse, serialize
@@ -16,6 +16,7 @@ class _Socket(asyncio.DatagramProtocol):
     def __init__(self) -> None:
         self.inbox: asyncio.Queue[tuple[bytes, Address]] = asyncio.Queue(5000)
         self.closed = asyncio.Event()
+        self.on_datagram: Callable[[bytes, Address], None] = lambda data, source: self.inbox.put_nowait((data, source))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed.set()
@@ -25,7 +26,7 @@ class _Socket(asyncio.DatagramProtocol):
         self.transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
-        self.inbox.put_nowait((data, addr))
+        self.on_datagram(data, addr)
 
 
 @dataclass
@@ -39,7 +40,7 @@ class Trunk:
     """Written into SDP; the sockets are on loopback whatever it says."""
     ssrc: int = 0x55667788
 
-    async def open(self) -> "Trunk":
+    async def open(self) -> Self:
         loop = asyncio.get_running_loop()
         _, self._rtp = await loop.create_datagram_endpoint(_Socket, local_addr=(LOOPBACK, 0))
         _, self._rtcp = await loop.create_datagram_endpoint(_Socket, local_addr=(LOOPBACK, 0))

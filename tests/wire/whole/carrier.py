@@ -47,9 +47,11 @@ class Carrier:
 
     def __init__(self, agent: Agent, gateway: Running, media: AsyncExitStack) -> None:
         self._agent, self._gateway, self._media = agent, gateway, media
+        self.make_trunk: Callable[[], Trunk] = lambda: Trunk(codecs=("PCMU",))
+        """What the media of its next call is."""
 
     async def _trunk(self) -> Trunk:
-        trunk = await Trunk(codecs=("PCMU",)).open()
+        trunk = await self.make_trunk().open()
         self._media.push_async_callback(trunk.close)
         return trunk
 
