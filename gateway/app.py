@@ -65,6 +65,7 @@ from gateway.store.detail_records import DetailRecords
 from gateway.store.devices import Devices
 from gateway.store.heartbeat import Heartbeat
 from gateway.store.recorder import CallRecorder
+from gateway.trunks.lines import TrunkLines
 from gateway.vsp.login import LoginAttempt
 from gateway.vsp.registry import SessionRegistry
 from gateway.vsp.server import VertoServer
@@ -227,7 +228,15 @@ class Gateway:
             never_ban=[network for trunk in self.trunks for network in trunk.accept_from],
         )
         self.agent = UserAgent(self.endpoint, self.config.sip, self.trunks)
-        self.agent.on_invite = lambda call: self.directory.incoming(call)
+        self.lines = TrunkLines(
+            self.trunks,
+            endpoint=self.endpoint,
+            user_agent=self.config.sip.user_agent,
+            invite=self.agent.invite,
+            on_incoming=lambda call: self.directory.incoming(call),
+        )
+        self.agent.on_invite = self.lines.incoming
+        self.agent.find_registrar = self.lines.find_registrar
 
     @asynccontextmanager
     async def _call_control(self) -> AsyncIterator[None]:
@@ -245,11 +254,12 @@ class Gateway:
                 find_connection_of_number=self._connection_of_number,
                 find_client_of_connection=self.registry.find_by_connection,
                 is_magic_number=lambda user: find_magic_number(user) is not None,
+                order_trunks=self.lines.in_order,
                 ring_group=self.registry.ring_group,
                 devices=self.devices if self.config.lab.enabled else None,
                 admission=gate,
             ),
-            invite=self.agent.invite,
+            invite=self.lines.invite,
             find_replaced=self.agent.find_replaced,
             domain=config.sip.domain,
             trunk_codecs={trunk.name: trunk.codecs for trunk in self.trunks}.__getitem__,
@@ -263,9 +273,12 @@ class Gateway:
         async with self.directory:
             await self.agent.start()
             try:
-                yield
+                async with self.lines:
+                    try:
+                        yield
+                    finally:
+                        await self.directory.drain()
             finally:
-                await self.directory.drain()
                 await self.agent.stop(grace=SIP_STOP_GRACE)
 
     def _take_client_leg(self, fact: ClientLegFact) -> None:
@@ -355,7 +368,7 @@ class Gateway:
             public_url=self._public_url,
             http=self.ready.http,
             sip=self.ready.sip,
-            trunks=tuple(trunk.name for trunk in self.trunks),
+            trunks=self.lines.status(),
             is_lab_enabled=self.config.lab.enabled,
         )
 

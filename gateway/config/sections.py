@@ -166,6 +166,7 @@ PARSERS: Final[Mapping[str, Parser]] = {
     "sip.advertise": _address_or_nothing,
     "trunks.name": _trunk_name,
     "trunks.uri": _trunk_uri,
+    "trunks.domain": lambda text: _host_name(text) if text else "",
     "trunks.codecs": _codec,
     "lab.codecs": _codec,
     "lab.host": _address,

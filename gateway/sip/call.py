@@ -21,6 +21,8 @@ class Target:
         realm: the only one whose challenges are answered, None for any.
         headers: more header fields, name and value, already allowed by the caller of this.
         replaces: the dialog at the called side that this call shall take over (RFC 3891); it must know how.
+        trunk: the name of the trunk that the call takes, where there is one.
+        route: loose routes for the INVITE (RFC 3608); it goes to the first of them.
     """
 
     uri: str
@@ -31,6 +33,8 @@ class Target:
     realm: str | None = None
     headers: Sequence[tuple[str, str]] = ()
     replaces: "Replaces | None" = None
+    trunk: str = ""
+    route: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +181,9 @@ class OutgoingCall(Protocol):
     @property
     def sip_call_id(self) -> SipCallId: ...
 
+    def when_over(self, callback: Callable[[], None]) -> None:
+        """Call it once when nothing is left of the call, on either side; at once if that is so already."""
+
     def hangup(self, *, q850: int | None = None, headers: Sequence[tuple[str, str]] = ()) -> None:
         """CANCEL before the final response (once a provisional came, RFC 3261 section 9.1), BYE after a 2xx.
 
@@ -261,6 +268,8 @@ class IncomingCall(Protocol):
 
     def listen(self, on_event: OnSipCallEvent) -> None:
         """Set the callback; events that came before are delivered at once."""
+
+    def when_over(self, callback: Callable[[], None]) -> None: ...
 
     def ring(self) -> None:
         """180 without SDP."""

@@ -12,6 +12,15 @@ from gateway.sip.transport.flow import Transport, is_ip_address
 SMALLEST_MESSAGE_LIMIT: Final = 4096
 """Bytes; below, ordinary INVITEs of browsers' size would not fit."""
 
+SHORTEST_REGISTRATION: Final = 30
+"""Seconds; a registration for less would be renewed all the time."""
+
+LONGEST_REGISTRATION: Final = 86_400
+"""Seconds; a binding must not outlive us by more than a day."""
+
+SHORTEST_HEALTH_INTERVAL: Final = 1.0
+"""Seconds; more often is no question, it is a load."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SipSettings:
@@ -118,7 +127,32 @@ class TrunkSettings:
     `uri` and of the address that it stands for."""
 
     register: bool = False
-    """Whether we keep a registration there. Not done yet, therefore refused when it is true."""
+    """Whether we keep a registration there (RFC 3261 section 10), as `username`. While it holds and `accept_from` is
+    empty, calls are taken from the address that answered it; while it does not, calls out take other trunks first."""
+
+    register_expires: int = 3600
+    """Seconds that a registration is asked for; it is refreshed after four fifths of what the trunk grants."""
+
+    domain: str = ""
+    """Host of the address of record that we register, and of our From towards this trunk. Empty: that of `uri` for
+    the registration, `[sip] domain` for calls."""
+
+    health_interval: float = 0.0
+    """Seconds between two OPTIONS that ask whether the trunk is alive; 0 asks never. Any answer but 408 and 503 is
+    one. After three silences it is down, and passed over as long as another trunk is not; after two answers up."""
+
+    priority: int = 0
+    """Trunks of the lowest number are tried first; those of higher ones when they fail before anything rings."""
+
+    weight: int = 0
+    """Share of the calls among trunks of the same priority: of two with 3 and 1, the first gets three calls of four.
+    Trunks with 0 have none: they come behind, in the order of the file."""
+
+    max_calls: int = 0
+    """Calls at once, both ways together; 0 for no limit. A call in beyond gets 503, a call out the next trunk."""
+
+    max_calls_per_second: float = 0.0
+    """New calls a second, both ways together; 0 for no limit. As `max_calls`."""
 
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
     """Codecs offered to and accepted from this trunk, in order of preference."""
@@ -127,8 +161,13 @@ class TrunkSettings:
     """Networks from which its calls may come; empty: none."""
 
     def __post_init__(self) -> None:
-        if self.register:
-            raise ValueError("register: registering at a trunk is not supported yet, expected false")
+        if self.register and (self.username is None or self.password is None):
+            raise ValueError("register: expected a username and a password beside it")
+        if not SHORTEST_REGISTRATION <= self.register_expires <= LONGEST_REGISTRATION:
+            limits = f"{SHORTEST_REGISTRATION} to {LONGEST_REGISTRATION}"
+            raise ValueError(f"register_expires: expected {limits} seconds")
+        if self.health_interval and self.health_interval < SHORTEST_HEALTH_INTERVAL:
+            raise ValueError(f"health_interval: expected 0, or at least {SHORTEST_HEALTH_INTERVAL} seconds")
         try:
             uri = SipUri.parse(self.uri)
         except SipError as exc:

@@ -59,6 +59,9 @@ class UserAgent:
     on_invite: Callable[[IncomingCall], None]
     """Takes a new call; must be set before `start`, must not block. `listen` to the call before it returns."""
 
+    find_registrar: Callable[[str], TrunkSettings | None]
+    """The trunk whose registrar has that address, as long as we are registered there: its calls are taken as well."""
+
     def __init__(
         self,
         endpoint: Endpoint,
@@ -69,6 +72,7 @@ class UserAgent:
         random: Callable[[], float] = random_numbers.random,
     ) -> None:
         self.state = State.STOPPED
+        self.find_registrar = lambda _host: None
         self._endpoint, self._trunks = endpoint, tuple(trunks)
         self._tasks = TaskOwner()
         self._services = Services(
@@ -137,9 +141,13 @@ class UserAgent:
         await self._endpoint.stop()
         self.state = State.STOPPED
 
-    def invite(self, target: Target, sdp: Sdp, on_event: OnSipCallEvent) -> OutgoingCall:
+    def invite(
+        self, target: Target, sdp: Sdp, on_event: OnSipCallEvent, *, refusal: Rejected | None = None
+    ) -> OutgoingCall:
         """Call somebody with that offer; returns at once, events come later.
 
+        Args:
+            refusal: the outcome, if it shall not even be tried.
         Raises:
             ValueError: a header field in the target that is not the caller's to set, or that breaks a line.
         """
@@ -149,7 +157,7 @@ class UserAgent:
             sdp,
             on_event,
             services=self._services,
-            refusal=None if may_try else Rejected(503, "Service Unavailable"),
+            refusal=refusal if may_try else Rejected(503, "Service Unavailable"),
             on_over=self._forget,
         )
         self._calls.add(call)
@@ -241,7 +249,8 @@ class UserAgent:
 
     def _find_trunk(self, source: Destination) -> TrunkSettings | None:
         address = ip_address(source.host)
-        return next((trunk for trunk in self._trunks if any(address in network for network in trunk.accept_from)), None)
+        known = (trunk for trunk in self._trunks if any(address in network for network in trunk.accept_from))
+        return next(known, None) or self.find_registrar(source.host)
 
     # The end of a call
 

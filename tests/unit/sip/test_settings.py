@@ -35,6 +35,10 @@ def test_endpoint_setting_that_cannot_work_is_named(values: dict[str, Any], key:
     ("values", "key"),
     [
         ({"register": True}, "register"),
+        ({"register": True, "username": "acme"}, "register"),
+        ({"register_expires": 29}, "register_expires"),
+        ({"register_expires": 86_401}, "register_expires"),
+        ({"health_interval": 0.5}, "health_interval"),
         ({"uri": "sips:192.0.2.7"}, "uri"),
         ({"uri": "sip:192.0.2.7;transport=tls"}, "uri"),
         ({"uri": "sip:192.0.2.7:99999"}, "uri"),
