@@ -65,6 +65,7 @@ from gateway.store.detail_records import DetailRecords
 from gateway.store.devices import Devices
 from gateway.store.heartbeat import Heartbeat
 from gateway.store.recorder import CallRecorder
+from gateway.trunks.core.rules import TrunkRules
 from gateway.trunks.lines import TrunkLines
 from gateway.vsp.login import LoginAttempt
 from gateway.vsp.registry import SessionRegistry
@@ -249,7 +250,7 @@ class Gateway:
             engine=self.engine,
             router=Router(
                 domain=config.sip.domain,
-                trunks=[_routable(trunk) for trunk in self.trunks],
+                trunks=[_routable(trunk, self.lines.rules(trunk.name)) for trunk in self.trunks],
                 find_client=self.registry.find_by_username,
                 find_connection_of_number=self._connection_of_number,
                 find_client_of_connection=self.registry.find_by_connection,
@@ -383,7 +384,7 @@ class Gateway:
         )
 
 
-def _routable(trunk: TrunkSettings) -> Trunk:
+def _routable(trunk: TrunkSettings, rules: TrunkRules) -> Trunk:
     return Trunk(
         name=trunk.name,
         uri=trunk.uri,
@@ -391,6 +392,7 @@ def _routable(trunk: TrunkSettings) -> Trunk:
         username=trunk.username,
         password=trunk.password,
         realm=trunk.realm,
+        rules=rules,
         is_lab=trunk.name == LAB_TRUNK,
     )
 

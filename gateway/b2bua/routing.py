@@ -6,7 +6,7 @@ number; a number assigned to a connection whose client is registered; the trunks
 
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, Final, ParamSpec, Protocol
 from urllib.parse import unquote
@@ -28,6 +28,7 @@ from gateway.domain.ids import CallId
 from gateway.domain.push import Device
 from gateway.observability.logging import get_logger
 from gateway.store.errors import StoreError
+from gateway.trunks.core.rules import TrunkRules
 from gateway.vsp.control import ClientSession
 
 _P = ParamSpec("_P")
@@ -63,6 +64,7 @@ class Trunk:
 
     Attributes:
         uri: ``sip:host:port;transport=...``, without a user part.
+        rules: how it wants numbers, identities and header fields.
         is_lab: whether it is the built-in lab trunk, which takes magic numbers only.
     """
 
@@ -72,6 +74,7 @@ class Trunk:
     username: str | None = None
     password: str | None = None
     realm: str | None = None
+    rules: TrunkRules = field(default_factory=TrunkRules)
     is_lab: bool = False
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.domain.ids import Sdp, SipCallId
+from gateway.sip.core.message import Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,9 +182,6 @@ class OutgoingCall(Protocol):
     @property
     def sip_call_id(self) -> SipCallId: ...
 
-    def when_over(self, callback: Callable[[], None]) -> None:
-        """Call it once when nothing is left of the call, on either side; at once if that is so already."""
-
     def hangup(self, *, q850: int | None = None, headers: Sequence[tuple[str, str]] = ()) -> None:
         """CANCEL before the final response (once a provisional came, RFC 3261 section 9.1), BYE after a 2xx.
 
@@ -245,7 +243,7 @@ class IncomingCall(Protocol):
 
     @property
     def caller_number(self) -> str:
-        """User part of From (P-Asserted-Identity is a later issue)."""
+        """User part of From, or what the trunk's settings make of the INVITE."""
 
     @property
     def caller_name(self) -> str:
@@ -253,7 +251,7 @@ class IncomingCall(Protocol):
 
     @property
     def headers(self) -> Sequence[tuple[str, str]]:
-        """The X- header fields of the INVITE, in order."""
+        """The X- header fields of the INVITE, or those that the trunk's settings let through, in order."""
 
     @property
     def offer(self) -> Sdp | None:
@@ -268,8 +266,6 @@ class IncomingCall(Protocol):
 
     def listen(self, on_event: OnSipCallEvent) -> None:
         """Set the callback; events that came before are delivered at once."""
-
-    def when_over(self, callback: Callable[[], None]) -> None: ...
 
     def ring(self) -> None:
         """180 without SDP."""
@@ -308,3 +304,23 @@ class IncomingCall(Protocol):
     def notify_refer(self, status: int, reason: str) -> None: ...
 
     def refer(self, uri: str, on_progress: OnReferProgress, *, replaces: Replaces | None = None) -> None: ...
+
+
+class DepartingCall(OutgoingCall, Protocol):
+    """An `OutgoingCall`, for whoever counts them."""
+
+    def when_over(self, callback: Callable[[], None]) -> None:
+        """Call it once when nothing is left of the call, on either side; at once if that is so already."""
+
+
+class ArrivingCall(IncomingCall, Protocol):
+    """An `IncomingCall` that call control has not seen yet: whoever lets it in says how it is shown."""
+
+    @property
+    def invite(self) -> Request: ...
+
+    def when_over(self, callback: Callable[[], None]) -> None:
+        """See `DepartingCall`."""
+
+    def show(self, *, called: str, caller_number: str, caller_name: str, headers: Sequence[tuple[str, str]]) -> None:
+        """What `request_user`, `caller_number`, `caller_name` and `headers` are from now on."""

@@ -43,6 +43,7 @@ class Incoming(InDialog):
         on_over: Callable[["Incoming"], None],
     ) -> None:
         super().__init__()
+        self.invite = invite
         self.sip_call_id = SipCallId(invite.call_id)
         self.local_tag = transaction.to_tag
         self.trunk = trunk.name
@@ -90,6 +91,11 @@ class Incoming(InDialog):
     def offer(self) -> Sdp | None:
         """The offer in the INVITE."""
         return self._core.offer
+
+    def show(self, *, called: str, caller_number: str, caller_name: str, headers: Sequence[tuple[str, str]]) -> None:
+        """See `ArrivingCall`."""
+        self.request_user, self.caller_number, self.caller_name = called, caller_number, caller_name
+        self.headers = headers
 
     def listen(self, on_event: OnSipCallEvent) -> None:
         """Set the callback; what it missed is delivered at once."""

@@ -2,12 +2,18 @@
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
-from typing import Final
+from typing import Final, Literal
 
 from gateway.sip.core.errors import SipError
 from gateway.sip.core.headers.uri import SipUri
 from gateway.sip.core.session_timer import MINIMUM
 from gateway.sip.transport.flow import Transport, is_ip_address
+
+NumberFormat = Literal["as_is", "e164", "digits", "national"]
+"""How a trunk writes numbers; see `TrunkSettings.number_format`."""
+
+IdentityField = Literal["P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID"]
+"""Header fields that say who calls."""
 
 SMALLEST_MESSAGE_LIMIT: Final = 4096
 """Bytes; below, ordinary INVITEs of browsers' size would not fit."""
@@ -17,6 +23,9 @@ SHORTEST_REGISTRATION: Final = 30
 
 LONGEST_REGISTRATION: Final = 86_400
 """Seconds; a binding must not outlive us by more than a day."""
+
+LONGEST_PREFIX: Final = 6
+"""Digits of a country code or a prefix."""
 
 SHORTEST_HEALTH_INTERVAL: Final = 1.0
 """Seconds; more often is no question, it is a load."""
@@ -160,7 +169,58 @@ class TrunkSettings:
     accept_from: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks from which its calls may come; empty: none."""
 
+    number_format: NumberFormat = "as_is"
+    """How the trunk writes numbers: `e164` (+41441234567), `digits` (41441234567), `national` (0441234567 within the
+    country of `country_code`, the rest with `international_prefix`), or `as_is`: nothing is changed on the way out.
+    Numbers that come in are turned into E.164 with the same four settings before they are looked up."""
+
+    country_code: str = ""
+    """Of the trunk's country, without +, for example `41`. Empty: national numbers are left as they are."""
+
+    national_prefix: str = ""
+    """Before a national number, for example `0`."""
+
+    international_prefix: str = ""
+    """Before a country code, for example `00`. Empty: +."""
+
+    rewrite_called_out: tuple[str, ...] = ()
+    """Rules `STRIP|KEEP -> PREPEND` for numbers that we call there; the first that matches counts, and then not
+    `number_format`. `9|. ->` cuts off a 9, `NXXXXXX -> +1212` adds a prefix. X is any digit, Z 1 to 9, N 2 to 9, `.`
+    at the end one or more characters."""
+
+    rewrite_caller_out: tuple[str, ...] = ()
+    """The same for the caller's number, as the trunk sees it."""
+
+    rewrite_called_in: tuple[str, ...] = ()
+    """The same for numbers that the trunk calls; the result should be E.164 or a user name."""
+
+    rewrite_caller_in: tuple[str, ...] = ()
+    """The same for the caller's number of calls from the trunk."""
+
+    identity_out: tuple[IdentityField, ...] = ()
+    """Header fields beside From that tell the trunk who calls, also when the caller hides. Only a trunk that keeps
+    them to itself should get any (RFC 3325)."""
+
+    identity_in: tuple[IdentityField, ...] = ()
+    """Header fields of its INVITEs that are believed, best first, before From; with one, Privacy is kept to as well.
+    Empty: none is believed, for whoever calls through the trunk could have written them."""
+
+    diversion: bool = False
+    """Whether the trunk is told who sent a call on (Diversion, RFC 5806), when a transfer makes a call there."""
+
+    headers_out: tuple[str, ...] = ("X-*", "User-to-User")
+    """Custom header fields of clients that reach the trunk's INVITE; `X-*` is every name that begins so."""
+
+    headers_in: tuple[str, ...] = ("X-*", "User-to-User")
+    """Header fields of the trunk's INVITE that reach the client."""
+
     def __post_init__(self) -> None:
+        for name in ("country_code", "national_prefix", "international_prefix"):
+            prefix = getattr(self, name)
+            if not (len(prefix) <= LONGEST_PREFIX and (not prefix or (prefix.isascii() and prefix.isdigit()))):
+                raise ValueError(f"{name}: expected at most {LONGEST_PREFIX} digits")
+        if self.number_format == "national" and not self.country_code:
+            raise ValueError("number_format: national needs a country_code")
         if self.register and (self.username is None or self.password is None):
             raise ValueError("register: expected a username and a password beside it")
         if not SHORTEST_REGISTRATION <= self.register_expires <= LONGEST_REGISTRATION:

@@ -11,7 +11,7 @@ from typing import Final
 from gateway.domain.ids import Sdp, SipCallId
 from gateway.observability.logging import get_logger
 from gateway.observability.metrics import SIP_MESSAGES_REFUSED
-from gateway.sip.call import IncomingCall, OnSipCallEvent, OutgoingCall, Rejected, Replaces, Target
+from gateway.sip.call import ArrivingCall, DepartingCall, OnSipCallEvent, Rejected, Replaces, Target
 from gateway.sip.call_table import CallTable
 from gateway.sip.core.accepted import Timers
 from gateway.sip.core.capabilities import Refusal, find_refusal
@@ -56,7 +56,7 @@ class UserAgent:
         random: from 0 up to but not including 1, for waiting times.
     """
 
-    on_invite: Callable[[IncomingCall], None]
+    on_invite: Callable[[ArrivingCall], None]
     """Takes a new call; must be set before `start`, must not block. `listen` to the call before it returns."""
 
     find_registrar: Callable[[str], TrunkSettings | None]
@@ -143,7 +143,7 @@ class UserAgent:
 
     def invite(
         self, target: Target, sdp: Sdp, on_event: OnSipCallEvent, *, refusal: Rejected | None = None
-    ) -> OutgoingCall:
+    ) -> DepartingCall:
         """Call somebody with that offer; returns at once, events come later.
 
         Args:

@@ -13,6 +13,7 @@ from gateway.sip.settings import TrunkSettings
 from gateway.trunks.core.choice import Candidate
 from gateway.trunks.core.health import Health
 from gateway.trunks.core.limits import CallLimit, Over
+from gateway.trunks.core.rules import rules_of
 from gateway.trunks.probing import TrunkProbing
 from gateway.trunks.registration import TrunkRegistration
 
@@ -59,7 +60,7 @@ class TrunkLine:
         tokens: Callable[[], str],
         random: Callable[[], float],
     ) -> None:
-        self.trunk = trunk
+        self.trunk, self.rules = trunk, rules_of(trunk)
         self.registration: TrunkRegistration | None = None
         self.probing: TrunkProbing | None = None
         if trunk.register:

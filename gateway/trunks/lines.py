@@ -8,10 +8,20 @@ from dataclasses import replace
 from typing import Final, Protocol, Self
 
 from gateway.domain.ids import Sdp
-from gateway.sip.call import IncomingCall, OnSipCallEvent, OutgoingCall, Rejected, SipCallEvent, Target
+from gateway.sip.call import (
+    ArrivingCall,
+    DepartingCall,
+    IncomingCall,
+    OnSipCallEvent,
+    OutgoingCall,
+    Rejected,
+    SipCallEvent,
+    Target,
+)
 from gateway.sip.endpoint import Endpoint
 from gateway.sip.settings import TrunkSettings
 from gateway.trunks.core.choice import in_order
+from gateway.trunks.core.rules import TrunkRules, read
 from gateway.trunks.line import TrunkLine, TrunkStatus
 
 CONGESTION: Final = 34
@@ -29,7 +39,7 @@ class InviteFunction(Protocol):
 
     def __call__(
         self, target: Target, sdp: Sdp, on_event: OnSipCallEvent, *, refusal: Rejected | None = None
-    ) -> OutgoingCall: ...
+    ) -> DepartingCall: ...
 
 
 class TrunkLines:
@@ -83,6 +93,10 @@ class TrunkLines:
         """What operators see, in the order of the settings."""
         return tuple(line.status for line in self._lines.values())
 
+    def rules(self, name: str) -> TrunkRules:
+        """How that trunk wants calls."""
+        return self._lines[name].rules
+
     def in_order(self, names: Sequence[str]) -> tuple[str, ...]:
         """Those trunks in the order in which a call now tries them; those that are out of order only if all are."""
         return in_order([self._lines[name].candidate for name in names], self._random)
@@ -113,12 +127,19 @@ class TrunkLines:
         call.when_over(line.release_call)
         return call
 
-    def incoming(self, call: IncomingCall) -> None:
-        """A trunk calls: pass it on, or 503 with Retry-After where a limit is met."""
+    def incoming(self, call: ArrivingCall) -> None:
+        """A trunk calls: pass it on as its rules show it, or 503 with Retry-After where a limit is met."""
         line = self._lines[call.trunk]
         over = line.take_call("in")
         if over is not None:
             call.reject(503, "Service Unavailable", q850=CONGESTION, retry_after=over.retry_after)
             return
         call.when_over(line.release_call)
+        view = read(call.invite, call.request_user, line.rules)
+        call.show(
+            called=view.called,
+            caller_number=view.caller.number,
+            caller_name=view.caller.name,
+            headers=view.headers,
+        )
         self._on_incoming(call)

@@ -24,15 +24,11 @@ class FakeLeg:
         self._news = asyncio.Event()
         self._on_event: OnSipCallEvent | None = None
         self.dialog: Replaces | None = None
-        self.on_over: Callable[[], None] = lambda: None
         self.on_refer_progress: OnReferProgress | None = None
         self.on_reinvite_result: Callable[[Answered | Rejected], None] | None = None
 
     def listen(self, on_event: OnSipCallEvent) -> None:
         self._on_event = on_event
-
-    def when_over(self, callback: Callable[[], None]) -> None:
-        self.on_over = callback
 
     async def has_asked(self, method: str) -> None:
         """Wait until that method was called."""
