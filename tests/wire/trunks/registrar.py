@@ -9,7 +9,7 @@ from typing import Any, Final
 from gateway.domain.ids import Sdp
 from gateway.sip.call import IncomingCall, Target
 from gateway.sip.core.message import Request, parse
-from gateway.sip.settings import TrunkSettings
+from gateway.sip.settings import SipSettings, TrunkSettings
 from gateway.trunks.line import TrunkStatus
 from gateway.trunks.lines import TrunkLines
 from tests.wire.sip.agents import OFFER, PATIENCE, Agent, Ear, Inbound, Outbound, Peer, running, settings
@@ -63,17 +63,25 @@ class Site:
                 asyncio.get_running_loop().call_later(0.005, turn.set_result, None)
                 await turn
 
-    def dials(self, trunk: TrunkSettings, *, sdp: Sdp = OFFER) -> Outbound:
+    def dials(self, trunk: TrunkSettings, *, user: str = "bob", sdp: Sdp = OFFER) -> Outbound:
         ear = Ear()
         scheme, _, rest = trunk.uri.partition(":")
-        target = Target(uri=f"{scheme}:bob@{rest}", from_uri="sip:alice@127.0.0.1", trunk=trunk.name)
+        target = Target(
+            uri=f"{scheme}:{user}@{rest}",
+            from_uri="sip:alice@127.0.0.1",
+            username=trunk.username,
+            password=trunk.password,
+            trunk=trunk.name,
+        )
         return Outbound(self.lines.invite(target, sdp, ear), ear)
 
 
 @asynccontextmanager
-async def site(*trunks: TrunkSettings, random: float = 0.0, t1: float = 0.1) -> AsyncIterator[Site]:
+async def site(
+    *trunks: TrunkSettings, random: float = 0.0, t1: float = 0.1, config: SipSettings | None = None
+) -> AsyncIterator[Site]:
     """Calls that the lines let in come to `agent`."""
-    async with running(settings(t1=t1), trunks=trunks) as agent:
+    async with running(config or settings(t1=t1), trunks=trunks) as agent:
 
         def take(call: IncomingCall) -> None:
             ear = Ear()
