@@ -59,8 +59,9 @@ class UserAgent:
     on_invite: Callable[[ArrivingCall], None]
     """Takes a new call; must be set before `start`, must not block. `listen` to the call before it returns."""
 
-    find_registrar: Callable[[str], TrunkSettings | None]
-    """The trunk whose registrar has that address, as long as we are registered there: its calls are taken as well."""
+    find_registrar: Callable[[str, str], TrunkSettings | None]
+    """The trunk whose registrar has that address, as long as we are registered there: its calls are taken as well. Of
+    several, the one whose user name the Request-URI given names, if any."""
 
     def __init__(
         self,
@@ -72,7 +73,7 @@ class UserAgent:
         random: Callable[[], float] = random_numbers.random,
     ) -> None:
         self.state = State.STOPPED
-        self.find_registrar = lambda _host: None
+        self.find_registrar = lambda _host, _uri: None
         self._endpoint, self._trunks = endpoint, tuple(trunks)
         self._tasks = TaskOwner()
         self._services = Services(
@@ -171,7 +172,7 @@ class UserAgent:
     # What comes from the endpoint
 
     def _on_request(self, transaction: ServerTransaction, request: Request) -> None:
-        trunk = self._find_trunk(transaction.source)
+        trunk = self._find_trunk(transaction.source, request.uri)
         local_tag = request.to.tag
         call = self._calls.get(request.call_id, local_tag)
         if trunk is None and call is None:
@@ -247,10 +248,10 @@ class UserAgent:
 
     # Who may call
 
-    def _find_trunk(self, source: Destination) -> TrunkSettings | None:
+    def _find_trunk(self, source: Destination, request_uri: str = "") -> TrunkSettings | None:
         address = ip_address(source.host)
         known = (trunk for trunk in self._trunks if any(address in network for network in trunk.accept_from))
-        return next(known, None) or self.find_registrar(source.host)
+        return next(known, None) or self.find_registrar(source.host, request_uri)
 
     # The end of a call
 

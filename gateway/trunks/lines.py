@@ -101,13 +101,18 @@ class TrunkLines:
         """Those trunks in the order in which a call now tries them; those that are out of order only if all are."""
         return in_order([self._lines[name].candidate for name in names], self._random)
 
-    def find_registrar(self, host: str) -> TrunkSettings | None:
-        """The trunk without `accept_from` whose registrar has that address, while we are registered there."""
-        for line in self._lines.values():
-            registration = line.registration
-            if registration is not None and not line.trunk.accept_from and registration.registrar_host == host:
-                return line.trunk
-        return None
+    def find_registrar(self, host: str, request_uri: str) -> TrunkSettings | None:
+        """The trunk without `accept_from` whose registrar has that address, while we are registered there.
+
+        Of several accounts at one registrar it is the one whose user name the Request-URI names, else the first.
+        """
+        found = [
+            line.trunk
+            for line in self._lines.values()
+            if line.registration is not None and not line.trunk.accept_from and line.registration.registrar_host == host
+        ]
+        named = (trunk for trunk in found if request_uri.startswith(f"sip:{trunk.username}@"))
+        return next(named, next(iter(found), None))
 
     def invite(self, target: Target, sdp: Sdp, on_event: OnSipCallEvent) -> OutgoingCall:
         """As `UserAgent.invite`, through `target.trunk`; `Rejected` with congestion (Q.850: 34) where that is full."""

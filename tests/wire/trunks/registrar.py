@@ -33,6 +33,11 @@ class Registrar(Peer):
         else:
             super().datagram_received(data, addr)
 
+    async def request_of_any_kind(self) -> Request:
+        """The next request."""
+        async with asyncio.timeout(PATIENCE):
+            return await self.requests.get()
+
     def grants(self, request: Request, seconds: int, *more: tuple[str, str]) -> None:
         """200 to a REGISTER."""
         contact = f"{request.headers.get('Contact')};expires={seconds}"

@@ -83,6 +83,25 @@ async def test_calls_from_the_registrar_are_taken_while_the_registration_holds()
         await registrar.expects_response(486)
 
 
+async def test_of_two_accounts_at_one_registrar_the_called_one_gets_the_call() -> None:
+    async with Registrar.listening() as registrar:
+        trunks = [registrar.trunk(name, username=name, register=True) for name in ("sales", "support")]
+        async with site(*trunks) as gateway:
+            for _ in trunks:
+                registrar.grants(await registrar.expects("REGISTER"), 600)
+            for trunk in trunks:
+                await gateway.until("is_registered", value=True, name=trunk.name)
+            invite = registrar.request("INVITE", sdp=OFFER)
+            invite.uri = "sip:support@127.0.0.1"
+
+            registrar.sends(invite, gateway.agent)
+            inbound = await gateway.agent.gets_call()
+
+            assert inbound.call.trunk == "support"
+            inbound.call.reject(486, "Busy Here")
+            await registrar.expects_response(486)
+
+
 async def test_a_registrar_that_accept_from_does_not_name_may_not_call() -> None:
     async with Registrar.listening() as registrar:
         elsewhere = registrar.trunk(register=True, accept_from=(ip_network("192.0.2.0/24"),))
