@@ -201,6 +201,10 @@ class TrunkSettings:
     """Header fields beside From that tell the trunk who calls, also when the caller hides. Only a trunk that keeps
     them to itself should get any (RFC 3325)."""
 
+    from_username: bool = False
+    """Whether From names the account (`username`), as trunks for single lines want it. The caller's number then stands
+    in `identity_out` alone."""
+
     identity_in: tuple[IdentityField, ...] = ()
     """Header fields of its INVITEs that are believed, best first, before From; with one, Privacy is kept to as well.
     Empty: none is believed, for whoever calls through the trunk could have written them."""
@@ -221,6 +225,8 @@ class TrunkSettings:
                 raise ValueError(f"{name}: expected at most {LONGEST_PREFIX} digits")
         if self.number_format == "national" and not self.country_code:
             raise ValueError("number_format: national needs a country_code")
+        if self.from_username and self.username is None:
+            raise ValueError("from_username: expected a username beside it")
         if self.register and (self.username is None or self.password is None):
             raise ValueError("register: expected a username and a password beside it")
         if not SHORTEST_REGISTRATION <= self.register_expires <= LONGEST_REGISTRATION:

@@ -67,9 +67,7 @@ class TrunkLine:
             self.registration = TrunkRegistration(trunk, endpoint, user_agent=user_agent, tokens=tokens, random=random)
         if trunk.health_interval:
             self.probing = TrunkProbing(trunk, endpoint, user_agent=user_agent, tokens=tokens, random=random)
-        self._limit = CallLimit(
-            max_calls=trunk.max_calls, max_calls_per_second=trunk.max_calls_per_second, now=self._now()
-        )
+        self._limit = CallLimit(max_calls=trunk.max_calls, max_calls_per_second=trunk.max_calls_per_second)
         self._rests_until = 0.0
         self._is_over = False
 

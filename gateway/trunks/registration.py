@@ -55,7 +55,9 @@ class TrunkRegistration:
             ),
             call_id=tokens() + tokens(),
             from_tag=tokens(),
-            authentication=Authentication(trunk.username, trunk.password, hosts=(host,), new_cnonce=tokens),
+            authentication=Authentication(
+                trunk.username, trunk.password, hosts=(host,), realm=trunk.realm, new_cnonce=tokens
+            ),
             random=random,
             now=self._now(),
         )

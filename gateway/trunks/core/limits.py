@@ -5,6 +5,8 @@ from enum import Enum
 from math import ceil
 from typing import Final
 
+from gateway.sip.core.rate import TokenBucket
+
 FULL_RETRY: Final = 5
 """Seconds that a caller is asked to wait when all places are taken: nobody knows when one will be free."""
 
@@ -31,7 +33,7 @@ class CallLimit:
         calls: places that are taken.
     """
 
-    def __init__(self, *, max_calls: int, max_calls_per_second: float, now: float) -> None:
+    def __init__(self, *, max_calls: int, max_calls_per_second: float) -> None:
         """
         Args:
             max_calls: 0 for no limit.
@@ -39,19 +41,14 @@ class CallLimit:
         """
         self.calls = 0
         self._max_calls, self._rate = max_calls, max_calls_per_second
-        self._depth = max(1.0, max_calls_per_second)
-        self._tokens, self._filled_at = self._depth, now
+        self._bucket = TokenBucket(rate=self._rate, burst=max(1, int(self._rate)))
 
     def take(self, now: float) -> Over | None:
         """Take a place; `Over` when there is none. A call that is refused takes nothing."""
         if self._max_calls and self.calls >= self._max_calls:
             return Over(Limit.CALLS, FULL_RETRY)
-        if self._rate:
-            self._tokens = min(self._depth, self._tokens + max(0.0, now - self._filled_at) * self._rate)
-            self._filled_at = now
-            if self._tokens < 1.0:
-                return Over(Limit.RATE, max(1, ceil((1.0 - self._tokens) / self._rate)))
-            self._tokens -= 1.0
+        if self._rate and not self._bucket.take(now):
+            return Over(Limit.RATE, max(1, ceil(1.0 / self._rate)))
         self.calls += 1
         return None
 

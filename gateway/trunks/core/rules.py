@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from gateway.domain.headers import CUSTOM, Crossing, HeaderList
 from gateway.sip.core.message import Request
 from gateway.sip.settings import IdentityField, TrunkSettings
-from gateway.trunks.core.identity import Caller, diversion, find_caller, show
+from gateway.trunks.core.identity import Caller, diversion, find_caller, show, uri_user
 from gateway.trunks.core.numbers import NumberPlan, parse_rules
 
 
@@ -15,6 +15,7 @@ class TrunkRules:
 
     Attributes:
         domain: host of our From; empty: the gateway's domain.
+        from_user: user part of our From; empty: the caller's.
         has_diversion: whether it is told who sent a call on.
     """
 
@@ -24,6 +25,7 @@ class TrunkRules:
     headers_out: HeaderList = CUSTOM
     headers_in: HeaderList = CUSTOM
     domain: str = ""
+    from_user: str = ""
     has_diversion: bool = False
 
 
@@ -45,6 +47,7 @@ def rules_of(trunk: TrunkSettings) -> TrunkRules:
         headers_out=HeaderList(trunk.headers_out),
         headers_in=HeaderList(trunk.headers_in),
         domain=trunk.domain,
+        from_user=(trunk.username or "") if trunk.from_username else "",
         has_diversion=trunk.diversion,
     )
 
@@ -85,11 +88,12 @@ def dress(call: OutboundCall, rules: TrunkRules) -> Dressed:
     number = rules.numbers.write_caller(call.caller.number)
     caller = Caller(number=number, name=number if call.caller.name == call.caller.number else call.caller.name)
     shown = show(caller, rules.identity_out, domain=domain)
+    from_uri = f"sip:{uri_user(rules.from_user)}@{domain}" if rules.from_user else shown.from_uri
     diverted = (
         () if call.diverted_by is None or not rules.has_diversion else _diversion(call.diverted_by, rules, domain)
     )
     headers = (*rules.headers_out.pick(call.custom), *call.own, *shown.headers, *diverted)
-    return Dressed(rules.numbers.write_called(call.called), shown.from_uri, shown.from_name, headers)
+    return Dressed(rules.numbers.write_called(call.called), from_uri, shown.from_name, headers)
 
 
 def _diversion(number: str, rules: TrunkRules, domain: str) -> Crossing:

@@ -39,6 +39,7 @@ def test_endpoint_setting_that_cannot_work_is_named(values: dict[str, Any], key:
         ({"register_expires": 29}, "register_expires"),
         ({"register_expires": 86_401}, "register_expires"),
         ({"health_interval": 0.5}, "health_interval"),
+        ({"from_username": True}, "from_username"),
         ({"country_code": "+41"}, "country_code"),
         ({"national_prefix": "x"}, "national_prefix"),
         ({"international_prefix": "0000000"}, "international_prefix"),

@@ -62,6 +62,18 @@ def test_a_caller_whose_name_is_its_number_shows_the_number_that_the_trunk_write
     assert dress(call, rules_of(settings(number_format="digits"))).from_name == "41449876543"
 
 
+def test_a_trunk_for_a_single_line_has_the_account_in_from_and_the_caller_beside_it() -> None:
+    rules = rules_of(settings(username="acme", from_username=True, identity_out=("P-Preferred-Identity",)))
+    hidden = OutboundCall(called="1", caller=Caller(number="+41449876543", name="anonymous"), domain="h")
+
+    one, other = dress(CALL, rules), dress(hidden, rules)
+
+    assert one.from_uri == "sip:acme@sip.telnyx.com"
+    assert ("P-Preferred-Identity", "Alice <sip:+41449876543@sip.telnyx.com>") in one.headers
+    assert (other.from_uri, other.from_name) == ("sip:acme@h", "Anonymous")
+    assert ("Privacy", "id") in other.headers
+
+
 def test_a_call_that_nobody_sent_on_has_no_diversion() -> None:
     call = OutboundCall(called="1", caller=Caller(number="2"), domain="h")
 
