@@ -73,6 +73,8 @@ from gateway.store.detail_records import DetailRecords
 from gateway.store.devices import Devices
 from gateway.store.heartbeat import Heartbeat
 from gateway.store.recorder import CallRecorder
+from gateway.trunks.core.rules import TrunkRules
+from gateway.trunks.lines import TrunkLines
 from gateway.vsp.login import LoginAttempt
 from gateway.vsp.registry import SessionRegistry
 from gateway.vsp.server import VertoServer
@@ -239,7 +241,15 @@ class Gateway:
             never_ban=[network for trunk in self.trunks for network in trunk.accept_from],
         )
         self.agent = UserAgent(self.endpoint, self.config.sip, self.trunks)
-        self.agent.on_invite = lambda call: self.directory.incoming(call)
+        self.lines = TrunkLines(
+            self.trunks,
+            endpoint=self.endpoint,
+            user_agent=self.config.sip.user_agent,
+            invite=self.agent.invite,
+            on_incoming=lambda call: self.directory.incoming(call),
+        )
+        self.agent.on_invite = self.lines.incoming
+        self.agent.find_registrar = self.lines.find_registrar
 
     def _sip_tls(self) -> TlsContexts | None:
         if not any(transport == "tls" for transport, _, _ in self.config.sip.listen):
@@ -264,16 +274,17 @@ class Gateway:
             engine=self.engine,
             router=Router(
                 domain=config.sip.domain,
-                trunks=[_routable(trunk) for trunk in self.trunks],
+                trunks=[_routable(trunk, self.lines.rules(trunk.name)) for trunk in self.trunks],
                 find_client=self.registry.find_by_username,
                 find_connection_of_number=self._connection_of_number,
                 find_client_of_connection=self.registry.find_by_connection,
                 is_magic_number=lambda user: find_magic_number(user) is not None,
+                order_trunks=self.lines.in_order,
                 ring_group=self.registry.ring_group,
                 devices=self.devices if self.config.lab.enabled else None,
                 admission=gate,
             ),
-            invite=self.agent.invite,
+            invite=self.lines.invite,
             find_replaced=self.agent.find_replaced,
             domain=config.sip.domain,
             trunk_codecs={trunk.name: trunk.codecs for trunk in self.trunks}.__getitem__,
@@ -288,9 +299,12 @@ class Gateway:
         async with self.directory:
             await self.agent.start()
             try:
-                yield
+                async with self.lines:
+                    try:
+                        yield
+                    finally:
+                        await self.directory.drain()
             finally:
-                await self.directory.drain()
                 await self.agent.stop(grace=SIP_STOP_GRACE)
 
     def _caller_options(self, call: IncomingCall) -> LegOptions:
@@ -388,7 +402,7 @@ class Gateway:
             public_url=self._public_url,
             http=self.ready.http,
             sip=self.ready.sip,
-            trunks=tuple(trunk.name for trunk in self.trunks),
+            trunks=self.lines.status(),
             is_lab_enabled=self.config.lab.enabled,
         )
 
@@ -403,7 +417,7 @@ class Gateway:
         )
 
 
-def _routable(trunk: TrunkSettings) -> Trunk:
+def _routable(trunk: TrunkSettings, rules: TrunkRules) -> Trunk:
     return Trunk(
         name=trunk.name,
         uri=trunk.uri,
@@ -412,6 +426,7 @@ def _routable(trunk: TrunkSettings) -> Trunk:
         password=trunk.password,
         realm=trunk.realm,
         encryption=MediaEncryption(trunk.srtp),
+        rules=rules,
         is_lab=trunk.name == LAB_TRUNK,
     )
 

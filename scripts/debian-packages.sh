@@ -33,6 +33,14 @@ case "$missing " in
     fi
     ;;
 esac
+case "$missing " in
+*" kamailio "*)
+    # The same for Kamailio, whose service would take port 5060.
+    if command -v systemctl >/dev/null 2>&1; then
+        $as_root systemctl mask kamailio >/dev/null 2>&1 || echo "could not keep Debian from starting kamailio" >&2
+    fi
+    ;;
+esac
 export DEBIAN_FRONTEND=noninteractive
 # The lists may be old or absent: try them first, refresh them only when that fails.
 # shellcheck disable=SC2086 # the packages are words

@@ -11,6 +11,7 @@ from gateway.domain.facts import Fact
 from gateway.domain.ids import CallId
 from gateway.sip.core.banning import Ban
 from gateway.store.calls import CallRecord
+from gateway.trunks.line import TrunkStatus
 from gateway.vsp.registry import SessionSnapshot
 
 
@@ -66,6 +67,18 @@ def session_json(session: SessionSnapshot) -> dict[str, object]:
     }
 
 
+def _trunk_json(trunk: TrunkStatus) -> dict[str, object]:
+    return {
+        "name": trunk.name,
+        "health": trunk.health,
+        "registration": trunk.registration,
+        "is_registered": trunk.is_registered,
+        "is_usable": trunk.is_usable,
+        "calls": trunk.calls,
+        "rests_s": trunk.rests_s,
+    }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayInfo:
     """What the gateway is and where it listens. Nothing secret."""
@@ -75,7 +88,7 @@ class GatewayInfo:
     public_url: str
     http: tuple[str, ...]
     sip: tuple[str, ...]
-    trunks: tuple[str, ...]
+    trunks: tuple[TrunkStatus, ...]
     is_lab_enabled: bool
 
     def to_json(self) -> dict[str, object]:
@@ -87,7 +100,8 @@ class GatewayInfo:
             "started_at": to_milliseconds(self.started_at),
             "public_url": self.public_url,
             "listeners": {"http": list(self.http), "sip": list(self.sip)},
-            "trunks": list(self.trunks),
+            "trunks": [trunk.name for trunk in self.trunks],
+            "trunk_states": [_trunk_json(trunk) for trunk in self.trunks],
             "lab": {"enabled": self.is_lab_enabled},
         }
 

@@ -16,7 +16,7 @@ from gateway.b2bua.legs.sip import FindReplaced, InviteFunction
 from gateway.b2bua.legs.verto import VertoLeg
 from gateway.b2bua.lobby import Lobby
 from gateway.b2bua.performer import Legs
-from gateway.b2bua.routing import Refused, Route, ToClient, ToUser, refusing_without_store
+from gateway.b2bua.routing import Refused, Route, ToClient, ToTrunks, ToUser, refusing_without_store
 from gateway.b2bua.runner import CallRunner
 from gateway.b2bua.settings import CallSettings
 from gateway.b2bua.transfer_desk import TransferDesk, TransferRoutes
@@ -24,12 +24,14 @@ from gateway.domain.causes import (
     CALL_REJECTED,
     NORMAL_CIRCUIT_CONGESTION,
     NORMAL_CLEARING,
+    REJECTIONS,
     SERVICE_NOT_IMPLEMENTED,
     SYSTEM_SHUTDOWN,
     Cause,
 )
 from gateway.domain.client_media import DEFAULT_CLIENT_MEDIA, ClientMedia
 from gateway.domain.facts import CallAnswered, CallInitiated, CallTransferred, ClientLegFact, Fact
+from gateway.domain.headers import is_reserved, sendable
 from gateway.domain.ids import CallId, Direction, LegName, SessionId, SipCallId, VertoCallId
 from gateway.domain.push import PushSender
 from gateway.media.engine import DEFAULT_OPTIONS, MediaEngine
@@ -39,6 +41,9 @@ from gateway.vsp.control import ClientMessage, ClientSession, ClientText, Invite
 
 NO_ASSISTANT: Final = "No assistant here"
 """What a visitor's application reads in `sipReason`: whatever it calls goes to an assistant (M-72)."""
+
+RESERVED_HEADER: Final = "D10"
+"""Telnyx' rejection of a custom header that is the network's own (rest-v2 H.1)."""
 
 Listener = Callable[[Fact], None]
 
@@ -173,10 +178,9 @@ class CallDirectory:
 
     def call_requested(self, session: ClientSession, invite: Invite) -> None:
         """A client calls."""
-        is_visitor = session.identity.is_visitor
-        refusal = SERVICE_NOT_IMPLEMENTED if is_visitor else self._refusal(session.session_id)
-        if refusal is not None:
-            reason = NO_ASSISTANT if is_visitor else refusal.sip_reason
+        refused = self._refusal_of(session, invite)
+        if refused is not None:
+            refusal, reason = refused
             session.send_bye(invite.verto_call_id, cause=refusal, sip_code=refusal.sip_status, sip_reason=reason)
             self._log.warning("call_refused", cause=refusal.name, session_id=session.session_id)
             return
@@ -189,13 +193,13 @@ class CallDirectory:
         call = LiveCall(
             runner, number, invite.destination, identity.connection_id, *key, {key: leg_a}, invite.client_state
         )  # fmt: skip
-        headers = crossing_headers(invite.custom_headers)
+        headers = sendable(invite.custom_headers)
         self._begin(
             call,
             Legs(
                 leg_a,
                 lambda: self._route_of_client(leg_a, runner.call_id, invite.destination),
-                lambda route: self._leg_b(route, call, caller=caller, headers=headers),
+                lambda route: self._leg_b(route, call, caller=caller, headers=_for(route, headers)),
             ),
         )
 
@@ -256,7 +260,7 @@ class CallDirectory:
             return
         runner = self._new_runner(Direction.INBOUND)
         leg_a = self._legs.calling_trunk(incoming, LegName.A, runner.door())
-        caller, headers = leg_a.party, crossing_headers(incoming.headers)
+        caller, headers = leg_a.party, sendable(incoming.headers)
         call = LiveCall(runner, incoming.caller_number, incoming.request_user, None, None, None, {})
         self._begin(
             call,
@@ -274,6 +278,16 @@ class CallDirectory:
             self._log.warning("call_refused", cause=CALL_REJECTED.name, trunk=incoming.trunk)
 
     # ---- inside
+
+    def _refusal_of(self, session: ClientSession, invite: Invite) -> tuple[Cause, str] | None:
+        """Why a client's call is not even begun, and what its application reads."""
+        if session.identity.is_visitor:
+            return SERVICE_NOT_IMPLEMENTED, NO_ASSISTANT
+        if (name := next((name for name, _ in invite.custom_headers if is_reserved(name)), None)) is not None:
+            cause = REJECTIONS[RESERVED_HEADER]
+            return cause, f"{cause.sip_reason}: the header {name} is reserved"
+        refusal = self._refusal(session.session_id)
+        return None if refusal is None else (refusal, refusal.sip_reason)
 
     def _refusal(self, session_id: SessionId | None) -> Cause | None:
         if self._is_draining or self._group is None:
@@ -358,6 +372,11 @@ class CallDirectory:
             listener(fact)
         if isinstance(fact, CallAnswered | CallTransferred):
             self._client_legs.connected(self._calls.client_legs_of(fact.call_id))
+
+
+def _for(route: Route, headers: Crossing) -> Crossing:
+    """A client's custom header fields: a trunk has a list of its own, a client gets what applications put there."""
+    return headers if isinstance(route, ToTrunks) else crossing_headers(headers)
 
 
 def _pass_on(text: ClientText, call: LiveCall, sender: VertoLeg) -> None:

@@ -1,6 +1,5 @@
 """Makes the legs of calls: those that call a client or a trunk, and those by which they call us."""
 
-import re
 import secrets
 import uuid
 from collections.abc import Awaitable, Callable
@@ -24,6 +23,8 @@ from gateway.domain.client_media import ClientMedia
 from gateway.domain.ids import CallId, LegName, SessionId, VertoCallId
 from gateway.media.engine import DEFAULT_OPTIONS, LegOptions
 from gateway.sip.call import IncomingCall, Replaces
+from gateway.trunks.core.identity import ANONYMOUS, Caller
+from gateway.trunks.core.rules import OutboundCall
 from gateway.vsp.control import ClientSession, Invite
 
 NO_CODEC: Final = "No Codec Of The Connection Is Spoken Here"
@@ -154,21 +155,30 @@ class LegMaker:
         post: Door,
         dialed: str | None = None,
         replaces: Replaces | None = None,
+        own_headers: Crossing = (),
+        diverted_by: str | None = None,
     ) -> Leg:
         """A leg that calls along that route, which has been settled, and shows `caller`.
 
         Args:
+            headers: custom ones; a trunk gets those that its list has.
             dialed: what the caller has asked for.
+            own_headers: of the gateway itself.
+            diverted_by: who sent the call on, see `OutboundCall`.
         """
         if isinstance(route, ToTrunks):
-            number = route.caller_number or caller.number
             return TrunkLeg(
                 name,
                 route,
                 invite=self._invite,
-                from_uri=f"sip:{_uri_user(number)}@{self._domain}",
-                from_name=number if caller.name == caller.number else caller.name,
-                headers=headers,
+                call=OutboundCall(
+                    called=route.user,
+                    caller=_caller(caller, route.caller_number),
+                    domain=self._domain,
+                    custom=headers,
+                    own=own_headers,
+                    diverted_by=diverted_by,
+                ),
                 post=post,
                 find_replaced=self._find_replaced,
                 replaces=replaces,
@@ -180,7 +190,7 @@ class LegMaker:
             verto_call_id,
             call_id=call_id,
             caller=caller,
-            headers=headers,
+            headers=(*headers, *own_headers),
             media=route.media,
             dialed=dialed,
         )
@@ -256,9 +266,16 @@ def _new_ids(call_id: CallId) -> TelnyxIds:
     return TelnyxIds(session_id=str(call_id), leg_id=new_telnyx_id())
 
 
-def _uri_user(number: str) -> str:
-    """A user part that needs no escape; anything else is anonymous (RFC 3261 section 25.1 `user`)."""
-    return number if re.fullmatch(r"[A-Za-z0-9+_.!~*'()&=$,/-]{1,128}", number) else "anonymous"
+def _caller(party: Party, number: str | None) -> Caller:
+    """Who calls, for a trunk.
+
+    Args:
+        number: what admission shows instead of the party's own.
+    """
+    shown = number or party.number
+    if Caller(number=party.number, name=party.name).is_hidden:
+        return Caller(number=shown, name=ANONYMOUS)
+    return Caller(number=shown, name=shown if party.name == party.number else party.name)
 
 
 __all__ = ["FindSession", "LegMaker", "MediaOf", "new_telnyx_id"]

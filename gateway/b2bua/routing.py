@@ -1,12 +1,12 @@
 """Where a destination goes: to another client, to the lab, to a client by its number, or to the trunks.
 
 The order is the contract's: `user@domain` or a bare user name of a registered client; with the lab on, a magic
-number; a number assigned to a connection whose client is registered; the trunks in their order.
+number; a number assigned to a connection whose client is registered; the trunks, by their priority and weight.
 """
 
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, Final, ParamSpec, Protocol
 from urllib.parse import unquote
@@ -29,6 +29,7 @@ from gateway.domain.media_encryption import MediaEncryption
 from gateway.domain.push import Device
 from gateway.observability.logging import get_logger
 from gateway.store.errors import StoreError
+from gateway.trunks.core.rules import TrunkRules
 from gateway.vsp.control import ClientSession
 
 _P = ParamSpec("_P")
@@ -65,6 +66,7 @@ class Trunk:
     Attributes:
         uri: ``sip:host:port;transport=...``, without a user part.
         encryption: of its media.
+        rules: how it wants numbers, identities and header fields.
         is_lab: whether it is the built-in lab trunk, which takes magic numbers only.
     """
 
@@ -75,6 +77,7 @@ class Trunk:
     password: str | None = None
     realm: str | None = None
     encryption: MediaEncryption = MediaEncryption.OFF
+    rules: TrunkRules = field(default_factory=TrunkRules)
     is_lab: bool = False
 
 
@@ -188,6 +191,7 @@ class Router:
         find_connection_of_number: Callable[[str], Awaitable[str | None]],
         find_client_of_connection: Callable[[str], ClientSession | None],
         is_magic_number: Callable[[str], bool],
+        order_trunks: Callable[[Sequence[str]], Sequence[str]] = tuple,
         ring_group: Callable[[ClientSession], Neighbours] | None = None,
         devices: PushDevices | None = None,
         admission: Admission | None = None,
@@ -199,12 +203,14 @@ class Router:
             find_connection_of_number: the id of the connection to which an E.164 number is assigned.
             find_client_of_connection: the client that registered last with any user name of that connection.
             is_magic_number: whether the lab trunk plays a part for that number.
+            order_trunks: the names of trunks in the order in which a call tries them now.
             ring_group: who else rings with a client; without it nobody does.
             devices: what can be pushed; None where nothing delivers a push.
             admission: what the accounts allow; without it everything is.
         """
         self._domain = domain.lower()
-        self._trunks = tuple(trunk for trunk in trunks if not trunk.is_lab)
+        self._trunks = {trunk.name: trunk for trunk in trunks if not trunk.is_lab}
+        self._order_trunks = order_trunks
         self._lab = tuple(trunk for trunk in trunks if trunk.is_lab)
         self._find_client = find_client
         self._find_connection_of_number = find_connection_of_number
@@ -325,7 +331,8 @@ class Router:
             return route
         if not destination.is_number or not self._trunks:
             return Refused(NO_ROUTE_DESTINATION, NO_ROUTE_REASON)
-        return ToTrunks(self._trunks, destination.user)
+        ordered = tuple(self._trunks[name] for name in self._order_trunks(tuple(self._trunks)))
+        return ToTrunks(ordered, destination.user)
 
 
 def _number_without_route(route: Route, text: str) -> str | None:

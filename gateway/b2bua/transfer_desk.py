@@ -61,9 +61,11 @@ class TransferDesk:
             transferor.name,
             call_id=call_id,
             caller=remaining.party,
-            headers=self._referred_by(transferor),
+            headers=(),
             post=door,
             replaces=_foreign_replaces(transferor),
+            own_headers=self._referred_by(transferor),
+            diverted_by=transferor.party.number,
         )
 
     def _referred_by(self, transferor: Leg) -> tuple[tuple[str, str], ...]:

@@ -12,6 +12,7 @@ from gateway.accounts.settings import BillingSettings, RateSettings
 from gateway.auth.settings import AuthSettings
 from gateway.b2bua.settings import CallSettings
 from gateway.config.convert import Parser, address_and_port, name_server, sip_listener
+from gateway.domain.headers import HeaderList
 from gateway.http.address import ListenAddress, ListenRefused
 from gateway.http.settings import HttpSettings
 from gateway.lab.settings import LabSettings
@@ -22,6 +23,7 @@ from gateway.sip.security_settings import SipSecuritySettings
 from gateway.sip.settings import SipSettings, TrunkSettings
 from gateway.sip.tls_settings import SipTlsSettings
 from gateway.store.settings import StoreSettings
+from gateway.trunks.core.numbers import NumberRule
 from gateway.vsp.settings import VspSettings
 
 
@@ -155,6 +157,16 @@ def _trunk_uri(text: str) -> str:
     return text
 
 
+def _number_rule(text: str) -> str:
+    NumberRule.parse(text)
+    return text
+
+
+def _header_pattern(text: str) -> str:
+    HeaderList((text,))
+    return text
+
+
 def _store_url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme == "sqlite+aiosqlite":
@@ -181,7 +193,14 @@ PARSERS: Final[Mapping[str, Parser]] = {
     "sip.advertise": _address_or_nothing,
     "trunks.name": _trunk_name,
     "trunks.uri": _trunk_uri,
+    "trunks.domain": lambda text: _host_name(text) if text else "",
     "trunks.codecs": _codec,
+    "trunks.rewrite_called_out": _number_rule,
+    "trunks.rewrite_caller_out": _number_rule,
+    "trunks.rewrite_called_in": _number_rule,
+    "trunks.rewrite_caller_in": _number_rule,
+    "trunks.headers_out": _header_pattern,
+    "trunks.headers_in": _header_pattern,
     "lab.codecs": _codec,
     "lab.host": _address,
 }

@@ -81,6 +81,37 @@ SIP_RESPONSES: Final = Counter(
     ["method", "class"],
     registry=REGISTRY,
 )
+TRUNK_REGISTERED: Final = Gauge(
+    "gateway_trunk_registered",
+    "1 while we are registered at the trunk; trunks that we register at only",
+    ["trunk"],
+    registry=REGISTRY,
+)
+TRUNK_REGISTRATIONS: Final = Counter(
+    "gateway_trunk_registrations_total",
+    "Attempts to register at a trunk, by the state after them (registering, registered, failed, denied)",
+    ["trunk", "result"],
+    registry=REGISTRY,
+)
+TRUNK_STATE: Final = Gauge(
+    "gateway_trunk_state",
+    "1 for the state that a trunk is in (unknown, up, down); trunks with a health_interval only",
+    ["trunk", "state"],
+    registry=REGISTRY,
+)
+TRUNK_PROBES: Final = Counter(
+    "gateway_trunk_probes_total",
+    "OPTIONS that asked a trunk whether it is alive, by the class of the answer (2xx to 6xx, silence)",
+    ["trunk", "result"],
+    registry=REGISTRY,
+)
+TRUNK_CALLS: Final = Gauge("gateway_trunk_calls", "Calls of a trunk, both ways", ["trunk"], registry=REGISTRY)
+TRUNK_CALLS_REFUSED: Final = Counter(
+    "gateway_trunk_calls_refused_total",
+    "Calls that a limit of a trunk kept out (way: in, out; reason: calls, rate)",
+    ["trunk", "way", "reason"],
+    registry=REGISTRY,
+)
 SIP_RETRANSMISSIONS: Final = Counter(
     "gateway_sip_retransmissions_total", "SIP messages sent again", ["method"], registry=REGISTRY
 )

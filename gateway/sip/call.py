@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.domain.ids import Sdp, SipCallId
+from gateway.sip.core.message import Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,8 @@ class Target:
         realm: the only one whose challenges are answered, None for any.
         headers: more header fields, name and value, already allowed by the caller of this.
         replaces: the dialog at the called side that this call shall take over (RFC 3891); it must know how.
+        trunk: the name of the trunk that the call takes, where there is one.
+        route: loose routes for the INVITE (RFC 3608); it goes to the first of them.
     """
 
     uri: str
@@ -31,6 +34,8 @@ class Target:
     realm: str | None = None
     headers: Sequence[tuple[str, str]] = ()
     replaces: "Replaces | None" = None
+    trunk: str = ""
+    route: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +247,7 @@ class IncomingCall(Protocol):
 
     @property
     def caller_number(self) -> str:
-        """User part of From (P-Asserted-Identity is a later issue)."""
+        """User part of From, or what the trunk's settings make of the INVITE."""
 
     @property
     def caller_name(self) -> str:
@@ -250,7 +255,7 @@ class IncomingCall(Protocol):
 
     @property
     def headers(self) -> Sequence[tuple[str, str]]:
-        """The X- header fields of the INVITE, in order."""
+        """The X- header fields of the INVITE, or those that the trunk's settings let through, in order."""
 
     @property
     def offer(self) -> Sdp | None:
@@ -303,3 +308,23 @@ class IncomingCall(Protocol):
     def notify_refer(self, status: int, reason: str) -> None: ...
 
     def refer(self, uri: str, on_progress: OnReferProgress, *, replaces: Replaces | None = None) -> None: ...
+
+
+class DepartingCall(OutgoingCall, Protocol):
+    """An `OutgoingCall`, for whoever counts them."""
+
+    def when_over(self, callback: Callable[[], None]) -> None:
+        """Call it once when nothing is left of the call, on either side; at once if that is so already."""
+
+
+class ArrivingCall(IncomingCall, Protocol):
+    """An `IncomingCall` that call control has not seen yet: whoever lets it in says how it is shown."""
+
+    @property
+    def invite(self) -> Request: ...
+
+    def when_over(self, callback: Callable[[], None]) -> None:
+        """See `DepartingCall`."""
+
+    def show(self, *, called: str, caller_number: str, caller_name: str, headers: Sequence[tuple[str, str]]) -> None:
+        """What `request_user`, `caller_number`, `caller_name` and `headers` are from now on."""

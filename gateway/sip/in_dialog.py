@@ -19,6 +19,24 @@ class InDialog:
 
     driver: Driver | None
 
+    def __init__(self) -> None:
+        self._is_gone = False
+        self._mourners: list[Callable[[], None]] = []
+
+    def when_over(self, callback: Callable[[], None]) -> None:
+        """Call it once when nothing is left of the call; at once if that is so already."""
+        if self._is_gone:
+            callback()
+        else:
+            self._mourners.append(callback)
+
+    def _be_gone(self) -> None:
+        """Nothing is left of the call; idempotent."""
+        self._is_gone = True
+        mourners, self._mourners = self._mourners, []
+        for callback in mourners:
+            callback()
+
     @property
     def dialog(self) -> Replaces | None:
         """This dialog as a third party names it towards the far end."""

@@ -43,12 +43,17 @@ class Incoming(InDialog):
         replaces: SipCallId | None,
         on_over: Callable[["Incoming"], None],
     ) -> None:
+        super().__init__()
+        self.invite = invite
         self.sip_call_id = SipCallId(invite.call_id)
         self.local_tag = transaction.to_tag
         self.trunk = trunk.name
         self.is_secure = transaction.source.transport not in ("udp", "tcp")
         self.replaces = replaces
         self.request_user, self.request_host = _user_and_host(invite.uri)
+        if trunk.register and self.request_user == trunk.username:
+            # The trunk calls the contact that we registered; the number that was dialled stands in To.
+            self.request_user = _user_and_host(invite.to.uri)[0] or self.request_user
         caller: NameAddr = invite.from_
         self.caller_number, self.caller_name = _user_and_host(caller.uri)[0], caller.display_name
         self.headers: Sequence[tuple[str, str]] = custom_headers(invite)
@@ -76,8 +81,9 @@ class Incoming(InDialog):
             tasks=services.tasks,
             flow=transaction.flow,
             deliver=self._deliver,
-            on_over=lambda: on_over(self),
+            on_over=self._over,
         )
+        self._on_over = on_over
         self.driver.run([])
 
     @property
@@ -89,6 +95,11 @@ class Incoming(InDialog):
     def offer(self) -> Sdp | None:
         """The offer in the INVITE."""
         return self._core.offer
+
+    def show(self, *, called: str, caller_number: str, caller_name: str, headers: Sequence[tuple[str, str]]) -> None:
+        """See `ArrivingCall`."""
+        self.request_user, self.caller_number, self.caller_name = called, caller_number, caller_name
+        self.headers = headers
 
     def listen(self, on_event: OnSipCallEvent) -> None:
         """Set the callback; what it missed is delivered at once."""
@@ -119,6 +130,11 @@ class Incoming(InDialog):
     def abort(self) -> None:
         """Let everything go at once."""
         self.driver.abort()
+        self._be_gone()
+
+    def _over(self) -> None:
+        self._on_over(self)
+        self._be_gone()
 
     def _deliver(self, event: SipCallEvent) -> None:
         if self._on_event is None:

@@ -89,6 +89,7 @@ class Outgoing(InDialog):
         refusal: Rejected | None,
         on_over: Callable[["Outgoing"], None],
     ) -> None:
+        super().__init__()
         self.sip_call_id = SipCallId(services.tokens() + services.tokens())
         self.local_tag = services.tokens()
         self._target, self._sdp, self._on_event = target, sdp, on_event
@@ -119,6 +120,12 @@ class Outgoing(InDialog):
         self._dialing.cancel()
         if self.driver is not None:
             self.driver.abort()
+        self._be_gone()
+
+    @property
+    def _next_hop(self) -> str:
+        """Where the INVITE goes (RFC 3261 section 8.1.2)."""
+        return next(iter(self._target.route), self._target.uri)
 
     async def _dial(self) -> None:
         if self._refusal is not None:
@@ -126,7 +133,7 @@ class Outgoing(InDialog):
             return
         try:
             target, caller = SipUri.parse(self._target.uri), SipUri.parse(self._target.from_uri)
-            self._start(target, caller, await self._services.endpoint.resolve_all(self._target.uri))
+            self._start(target, caller, await self._services.endpoint.resolve_all(self._next_hop))
         except SipError as exc:
             self._fail(Rejected(exc.sip_status, reason_phrase(exc.sip_status)))
         except Exception:  # a defect of ours: the call must not stay, the loop reports it
@@ -139,12 +146,12 @@ class Outgoing(InDialog):
         context = services.context(contact_uri(destinations[0]))
         core = InviteClient(
             self._invite(context),
-            next_hop=self._target.uri,
+            next_hop=self._next_hop,
             context=context,
             authentication=services.authentication(
                 self._target.username,
                 self._target.password,
-                hosts=(target.host, *(one.host for one in destinations)),
+                hosts=(target.host, SipUri.parse(self._next_hop).host, *(one.host for one in destinations)),
                 realm=self._target.realm,
             ),
             now=services.now(),
@@ -155,10 +162,10 @@ class Outgoing(InDialog):
             tasks=services.tasks,
             flow=None,
             deliver=self._on_event,
-            on_over=lambda: self._on_over(self),
+            on_over=self._over,
             prepare=partial(_under_contact, context, contact_uri),
         )
-        self.driver.know(self._target.uri, destinations)
+        self.driver.know(self._next_hop, destinations)
         self.driver.run(core.start())
 
     def _invite(self, context: Context) -> Request:
@@ -173,6 +180,7 @@ class Outgoing(InDialog):
                 ("Contact", context.contact),
                 ALLOW,
                 SUPPORTED,
+                *(("Route", f"<{uri}>") for uri in self._target.route),
                 *self._replacing(),
                 *asking(context.session_expires),
                 ("User-Agent", context.user_agent),
@@ -187,9 +195,13 @@ class Outgoing(InDialog):
         replaces = self._target.replaces
         return () if replaces is None else (("Replaces", format_replaces(replaces)), ("Require", "replaces"))
 
+    def _over(self) -> None:
+        self._on_over(self)
+        self._be_gone()
+
     def _fail(self, rejected: Rejected) -> None:
         self._is_ended = True
-        self._on_over(self)
+        self._over()
         self._on_event(rejected)
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from gateway.domain.ids import Sdp, SipCallId
 from gateway.observability.logging import get_logger
 from gateway.observability.metrics import SIP_MESSAGES_REFUSED
-from gateway.sip.call import IncomingCall, OnSipCallEvent, OutgoingCall, Rejected, Replaces, Target
+from gateway.sip.call import ArrivingCall, DepartingCall, OnSipCallEvent, Rejected, Replaces, Target
 from gateway.sip.call_table import CallTable
 from gateway.sip.core.accepted import Timers
 from gateway.sip.core.capabilities import Refusal, find_refusal
@@ -57,8 +57,12 @@ class UserAgent:
         random: from 0 up to but not including 1, for waiting times.
     """
 
-    on_invite: Callable[[IncomingCall], None]
+    on_invite: Callable[[ArrivingCall], None]
     """Takes a new call; must be set before `start`, must not block. `listen` to the call before it returns."""
+
+    find_registrar: Callable[[str, str], TrunkSettings | None]
+    """The trunk whose registrar has that address, as long as we are registered there: its calls are taken as well. Of
+    several, the one whose user name the Request-URI given names, if any."""
 
     def __init__(
         self,
@@ -70,6 +74,7 @@ class UserAgent:
         random: Callable[[], float] = random_numbers.random,
     ) -> None:
         self.state = State.STOPPED
+        self.find_registrar = lambda _host, _uri: None
         self._endpoint, self._trunks = endpoint, tuple(trunks)
         self._tasks = TaskOwner()
         self._services = Services(
@@ -141,9 +146,13 @@ class UserAgent:
         await self._endpoint.stop()
         self.state = State.STOPPED
 
-    def invite(self, target: Target, sdp: Sdp, on_event: OnSipCallEvent) -> OutgoingCall:
+    def invite(
+        self, target: Target, sdp: Sdp, on_event: OnSipCallEvent, *, refusal: Rejected | None = None
+    ) -> DepartingCall:
         """Call somebody with that offer; returns at once, events come later.
 
+        Args:
+            refusal: the outcome, if it shall not even be tried.
         Raises:
             ValueError: a header field in the target that is not the caller's to set, or that breaks a line.
         """
@@ -153,7 +162,7 @@ class UserAgent:
             sdp,
             on_event,
             services=self._services,
-            refusal=None if may_try else Rejected(503, "Service Unavailable"),
+            refusal=refusal if may_try else Rejected(503, "Service Unavailable"),
             on_over=self._forget,
         )
         self._calls.add(call)
@@ -167,7 +176,7 @@ class UserAgent:
     # What comes from the endpoint
 
     def _on_request(self, transaction: ServerTransaction, request: Request) -> None:
-        trunk = self._find_trunk(transaction.source)
+        trunk = self._find_trunk(transaction.source, request.uri)
         local_tag = request.to.tag
         call = self._calls.get(request.call_id, local_tag)
         if trunk is None and call is None:
@@ -243,9 +252,10 @@ class UserAgent:
 
     # Who may call
 
-    def _find_trunk(self, source: Destination) -> TrunkSettings | None:
+    def _find_trunk(self, source: Destination, request_uri: str = "") -> TrunkSettings | None:
         address = ip_address(source.host)
-        return next((trunk for trunk in self._trunks if any(address in network for network in trunk.accept_from)), None)
+        known = (trunk for trunk in self._trunks if any(address in network for network in trunk.accept_from))
+        return next(known, None) or self.find_registrar(source.host, request_uri)
 
     # The end of a call
 

@@ -50,6 +50,7 @@ from gateway.sip.call import (
     SipCallEvent,
     Target,
 )
+from gateway.trunks.core.rules import OutboundCall, dress
 
 RETRYABLE: Final = frozenset({408, 500, 502, 503, 504})
 """Responses that are no word of the called side: the next trunk may be tried (RFC 3261 section 16.7, 21.5)."""
@@ -192,22 +193,21 @@ class TrunkLeg(SipLeg):
         route: ToTrunks,
         *,
         invite: InviteFunction,
-        from_uri: str,
-        from_name: str,
-        headers: tuple[tuple[str, str], ...],
+        call: OutboundCall,
         post: Post,
         find_replaced: FindReplaced,
         replaces: Replaces | None = None,
     ) -> None:
         """
         Args:
+            call: what each trunk gets in its own way.
             replaces: the dialog at the called side that the call shall take over.
         """
         party = Party(name=route.user, number=route.user)
         options = LegOptions(encryption=route.trunks[0].encryption)  # one offer serves all attempts
         super().__init__(name, party=party, post=post, find_replaced=find_replaced, options=options)
         self._route, self._invite, self._replaces = route, invite, replaces
-        self._from_uri, self._from_name, self._headers = from_uri, from_name, headers
+        self._outbound = call
         self._call: OutgoingCall | None = None
         self._attempt = -1
         self._trunk = 0
@@ -237,16 +237,18 @@ class TrunkLeg(SipLeg):
         self._attempt = self._trunk = target
         trunk = self._route.trunks[target]
         scheme, _, rest = trunk.uri.partition(":")
+        dressed = dress(self._outbound, trunk.rules)
         self._call = self._invite(
             Target(
-                uri=f"{scheme}:{self._route.user}@{rest}",
-                from_uri=self._from_uri,
-                from_name=self._from_name,
+                uri=f"{scheme}:{dressed.user}@{rest}",
+                from_uri=dressed.from_uri,
+                from_name=dressed.from_name,
                 username=trunk.username,
                 password=trunk.password,
                 realm=trunk.realm,
-                headers=self._headers,
+                headers=dressed.headers,
                 replaces=self._replaces,
+                trunk=trunk.name,
             ),
             offer,
             lambda event: self._translate(target, event),

@@ -9,6 +9,7 @@ import { showNumbers } from "./numbers.js";
 import { Phone } from "./phone.js";
 import { PhoneView } from "./phone_view.js";
 import { connectSettings } from "./settings.js";
+import { Trunks } from "./trunks.js";
 
 const announce = (text) => setText(byId("announce"), text);
 const phone = new Phone();
@@ -18,10 +19,12 @@ const activity = new Activity({
   onProblem: notice,
   onRefused: () => {
     bans.close();
+    trunks.close();
     notice({ title: "The API key was not accepted", advice: "Enter another one above the calls." });
   },
 });
 const bans = new Bans({ onProblem: notice });
+const trunks = new Trunks();
 const { credentials: known, destination } = credentials.load();
 
 phone.addEventListener("status", ({ detail }) => showStatus(detail));
@@ -131,6 +134,7 @@ async function useKey(key) {
   try {
     const { data } = await api.get("/v2/gateway/info");
     setText(byId("version"), data.version);
+    trunks.start(api, data.trunk_states);
     if (data.lab.enabled) showNumbers((await api.get("/_lab/numbers")).data, dialNumber);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;

@@ -18,6 +18,7 @@ from tests.harness.stores import Stores
 from tests.interop.browser.chromium import SharedChromium
 from tests.interop.browser.console import DESKTOP, PHONE, Console, console, faint_texts
 from tests.interop.browser.sound import write_tone
+from tests.wire.trunks.registrar import Registrar
 
 pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="module")]
 
@@ -232,6 +233,38 @@ async def test_lost_gateway_is_said_and_found_again_by_nobody(tmp_path: Path, br
         await expect(opened.page.locator("#feed-text")).to_have_text("reconnecting …")
     finally:
         await context.close()
+
+
+async def test_trunks_are_shown_with_their_health_registration_and_calls(tmp_path: Path, browser: Browser) -> None:
+    async with Registrar.listening() as peer:
+        trunk = {
+            "name": "carrier",
+            "uri": "sip:{}:{}".format(*peer.address),
+            "username": "acme",
+            "password": "s3cret",
+            "register": True,
+            "health_interval": 60.0,
+        }
+        async with running(tmp_path, {"trunks": [trunk]}) as gateway:
+            for _ in range(2):
+                request = await peer.request_of_any_kind()
+                if request.method == "REGISTER":
+                    peer.grants(request, 600)
+                else:
+                    peer.answers(request, 405)
+            async with console(browser, gateway) as opened:
+                await opened.sign_in_ready()
+
+                row = opened.page.locator("#trunks tr", has_text="carrier")
+                await expect(row.locator("td")).to_have_text(["carrier", "up", "registered", "0"])
+
+
+async def test_trunks_are_not_shown_where_the_lab_is_the_only_one(tmp_path: Path, browser: Browser) -> None:
+    async with running(tmp_path) as gateway, console(browser, gateway) as opened:
+        await opened.sign_in_ready()
+
+        await expect(opened.page.locator("#numbers-card")).to_be_visible()
+        await expect(opened.page.locator("#trunks-card")).to_be_hidden()
 
 
 async def test_page_fits_its_window_and_every_text_can_be_read(tmp_path: Path, browser: Browser) -> None:

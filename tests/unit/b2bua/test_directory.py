@@ -1,7 +1,7 @@
 """Calls through the directory, with recorded clients and trunks and no packets."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -10,7 +10,7 @@ from gateway.b2bua.directory import CallDirectory
 from gateway.b2bua.headers import crossing_headers
 from gateway.b2bua.routing import Router, Trunk
 from gateway.b2bua.settings import CallSettings
-from gateway.domain.causes import NORMAL_CLEARING, RECOVERY_ON_TIMER_EXPIRE, USER_BUSY
+from gateway.domain.causes import NORMAL_CLEARING, RECOVERY_ON_TIMER_EXPIRE, REJECTIONS, USER_BUSY
 from gateway.domain.facts import CallAnswered, CallEnded, CallInitiated, CallRinging, Fact
 from gateway.domain.ids import Direction, LegName, Sdp, VertoCallId
 from gateway.media.engine import Sound
@@ -46,7 +46,13 @@ class House:
     """Sessions that are on another socket than the one that routing found."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def dial(self, destination: str, call: VertoCallId = CALL, sdp: Sdp = SDP) -> None:
+    def dial(
+        self,
+        destination: str,
+        call: VertoCallId = CALL,
+        sdp: Sdp = SDP,
+        headers: Sequence[tuple[str, str]] = (("X-Ref", "42"), ("Subject", "hi"), ("X-Bad", "a\r\nVia: b")),
+    ) -> None:
         """Alice calls."""
         invite = Invite(
             verto_call_id=call,
@@ -56,7 +62,7 @@ class House:
             caller_name="Alice",
             caller_number="+12025550198",
             client_state=None,
-            custom_headers=[("X-Ref", "42"), ("Route", "<sip:evil>"), ("X-Bad", "a\r\nVia: b")],
+            custom_headers=headers,
             user_agent="test",
         )
         self.directory.call_requested(self.alice, invite)
@@ -145,6 +151,16 @@ async def test_invite_to_trunk_carries_number_caller_credentials_and_only_x_head
     assert call.target.from_name == "Alice"
     assert (call.target.username, call.target.password) == ("u", "p")
     assert tuple(call.target.headers) == (("X-Ref", "42"),)
+
+
+@pytest.mark.parametrize("name", ["Route", "from", "P-Asserted-Identity", "f"])
+async def test_a_reserved_header_of_a_client_ends_its_call_with_a_reason_that_names_it(house: House, name: str) -> None:
+    house.dial("+4930123456", headers=(("X-Ref", "42"), (name, "<sip:evil>")))
+
+    reason = f"Forbidden D10: the header {name} is reserved"
+    assert house.alice.sent == [("bye", REJECTIONS["D10"].name, 403, reason)]
+    assert house.agent.calls == []
+    assert house.directory.live() == []
 
 
 async def test_m57_custom_headers_of_the_trunks_answer_reach_the_caller(house: House) -> None:

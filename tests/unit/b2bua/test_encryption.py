@@ -11,6 +11,8 @@ from gateway.domain.client_media import ClientMedia
 from gateway.domain.ids import LegName
 from gateway.domain.media_encryption import MediaEncryption
 from gateway.media.engine import LegOptions
+from gateway.trunks.core.identity import Caller
+from gateway.trunks.core.rules import OutboundCall
 from tests.fakes.clients import RecordingIncomingCall, RecordingUserAgent
 from tests.unit.b2bua.test_leg_maker import TRUNK_NUMBER, Site, site
 
@@ -75,9 +77,7 @@ def test_leg_towards_a_trunk_is_encrypted_as_its_trunk_is() -> None:
         LegName.B,
         ToTrunks(tuple(trunks(DTLS)), TRUNK_NUMBER),
         invite=RecordingUserAgent().invite,
-        from_uri="sip:alice@127.0.0.1",
-        from_name="alice",
-        headers=(),
+        call=OutboundCall(called=TRUNK_NUMBER, caller=Caller("alice"), domain="127.0.0.1"),
         post=lambda event: None,
         find_replaced=lambda replaces: None,
     )

@@ -287,6 +287,26 @@ def test_password_of_the_database_comes_from_its_file(tmp_path: Path) -> None:
         ("[[trunks]]\nname = 'a'\nuri = 'sip:[1::2::3]'\n", "trunks[0].uri", "expected an IP address"),
         ("[[trunks]]\nname = 'a'\nuri = 'sip:a'\ncodecs = []\n", "trunks[0].codecs", "at least one element"),
         (
+            "[[trunks]]\nname='a'\nuri='sip:a'\nrewrite_called_out=['9|. ->', 'abc']\n",
+            "trunks[0].rewrite_called_out[1]",
+            "expected STRIP|KEEP -> PREPEND",
+        ),
+        (
+            "[[trunks]]\nname='a'\nuri='sip:a'\nheaders_out=['From']\n",
+            "trunks[0].headers_out[0]",
+            "the header field From is the gateway's own",
+        ),
+        (
+            "[[trunks]]\nname='a'\nuri='sip:a'\nidentity_in=['From']\n",
+            "trunks[0].identity_in[0]",
+            "expected one of 'P-Asserted-Identity'",
+        ),
+        (
+            "[[trunks]]\nname='a'\nuri='sip:a'\nregister=true\n",
+            "trunks[0].register",
+            "expected a username and a password beside it",
+        ),
+        (
             "[[trunks]]\nname='a'\nuri='sip:a'\naccept_from=['10.0.0.1/8']\n",
             "trunks[0].accept_from[0]",
             "host bits zero, got '10.0.0.1/8'",

@@ -29,6 +29,7 @@ from gateway.store.calls import Calls
 from gateway.store.database import Database
 from gateway.store.keys import ApiKey, ApiKeys
 from gateway.store.settings import StoreSettings
+from gateway.trunks.line import TrunkStatus
 from tests.fakes.bans import FakeBans
 from tests.fakes.calls import START, FakeCalls, FakeSessions, session
 
@@ -81,6 +82,11 @@ class World:
         return call_id
 
 
+TRUNK = TrunkStatus(
+    name="lab", health="up", registration="registered", is_registered=True, calls=2, rests_s=0.0, is_usable=True
+)
+
+
 @pytest_asyncio.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     database = await Database.open(StoreSettings(url=f"sqlite+aiosqlite:///{tmp_path}/gateway.db"))
@@ -93,7 +99,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         public_url="http://127.0.0.1:8080",
         http=("http://127.0.0.1:8080",),
         sip=("udp:127.0.0.1:5060",),
-        trunks=("lab",),
+        trunks=(TRUNK,),
         is_lab_enabled=True,
     )
     feed = NoticingFeed(calls, sessions)

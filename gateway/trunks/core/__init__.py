@@ -1,0 +1,1 @@
+"""Pure parts of `trunks`: no loop, no clock, no random numbers of their own."""
