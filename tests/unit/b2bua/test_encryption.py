@@ -77,7 +77,7 @@ def test_leg_towards_a_trunk_is_encrypted_as_its_trunk_is() -> None:
         LegName.B,
         ToTrunks(tuple(trunks(DTLS)), TRUNK_NUMBER),
         invite=RecordingUserAgent().invite,
-        call=OutboundCall(called=TRUNK_NUMBER, caller=Caller("alice"), domain="127.0.0.1"),
+        call=OutboundCall(called=TRUNK_NUMBER, caller=Caller(number="alice"), domain="127.0.0.1"),
         post=lambda event: None,
         find_replaced=lambda replaces: None,
     )
