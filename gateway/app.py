@@ -397,6 +397,7 @@ def _routable(trunk: TrunkSettings) -> Trunk:
         password=trunk.password,
         realm=trunk.realm,
         is_lab=trunk.name == LAB_TRUNK,
+        reliable_provisional=trunk.reliable_provisional,
     )
 
 

@@ -27,6 +27,7 @@ from gateway.domain.identity import Identity
 from gateway.domain.ids import CallId
 from gateway.domain.push import Device
 from gateway.observability.logging import get_logger
+from gateway.sip.core.reliability import Reliability
 from gateway.store.errors import StoreError
 from gateway.vsp.control import ClientSession
 
@@ -64,6 +65,7 @@ class Trunk:
     Attributes:
         uri: ``sip:host:port;transport=...``, without a user part.
         is_lab: whether it is the built-in lab trunk, which takes magic numbers only.
+        reliable_provisional: whether its 101 to 199 may, or must, be reliable (RFC 3262).
     """
 
     name: str
@@ -73,6 +75,7 @@ class Trunk:
     password: str | None = None
     realm: str | None = None
     is_lab: bool = False
+    reliable_provisional: Reliability = "off"
 
 
 @dataclass(frozen=True, slots=True)

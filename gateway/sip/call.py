@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.domain.ids import Sdp, SipCallId
+from gateway.sip.core.reliability import Reliability
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,7 @@ class Target:
         realm: the only one whose challenges are answered, None for any.
         headers: more header fields, name and value, already allowed by the caller of this.
         replaces: the dialog at the called side that this call shall take over (RFC 3891); it must know how.
+        reliable_provisional: whether 101 to 199 of the far end may, or must, be reliable (RFC 3262).
     """
 
     uri: str
@@ -31,6 +33,7 @@ class Target:
     realm: str | None = None
     headers: Sequence[tuple[str, str]] = ()
     replaces: "Replaces | None" = None
+    reliable_provisional: Reliability = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +126,10 @@ class Confirmed:
 
 @dataclass(frozen=True, slots=True)
 class Reoffered:
-    """A re-INVITE or UPDATE from the far end waits for `answer_reoffer` or `reject_reoffer`. `sdp` None: give an offer.
+    """An offer from the far end waits for `answer_reoffer` or `reject_reoffer`. `sdp` None: give an offer.
 
-    One that only says again what was agreed refreshes the session; the user agent answers it by itself.
+    It came in a re-INVITE or UPDATE, or, before the answer, in an UPDATE or PRACK (RFC 3311, RFC 3262). One that only
+    says again what was agreed refreshes the session; the user agent answers it by itself.
     """
 
     sdp: Sdp | None
@@ -153,12 +157,12 @@ class Referred:
 @dataclass(frozen=True, slots=True)
 class Ended:
     """The dialog is over: BYE from the far end (answered already), no ACK (64*T1), 408/481 to a request of ours, or
-    its session timer has run out."""
+    its session timer has run out; for a call to us also that a reliable provisional response had no PRACK (64*T1)."""
 
     q850: int | None
     reason: str
     """`bye`, `no_ack`, `no_answer` (we offered, and the ACK or 2xx brought no answer), `dialog_lost`,
-    `session_expired` (RFC 4028 section 10)."""
+    `session_expired` (RFC 4028 section 10), `no_prack` (RFC 3262 section 3)."""
     headers: tuple[tuple[str, str], ...] = ()
     """The X- header fields of the far end's BYE."""
 

@@ -45,7 +45,7 @@ class Incoming(InDialog):
     ) -> None:
         self.sip_call_id = SipCallId(invite.call_id)
         self.local_tag = transaction.to_tag
-        self.trunk = trunk.name
+        self.trunk, self.reliability = trunk.name, trunk.reliable_provisional
         self.replaces = replaces
         self.request_user, self.request_host = _user_and_host(invite.uri)
         caller: NameAddr = invite.from_
@@ -60,7 +60,7 @@ class Incoming(InDialog):
             invite,
             transaction,
             local_tag=self.local_tag,
-            context=services.context(contact_uri),
+            context=services.context(contact_uri, trunk.reliable_provisional),
             authentication=services.authentication(
                 trunk.username,
                 trunk.password,

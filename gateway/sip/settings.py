@@ -8,6 +8,7 @@ from typing import Final
 from gateway.sip.core.errors import SipError, SipParseError
 from gateway.sip.core.headers.host import parse_host_port
 from gateway.sip.core.headers.uri import SipUri
+from gateway.sip.core.reliability import Reliability
 from gateway.sip.core.session_timer import MINIMUM
 from gateway.sip.transport.flow import TRANSPORTS, Transport, is_ip_address
 
@@ -184,6 +185,10 @@ class TrunkSettings:
 
     accept_from: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks from which its calls may come; empty: none."""
+
+    reliable_provisional: Reliability = "supported"
+    """Whether ringing and early media are acknowledged (RFC 3262, 100rel): `off`; `supported`, where the trunk can do
+    so; `required`: calls without it are refused, both ways."""
 
     def __post_init__(self) -> None:
         if self.keepalive < 0:

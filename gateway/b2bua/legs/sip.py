@@ -239,6 +239,7 @@ class TrunkLeg(SipLeg):
                 realm=trunk.realm,
                 headers=self._headers,
                 replaces=self._replaces,
+                reliable_provisional=trunk.reliable_provisional,
             ),
             offer,
             lambda event: self._translate(target, event),

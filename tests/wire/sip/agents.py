@@ -185,6 +185,7 @@ class Peer(asyncio.DatagramProtocol):
         self.requests: asyncio.Queue[Request] = asyncio.Queue()
         self.responses: asyncio.Queue[Response] = asyncio.Queue()
         self.repeats: Counter[str] = Counter()
+        self._repeated: asyncio.Queue[str] = asyncio.Queue()
         self.address: tuple[str, int] = ("", 0)
         self._transport: asyncio.DatagramTransport | None = None
         self._from: tuple[str, int] = ("", 0)
@@ -210,6 +211,7 @@ class Peer(asyncio.DatagramProtocol):
         key = (what, message.top_via.branch)
         if key in self._seen:
             self.repeats[what] += 1
+            self._repeated.put_nowait(what)
         elif isinstance(message, Request):
             self.requests.put_nowait(message)
         elif message.status != 100:
@@ -226,6 +228,12 @@ class Peer(asyncio.DatagramProtocol):
             request = await self.requests.get()
         assert request.method == method, serialize(request).decode()
         return request
+
+    async def hears_repeat(self, what: str) -> None:
+        """Wait until that method or status has come once more."""
+        async with asyncio.timeout(PATIENCE):
+            while await self._repeated.get() != what:
+                pass
 
     async def expects_response(self, status: int) -> Response:
         """The next response but 100, which must be of that status."""
