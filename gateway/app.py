@@ -398,6 +398,7 @@ def _routable(trunk: TrunkSettings) -> Trunk:
         realm=trunk.realm,
         is_lab=trunk.name == LAB_TRUNK,
         reliable_provisional=trunk.reliable_provisional,
+        follow_redirects=trunk.follow_redirects,
     )
 
 

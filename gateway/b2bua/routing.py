@@ -65,6 +65,7 @@ class Trunk:
     Attributes:
         uri: ``sip:host:port;transport=...``, without a user part.
         is_lab: whether it is the built-in lab trunk, which takes magic numbers only.
+        follow_redirects: whether a 3xx of it sends the call to another place.
         reliable_provisional: whether its 101 to 199 may, or must, be reliable (RFC 3262).
     """
 
@@ -76,6 +77,7 @@ class Trunk:
     realm: str | None = None
     is_lab: bool = False
     reliable_provisional: Reliability = "off"
+    follow_redirects: bool = False
 
 
 @dataclass(frozen=True, slots=True)

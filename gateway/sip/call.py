@@ -22,6 +22,7 @@ class Target:
         realm: the only one whose challenges are answered, None for any.
         headers: more header fields, name and value, already allowed by the caller of this.
         replaces: the dialog at the called side that this call shall take over (RFC 3891); it must know how.
+        follow_redirects: whether a 3xx sends the call to another place, or is its end.
         reliable_provisional: whether 101 to 199 of the far end may, or must, be reliable (RFC 3262).
     """
 
@@ -34,6 +35,7 @@ class Target:
     headers: Sequence[tuple[str, str]] = ()
     replaces: "Replaces | None" = None
     reliable_provisional: Reliability = "off"
+    follow_redirects: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ class Ended:
     """`bye`, `no_ack`, `no_answer` (we offered, and the ACK or 2xx brought no answer), `dialog_lost`,
     `session_expired` (RFC 4028 section 10), `no_prack` (RFC 3262 section 3)."""
     headers: tuple[tuple[str, str], ...] = ()
-    """The X- header fields of the far end's BYE."""
+    """The X- and User-to-User header fields of the far end's BYE."""
 
 
 SipCallEvent = Provisional | Answered | Rejected | Cancelled | Confirmed | Reoffered | InfoDtmf | Referred | Ended
@@ -250,7 +252,7 @@ class IncomingCall(Protocol):
 
     @property
     def headers(self) -> Sequence[tuple[str, str]]:
-        """The X- header fields of the INVITE, in order."""
+        """The X- and User-to-User header fields of the INVITE, in order."""
 
     @property
     def offer(self) -> Sdp | None:

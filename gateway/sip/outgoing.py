@@ -154,6 +154,7 @@ class Outgoing(InDialog):
                 hosts=(target.host, *(one.host for one in destinations)),
                 realm=self._target.realm,
             ),
+            follows_redirects=self._target.follow_redirects,
             now=services.now(),
         )
         self.driver = Driver(

@@ -190,6 +190,10 @@ class TrunkSettings:
     """Whether ringing and early media are acknowledged (RFC 3262, 100rel): `off`; `supported`, where the trunk can do
     so; `required`: calls without it are refused, both ways."""
 
+    follow_redirects: bool = False
+    """Whether a 300, 301 or 302 of this trunk sends the call to its Contacts, at most 5 of them and with `sip:` or
+    `sips:`; they may name any host and number, but get no password of ours. Else the call ends."""
+
     def __post_init__(self) -> None:
         if self.keepalive < 0:
             raise ValueError("keepalive: must be 0 or above")

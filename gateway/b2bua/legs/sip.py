@@ -240,6 +240,7 @@ class TrunkLeg(SipLeg):
                 headers=self._headers,
                 replaces=self._replaces,
                 reliable_provisional=trunk.reliable_provisional,
+                follow_redirects=trunk.follow_redirects,
             ),
             offer,
             lambda event: self._translate(target, event),

@@ -23,9 +23,10 @@ from gateway.sip.core.dialog import Dialog, DialogId, Stage
 from gateway.sip.core.early import MAX_FORKS, Early, EarlyDialogs
 from gateway.sip.core.errors import SipError
 from gateway.sip.core.headers.cseq import CSeq
-from gateway.sip.core.message import Request, Response
+from gateway.sip.core.message import Headers, Request, Response
 from gateway.sip.core.negotiation import Negotiation
 from gateway.sip.core.offer_answer import Move, OfferAnswer, Turn
+from gateway.sip.core.redirects import Redirects
 from gateway.sip.core.replies import reason_headers, rejection
 from gateway.sip.core.session import Session
 from gateway.sip.core.session_timer import raised
@@ -70,6 +71,7 @@ class InviteClient:
     Args:
         invite: complete but for Via.
         next_hop: the URI that the shell resolved for it.
+        follows_redirects: whether a 3xx sends the call elsewhere, or ends it.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class InviteClient:
         next_hop: str,
         context: Context,
         authentication: Authentication | None,
+        follows_redirects: bool = False,
         now: float,
     ) -> None:
         self.state = State.CALLING
@@ -86,6 +89,7 @@ class InviteClient:
         self._client_request = ClientRequest(invite, next_hop)
         self._context, self._authentication = context, authentication
         self._early = EarlyDialogs(context, authentication)
+        self._redirects = Redirects(invite.uri, is_allowed=follows_redirects)
         self._forks: dict[str, Session] = {}
         self._acks: dict[str, SendAck] = {}
         self._deadline: float | None = now + RING_LIMIT
@@ -152,6 +156,8 @@ class InviteClient:
             return []
         if self.state in HUNG_UP:
             return self._end(Rejected(487, "Request Terminated"))
+        if (retry := self._redirected()) is not None:
+            return self._send_again(retry)
         if failure == "transport":
             return self._end(Rejected(503, "Service Unavailable"))
         return self._end(Rejected(408, "Request Timeout"))
@@ -225,9 +231,15 @@ class InviteClient:
         return early.negotiation
 
     def _on_refused(self, response: Response) -> list[Action]:
-        retry = None if self.state in HUNG_UP else self._retry(response)
-        if retry is None:
+        if self.state in HUNG_UP:
             return self._end(rejection(response))
+        self._redirects.take(response)
+        retry = self._retry(response)
+        if retry is None and response.status < 600:  # a 6xx speaks for all places (section 21.6)
+            retry = self._redirected()
+        return self._end(rejection(response)) if retry is None else self._send_again(retry)
+
+    def _send_again(self, retry: ClientRequest) -> list[Action]:
         self.state, self._client_request = State.CALLING, retry
         return [*self._early.end(), Send(retry)]
 
@@ -239,11 +251,20 @@ class InviteClient:
         if headers is None:
             return None
         self._is_raised = True
+        return self._again(headers, self._client_request.request.uri, self._client_request.next_hop)
+
+    def _redirected(self) -> ClientRequest | None:
+        """The INVITE to the next place that a 3xx has named: the same call, so the same Call-ID and tag (8.1.3.4)."""
+        if (uri := self._redirects.next()) is None:
+            return None
+        return self._again(self._client_request.request.headers.copy(), uri, uri)
+
+    def _again(self, headers: Headers, uri: str, next_hop: str) -> ClientRequest:
         for field in ("Authorization", "Proxy-Authorization"):  # used once: the challenge comes again
             headers.remove(field)
         invite = self._client_request.request
         headers.set("CSeq", str(CSeq(invite.cseq.number + 1, "INVITE")))
-        return ClientRequest(Request("INVITE", invite.uri, headers, invite.body), self._client_request.next_hop)
+        return ClientRequest(Request("INVITE", uri, headers, invite.body), next_hop)
 
     # Requests of the far end
 

@@ -58,5 +58,6 @@ def q850_of(message: Request | Response) -> int | None:
 
 
 def custom_headers(message: Request | Response) -> tuple[tuple[str, str], ...]:
-    """The X- header fields, in order: what applications put there."""
-    return tuple((name, value) for name, value in message.headers.items() if name.lower().startswith("x-"))
+    """The X- and User-to-User (RFC 7433) header fields, in order: what applications put there."""
+    fields = ((name.lower(), name, value) for name, value in message.headers.items())
+    return tuple((name, value) for key, name, value in fields if key.startswith("x-") or key == "user-to-user")

@@ -11,6 +11,7 @@ from typing import Final, Self, TypeVar
 from gateway.domain.ids import Sdp
 from gateway.sip.call import Answered, Confirmed, IncomingCall, OutgoingCall, Rejected, SipCallEvent, Target
 from gateway.sip.core.message import Headers, Request, Response, parse, response_to, serialize
+from gateway.sip.core.reliability import Reliability
 from gateway.sip.endpoint import Destination, Endpoint
 from gateway.sip.settings import SipSettings, TrunkSettings
 from gateway.sip.transport.flow import Transport
@@ -106,9 +107,26 @@ class Agent:
         listener = self.endpoint.listeners[0]
         return f"sip:{user}@{listener.host}:{listener.port};transport={listener.transport}"
 
-    def dials(self, uri: str, *, sdp: Sdp = OFFER, user: str | None = None, password: str | None = None) -> Outbound:
+    def dials(
+        self,
+        uri: str,
+        *,
+        sdp: Sdp = OFFER,
+        user: str | None = None,
+        password: str | None = None,
+        reliability: Reliability = "off",
+        follows: bool = False,
+    ) -> Outbound:
         ear = Ear()
-        target = Target(uri=uri, from_uri="sip:alice@127.0.0.1", from_name="Alice", username=user, password=password)
+        target = Target(
+            uri=uri,
+            from_uri="sip:alice@127.0.0.1",
+            from_name="Alice",
+            username=user,
+            password=password,
+            reliable_provisional=reliability,
+            follow_redirects=follows,
+        )
         return Outbound(self.agent.invite(target, sdp, ear), ear)
 
     async def gets_call(self) -> Inbound:
