@@ -138,12 +138,8 @@ class Outgoing(InDialog):
 
     def _start(self, target: SipUri, caller: SipUri, destinations: tuple[Destination, ...]) -> None:
         services = self._services
-<<<<<<< HEAD
         contact_uri = partial(services.endpoint.contact_uri, caller.user or "", is_sips=target.scheme == "sips")
-        context = services.context(contact_uri(destinations[0]))
-=======
-        context = services.context(services.endpoint.contact_uri(caller.user or "", destination), self.reliability)
->>>>>>> 1bf1290 (sip: acknowledge provisional responses reliably, both ways (RFC 3262))
+        context = services.context(contact_uri(destinations[0]), self.reliability)
         core = InviteClient(
             self._invite(context),
             next_hop=self._target.uri,

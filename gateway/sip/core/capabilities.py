@@ -10,11 +10,8 @@ from gateway.sip.core.headers.session_expires import min_se_of, session_expires_
 from gateway.sip.core.headers.via import MAGIC_COOKIE
 from gateway.sip.core.info_dtmf import MEDIA_TYPES
 from gateway.sip.core.message import Request, Response
-<<<<<<< HEAD
 from gateway.sip.core.methods import METHODS as KNOWN_METHODS
-=======
 from gateway.sip.core.reliability import OPTION, Reliability, option_tags
->>>>>>> 1bf1290 (sip: acknowledge provisional responses reliably, both ways (RFC 3262))
 from gateway.sip.core.session_timer import MINIMUM, TIMER, supported
 
 SDP: Final = "application/sdp"
@@ -43,19 +40,14 @@ class Refusal:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-<<<<<<< HEAD
-def find_refusal(request: Request) -> Refusal | None:
-    """Why a request other than ACK and CANCEL cannot be served, in the order of section 8.2; None if it can."""
-    if request.method not in KNOWN_METHODS:
-        return Refusal(501, "Not Implemented", (ALLOW,))
-=======
 def find_refusal(request: Request, *, reliability: Reliability = "off") -> Refusal | None:
     """Why a request other than ACK and CANCEL cannot be served, in the order of section 8.2; None if it can.
 
     Args:
         reliability: what its sender is allowed, and must have, of RFC 3262.
     """
->>>>>>> 1bf1290 (sip: acknowledge provisional responses reliably, both ways (RFC 3262))
+    if request.method not in KNOWN_METHODS:
+        return Refusal(501, "Not Implemented", (ALLOW,))
     if request.method not in METHODS:
         return Refusal(405, "Method Not Allowed", (ALLOW,))
     if not request.uri.lower().startswith(("sip:", "sips:", "tel:")):
@@ -65,13 +57,10 @@ def find_refusal(request: Request, *, reliability: Reliability = "off") -> Refus
         return Refusal(420, "Bad Extension", (("Unsupported", ", ".join(unknown)),))
     if request.method == "REFER" and request.to.tag is None:
         return Refusal(403, "REFER Only Within A Dialog")
-<<<<<<< HEAD
     if request.method == "INVITE" and not _takes_sdp(request):
         return Refusal(406, "Not Acceptable", (("Warning", f'399 gateway "answers are {SDP}"'),))
-=======
     if reliability == "required" and request.method == "INVITE" and not _knows_reliability(request):
         return Refusal(421, "Extension Required", (("Require", OPTION),))
->>>>>>> 1bf1290 (sip: acknowledge provisional responses reliably, both ways (RFC 3262))
     return _find_body_refusal(request) or _find_timer_refusal(request) or _find_dialog_refusal(request)
 
 
@@ -82,19 +71,18 @@ def sdp_of(message: Request | Response) -> Sdp | None:
     return Sdp(message.body.decode("utf-8", "replace"))
 
 
-<<<<<<< HEAD
 def _takes_sdp(invite: Request) -> bool:
     """Whether an Accept, where there is one, lets us answer (RFC 3261 section 20.1)."""
     if "Accept" not in invite.headers:
         return True
     ranges = {value.partition(";")[0].strip().lower() for value in invite.headers.get_all("Accept")}
     return bool(ranges & {SDP, "application/*", "*/*"})
-=======
+
+
 def _knows_reliability(invite: Request) -> bool:
     """Whether it may get reliable provisional responses; in a dialog nobody needs them."""
     offered = option_tags(invite.headers, "Supported") | option_tags(invite.headers, "Require")
     return OPTION in offered or invite.to.tag is not None
->>>>>>> 1bf1290 (sip: acknowledge provisional responses reliably, both ways (RFC 3262))
 
 
 def _find_body_refusal(request: Request) -> Refusal | None:

@@ -220,11 +220,7 @@ async def test_digits_in_infos_are_told_and_other_bodies_refused() -> None:
 
 @pytest.mark.parametrize(
     ("method", "status"),
-<<<<<<< HEAD
-    [("OPTIONS", 200), ("PRACK", 405), ("MESSAGE", 405), ("FOO", 501)],
-=======
-    [("OPTIONS", 200), ("MESSAGE", 405), ("FOO", 405)],
->>>>>>> 1bf1290 (sip: acknowledge provisional responses reliably, both ways (RFC 3262))
+    [("OPTIONS", 200), ("MESSAGE", 405), ("FOO", 501)],
 )
 @pytest.mark.parametrize("is_in_call", [True, False])
 async def test_requests_in_and_out_of_a_call_are_answered(method: str, status: int, is_in_call: bool) -> None:

@@ -15,11 +15,7 @@ def _with_body(method: str, content_type: str, encoding: str | None = None) -> R
     return made
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize("method", ["PRACK", "REGISTER", "MESSAGE", "SUBSCRIBE"])
-=======
-@pytest.mark.parametrize("method", ["REGISTER", "MESSAGE", "SUBSCRIBE", "FOO"])
->>>>>>> 1bf1290 (sip: acknowledge provisional responses reliably, both ways (RFC 3262))
+@pytest.mark.parametrize("method", ["REGISTER", "MESSAGE", "SUBSCRIBE"])
 def test_a_method_that_we_do_not_serve_gets_405_with_allow(method: str) -> None:
     refusal = find_refusal(request(method))
 
