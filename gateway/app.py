@@ -428,6 +428,8 @@ def _routable(trunk: TrunkSettings, rules: TrunkRules) -> Trunk:
         encryption=MediaEncryption(trunk.srtp),
         rules=rules,
         is_lab=trunk.name == LAB_TRUNK,
+        reliable_provisional=trunk.reliable_provisional,
+        follow_redirects=trunk.follow_redirects,
     )
 
 

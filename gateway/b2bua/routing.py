@@ -28,6 +28,7 @@ from gateway.domain.ids import CallId
 from gateway.domain.media_encryption import MediaEncryption
 from gateway.domain.push import Device
 from gateway.observability.logging import get_logger
+from gateway.sip.core.reliability import Reliability
 from gateway.store.errors import StoreError
 from gateway.trunks.core.rules import TrunkRules
 from gateway.vsp.control import ClientSession
@@ -68,6 +69,8 @@ class Trunk:
         encryption: of its media.
         rules: how it wants numbers, identities and header fields.
         is_lab: whether it is the built-in lab trunk, which takes magic numbers only.
+        follow_redirects: whether a 3xx of it sends the call to another place.
+        reliable_provisional: whether its 101 to 199 may, or must, be reliable (RFC 3262).
     """
 
     name: str
@@ -79,6 +82,8 @@ class Trunk:
     encryption: MediaEncryption = MediaEncryption.OFF
     rules: TrunkRules = field(default_factory=TrunkRules)
     is_lab: bool = False
+    reliable_provisional: Reliability = "off"
+    follow_redirects: bool = False
 
 
 @dataclass(frozen=True, slots=True)

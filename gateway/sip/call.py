@@ -9,6 +9,7 @@ from typing import Protocol
 
 from gateway.domain.ids import Sdp, SipCallId
 from gateway.sip.core.message import Request
+from gateway.sip.core.reliability import Reliability
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,8 @@ class Target:
         replaces: the dialog at the called side that this call shall take over (RFC 3891); it must know how.
         trunk: the name of the trunk that the call takes, where there is one.
         route: loose routes for the INVITE (RFC 3608); it goes to the first of them.
+        follow_redirects: whether a 3xx sends the call to another place, or is its end.
+        reliable_provisional: whether 101 to 199 of the far end may, or must, be reliable (RFC 3262).
     """
 
     uri: str
@@ -36,6 +39,8 @@ class Target:
     replaces: "Replaces | None" = None
     trunk: str = ""
     route: Sequence[str] = ()
+    reliable_provisional: Reliability = "off"
+    follow_redirects: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +133,10 @@ class Confirmed:
 
 @dataclass(frozen=True, slots=True)
 class Reoffered:
-    """A re-INVITE or UPDATE from the far end waits for `answer_reoffer` or `reject_reoffer`. `sdp` None: give an offer.
+    """An offer from the far end waits for `answer_reoffer` or `reject_reoffer`. `sdp` None: give an offer.
 
-    One that only says again what was agreed refreshes the session; the user agent answers it by itself.
+    It came in a re-INVITE or UPDATE, or, before the answer, in an UPDATE or PRACK (RFC 3311, RFC 3262). One that only
+    says again what was agreed refreshes the session; the user agent answers it by itself.
     """
 
     sdp: Sdp | None
@@ -158,14 +164,14 @@ class Referred:
 @dataclass(frozen=True, slots=True)
 class Ended:
     """The dialog is over: BYE from the far end (answered already), no ACK (64*T1), 408/481 to a request of ours, or
-    its session timer has run out."""
+    its session timer has run out; for a call to us also that a reliable provisional response had no PRACK (64*T1)."""
 
     q850: int | None
     reason: str
     """`bye`, `no_ack`, `no_answer` (we offered, and the ACK or 2xx brought no answer), `dialog_lost`,
-    `session_expired` (RFC 4028 section 10)."""
+    `session_expired` (RFC 4028 section 10), `no_prack` (RFC 3262 section 3)."""
     headers: tuple[tuple[str, str], ...] = ()
-    """The X- header fields of the far end's BYE."""
+    """The X- and User-to-User header fields of the far end's BYE."""
 
 
 SipCallEvent = Provisional | Answered | Rejected | Cancelled | Confirmed | Reoffered | InfoDtmf | Referred | Ended
@@ -255,7 +261,7 @@ class IncomingCall(Protocol):
 
     @property
     def headers(self) -> Sequence[tuple[str, str]]:
-        """The X- header fields of the INVITE, or those that the trunk's settings let through, in order."""
+        """The header fields of the INVITE that the trunk's settings let through, in order."""
 
     @property
     def offer(self) -> Sdp | None:

@@ -11,7 +11,8 @@ from gateway.sip.driver import Driver
 
 
 class InDialog:
-    """Passes requests of call control to the session of the call; before the answer and after the end nothing happens.
+    """Passes requests of call control to the session of the call; before the answer, but for early offers,
+    and after the end nothing happens.
 
     Attributes:
         driver: None until the destination of a call of ours is resolved.
@@ -48,12 +49,14 @@ class InDialog:
         return Replaces(live[0].sip_call_id, live[0].remote_tag, live[0].local_tag)
 
     def answer_reoffer(self, sdp: Sdp) -> None:
-        """200 to the re-INVITE or UPDATE that waits."""
-        self._in_session(lambda session, now: session.answer_reoffer(sdp, now))
+        """200 to the re-INVITE, UPDATE or PRACK that waits; the latter two may come before the answer."""
+        if (driver := self.driver) is not None:
+            driver.run(driver.usage.answer_reoffer(sdp, driver.now()))
 
     def reject_reoffer(self, status: int) -> None:
-        """Refuse the re-INVITE or UPDATE that waits."""
-        self._in_session(lambda session, _now: session.reject_reoffer(status))
+        """Refuse the re-INVITE, UPDATE or PRACK that waits."""
+        if (driver := self.driver) is not None:
+            driver.run(driver.usage.reject_reoffer(status))
 
     def reinvite(self, sdp: Sdp, on_result: Callable[[Answered | Rejected], None]) -> None:
         """Offer again."""

@@ -47,7 +47,7 @@ class Incoming(InDialog):
         self.invite = invite
         self.sip_call_id = SipCallId(invite.call_id)
         self.local_tag = transaction.to_tag
-        self.trunk = trunk.name
+        self.trunk, self.reliability = trunk.name, trunk.reliable_provisional
         self.is_secure = transaction.source.transport not in ("udp", "tcp")
         self.replaces = replaces
         self.request_user, self.request_host = _user_and_host(invite.uri)
@@ -66,7 +66,7 @@ class Incoming(InDialog):
             invite,
             transaction,
             local_tag=self.local_tag,
-            context=services.context(contact_uri),
+            context=services.context(contact_uri, trunk.reliable_provisional),
             authentication=services.authentication(
                 trunk.username,
                 trunk.password,

@@ -20,6 +20,7 @@ from gateway.sip.core.headers.uri import SipUri
 from gateway.sip.core.invite_client import InviteClient
 from gateway.sip.core.message import Headers, Request
 from gateway.sip.core.reasons import reason_phrase
+from gateway.sip.core.reliability import Reliability, option_headers
 from gateway.sip.core.session_timer import asking
 from gateway.sip.driver import Driver
 from gateway.sip.endpoint import Destination, Endpoint
@@ -29,7 +30,7 @@ from gateway.sip.tasks import TaskOwner
 RESERVED: Final = frozenset(
     {"via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "route", "record-route", "content-length"}
     | {"content-type", "allow", "supported", "require", "proxy-require", "user-agent"}
-    | {"authorization", "proxy-authorization", "replaces", "session-expires", "min-se"}
+    | {"authorization", "proxy-authorization", "replaces", "session-expires", "min-se", "rseq", "rack"}
 )
 """Header fields that are ours to set; `Target.headers` may not name them."""
 
@@ -58,7 +59,7 @@ class Services:
             return None
         return Authentication(username, password, hosts=hosts, new_cnonce=self.tokens, realm=realm)
 
-    def context(self, contact_uri: str) -> Context:
+    def context(self, contact_uri: str, reliability: Reliability) -> Context:
         """The context of a call's core."""
         return Context(
             contact=f"<{contact_uri}>",
@@ -66,6 +67,7 @@ class Services:
             timers=self.timers,
             random=self.random,
             session_expires=self.session_expires,
+            reliability=reliability,
         )
 
 
@@ -94,6 +96,7 @@ class Outgoing(InDialog):
         self.local_tag = services.tokens()
         self._target, self._sdp, self._on_event = target, sdp, on_event
         self._services, self._on_over = services, on_over
+        self.reliability = target.reliable_provisional
         self._headers = _extra_headers(target.headers)
         self.driver = None
         self._refusal = refusal
@@ -143,7 +146,7 @@ class Outgoing(InDialog):
     def _start(self, target: SipUri, caller: SipUri, destinations: tuple[Destination, ...]) -> None:
         services = self._services
         contact_uri = partial(services.endpoint.contact_uri, caller.user or "", is_sips=target.scheme == "sips")
-        context = services.context(contact_uri(destinations[0]))
+        context = services.context(contact_uri(destinations[0]), self.reliability)
         core = InviteClient(
             self._invite(context),
             next_hop=self._next_hop,
@@ -154,6 +157,7 @@ class Outgoing(InDialog):
                 hosts=(target.host, SipUri.parse(self._next_hop).host, *(one.host for one in destinations)),
                 realm=self._target.realm,
             ),
+            follows_redirects=self._target.follow_redirects,
             now=services.now(),
         )
         self.driver = Driver(
@@ -179,7 +183,7 @@ class Outgoing(InDialog):
                 ("CSeq", "1 INVITE"),
                 ("Contact", context.contact),
                 ALLOW,
-                SUPPORTED,
+                *option_headers(SUPPORTED[1], context.reliability),
                 *(("Route", f"<{uri}>") for uri in self._target.route),
                 *self._replacing(),
                 *asking(context.session_expires),

@@ -8,6 +8,7 @@ from typing import Final, Literal
 from gateway.sip.core.errors import SipError, SipParseError
 from gateway.sip.core.headers.host import parse_host_port
 from gateway.sip.core.headers.uri import SipUri
+from gateway.sip.core.reliability import Reliability
 from gateway.sip.core.session_timer import MINIMUM
 from gateway.sip.transport.flow import TRANSPORTS, Transport, is_ip_address
 
@@ -284,6 +285,14 @@ class TrunkSettings:
 
     headers_in: tuple[str, ...] = ("X-*", "User-to-User")
     """Header fields of the trunk's INVITE that reach the client."""
+
+    reliable_provisional: Reliability = "supported"
+    """Whether ringing and early media are acknowledged (RFC 3262, 100rel): `off`; `supported`, where the trunk can do
+    so; `required`: calls without it are refused, both ways."""
+
+    follow_redirects: bool = False
+    """Whether a 300, 301 or 302 of this trunk sends the call to its Contacts, at most 5 of them and with `sip:` or
+    `sips:`; they may name any host and number, but get no password of ours. Else the call ends."""
 
     def __post_init__(self) -> None:
         if self.keepalive < 0:

@@ -18,6 +18,7 @@ from gateway.sip.core.capabilities import Refusal, find_refusal
 from gateway.sip.core.errors import SipParseError
 from gateway.sip.core.headers.replaces import replaces_of
 from gateway.sip.core.message import Request, response_to
+from gateway.sip.core.reliability import Reliability
 from gateway.sip.core.replies import answer_options
 from gateway.sip.endpoint import Destination, Endpoint, ServerTransaction
 from gateway.sip.incoming import Incoming
@@ -183,7 +184,7 @@ class UserAgent:
             # A stranger that made a tag up (the endpoint has refused those without): not even a 481.
             SIP_MESSAGES_REFUSED.labels("source").inc()
             transaction.ignore()
-        elif (refusal := find_refusal(request)) is not None:
+        elif (refusal := find_refusal(request, reliability=_reliability_of(call, trunk))) is not None:
             response = response_to(
                 request, refusal.status, refusal.reason, to_tag=transaction.to_tag, headers=refusal.headers
             )
@@ -193,7 +194,8 @@ class UserAgent:
         elif request.method == "INVITE" and local_tag is None and trunk is not None:
             self._on_invite(transaction, request, trunk)
         elif request.method == "OPTIONS" and local_tag is None:
-            transaction.respond(answer_options(request, to_tag=transaction.to_tag))
+            reliability = _reliability_of(call, trunk)
+            transaction.respond(answer_options(request, to_tag=transaction.to_tag, reliability=reliability))
         else:
             transaction.respond(response_to(request, 481, to_tag=transaction.to_tag))
 
@@ -267,3 +269,10 @@ class UserAgent:
     def _forget_incoming(self, call: Incoming, merge_key: tuple[str, str, str]) -> None:
         self._invites.pop(merge_key, None)
         self._forget(call)
+
+
+def _reliability_of(call: Incoming | Outgoing | None, trunk: TrunkSettings | None) -> Reliability:
+    """Of the call that a request belongs to, else of the trunk that it comes from."""
+    if call is not None:
+        return call.reliability
+    return "off" if trunk is None else trunk.reliable_provisional

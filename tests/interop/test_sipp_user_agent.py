@@ -29,7 +29,7 @@ from gateway.sip.call import (
     Target,
 )
 from gateway.sip.core.message import Request
-from gateway.sip.endpoint import Destination, Endpoint
+from gateway.sip.endpoint import Destination, Endpoint, ServerTransaction
 from gateway.sip.settings import SipSettings, TrunkSettings
 from gateway.sip.ua import UserAgent
 from tests.interop.sipp_runner import Sipp, SippProcess, Transport, loopback_address, sipp
@@ -51,6 +51,7 @@ class BareAgent:
         self.calls: asyncio.Queue[IncomingCall] = asyncio.Queue()
         self.events: asyncio.Queue[SipCallEvent] = asyncio.Queue()
         self.acks: asyncio.Queue[Request] = asyncio.Queue()
+        self.pracks: asyncio.Queue[Request] = asyncio.Queue()
         agent.on_invite = self._on_invite
 
     @property
@@ -69,7 +70,13 @@ class BareAgent:
         return self.sdp("sendrecv" if found is None else MIRRORED[found.group(1)])
 
     def dials(self, uri: str) -> OutgoingCall:
-        target = Target(uri=uri, from_uri=f"sip:gw@{self._host}", username="trunk", password="trunkpass")
+        target = Target(
+            uri=uri,
+            from_uri=f"sip:gw@{self._host}",
+            username="trunk",
+            password="trunkpass",
+            reliable_provisional="supported",
+        )
         return self.agent.invite(target, self.sdp(), self.events.put_nowait)
 
     async def gets_call(self) -> IncomingCall:
@@ -83,7 +90,7 @@ class BareAgent:
         return event
 
     async def start(self) -> None:
-        """Take calls, and note every ACK on its way to them."""
+        """Take calls, and note every ACK and PRACK on its way to them."""
         await self.agent.start()
         take = self._endpoint.on_ack
 
@@ -92,6 +99,18 @@ class BareAgent:
             self.acks.put_nowait(ack)
 
         self._endpoint.on_ack = note
+        receive = self._endpoint.on_request
+
+        def note_prack(transaction: ServerTransaction, request: Request) -> None:
+            receive(transaction, request)
+            if request.method == "PRACK":
+                self.pracks.put_nowait(request)
+
+        self._endpoint.on_request = note_prack
+
+    async def gets_prack(self) -> None:
+        async with asyncio.timeout(PATIENCE):
+            await self.pracks.get()
 
     async def gets_ack(self) -> None:
         async with asyncio.timeout(PATIENCE):
@@ -170,6 +189,16 @@ async def test_early_media_comes_before_the_answer(transport: Transport, tmp_pat
         assert "m=audio 16000" in (early.sdp or "")
 
         assert (await bare.hears(Answered)).sdp is not None
+        call.hangup()
+        await process.succeeds()
+
+
+async def test_early_media_that_is_reliable_is_acknowledged_and_answers(transport: Transport, tmp_path: Path) -> None:
+    async with called("uas_accept_100rel", transport, tmp_path) as (bare, call, process):
+        early = await bare.hears(Provisional)
+        assert "m=audio 16000" in (early.sdp or "")
+
+        assert (await bare.hears(Answered)).sdp == early.sdp
         call.hangup()
         await process.succeeds()
 
@@ -344,6 +373,21 @@ async def test_a_call_comes_in_and_is_hung_up_by_the_caller(
 async def test_a_call_comes_in_with_early_media(transport: Transport, tmp_path: Path) -> None:
     async with calling("uac_inbound_basic", transport, tmp_path, pause_ms=100) as (bare, call, process):
         answer = bare.answer_to(call.offer)
+        call.progress(answer)
+        call.answer(answer)
+
+        await bare.hears(Confirmed)
+        await bare.hears(Ended)
+        await process.succeeds()
+
+
+async def test_ringing_and_early_media_are_reliable_for_a_caller_that_requires_it(
+    transport: Transport, tmp_path: Path
+) -> None:
+    async with calling("uac_100rel", transport, tmp_path, pause_ms=100) as (bare, call, process):
+        answer = bare.answer_to(call.offer)
+        call.ring()
+        await bare.gets_prack()
         call.progress(answer)
         call.answer(answer)
 

@@ -249,6 +249,8 @@ class TrunkLeg(SipLeg):
                 headers=dressed.headers,
                 replaces=self._replaces,
                 trunk=trunk.name,
+                reliable_provisional=trunk.reliable_provisional,
+                follow_redirects=trunk.follow_redirects,
             ),
             offer,
             lambda event: self._translate(target, event),

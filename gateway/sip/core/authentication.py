@@ -102,3 +102,10 @@ class Authentication:
 def ack_headers(authentication: Authentication | None, invite: Request, next_hop: str) -> tuple[tuple[str, str], ...]:
     """As `Authentication.ack_headers`; nothing without credentials."""
     return () if authentication is None else authentication.ack_headers(invite, next_hop)
+
+
+def retried(
+    authentication: Authentication | None, client_request: ClientRequest, response: Response, dialog: Dialog
+) -> ClientRequest | None:
+    """As `Authentication.retry` in that dialog; None without credentials."""
+    return None if authentication is None else authentication.retry(client_request, response, dialog)

@@ -11,17 +11,24 @@ from gateway.sip.core.headers.via import MAGIC_COOKIE
 from gateway.sip.core.info_dtmf import MEDIA_TYPES
 from gateway.sip.core.message import Request, Response
 from gateway.sip.core.methods import METHODS as KNOWN_METHODS
+from gateway.sip.core.reliability import OPTION, Reliability, option_tags
 from gateway.sip.core.session_timer import MINIMUM, TIMER, supported
 
 SDP: Final = "application/sdp"
-ALLOW: Final = ("Allow", "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REFER, NOTIFY")
+ALLOW: Final = ("Allow", "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY")
 METHODS: Final = frozenset(ALLOW[1].split(", "))
 SUPPORTED: Final = ("Supported", "timer, replaces, norefersub")
 """RFC 4028, RFC 3891 and RFC 4488."""
 EXTENSIONS: Final = frozenset(SUPPORTED[1].split(", "))
 CAPABILITIES: Final = (ALLOW, ("Accept", ", ".join((SDP, *MEDIA_TYPES))), SUPPORTED)
 
-_ACCEPTED_BODIES: Final = {"INVITE": (SDP,), "ACK": (SDP,), "UPDATE": (SDP,), "INFO": MEDIA_TYPES}
+_ACCEPTED_BODIES: Final = {
+    "INVITE": (SDP,),
+    "ACK": (SDP,),
+    "UPDATE": (SDP,),
+    "PRACK": (SDP,),
+    "INFO": MEDIA_TYPES,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +40,27 @@ class Refusal:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-def find_refusal(request: Request) -> Refusal | None:
-    """Why a request other than ACK and CANCEL cannot be served, in the order of section 8.2; None if it can."""
+def find_refusal(request: Request, *, reliability: Reliability = "off") -> Refusal | None:
+    """Why a request other than ACK and CANCEL cannot be served, in the order of section 8.2; None if it can.
+
+    Args:
+        reliability: what its sender is allowed, and must have, of RFC 3262.
+    """
     if request.method not in KNOWN_METHODS:
         return Refusal(501, "Not Implemented", (ALLOW,))
     if request.method not in METHODS:
         return Refusal(405, "Method Not Allowed", (ALLOW,))
     if not request.uri.lower().startswith(("sip:", "sips:", "tel:")):
         return Refusal(416, "Unsupported URI Scheme")
-    if unknown := [tag for tag in request.headers.get_all("Require") if tag.lower() not in EXTENSIONS]:
+    extensions = EXTENSIONS if reliability == "off" else EXTENSIONS | {OPTION}
+    if unknown := [tag for tag in request.headers.get_all("Require") if tag.lower() not in extensions]:
         return Refusal(420, "Bad Extension", (("Unsupported", ", ".join(unknown)),))
     if request.method == "REFER" and request.to.tag is None:
         return Refusal(403, "REFER Only Within A Dialog")
     if request.method == "INVITE" and not _takes_sdp(request):
         return Refusal(406, "Not Acceptable", (("Warning", f'399 gateway "answers are {SDP}"'),))
+    if reliability == "required" and request.method == "INVITE" and not _knows_reliability(request):
+        return Refusal(421, "Extension Required", (("Require", OPTION),))
     return _find_body_refusal(request) or _find_timer_refusal(request) or _find_dialog_refusal(request)
 
 
@@ -63,6 +77,12 @@ def _takes_sdp(invite: Request) -> bool:
         return True
     ranges = {value.partition(";")[0].strip().lower() for value in invite.headers.get_all("Accept")}
     return bool(ranges & {SDP, "application/*", "*/*"})
+
+
+def _knows_reliability(invite: Request) -> bool:
+    """Whether it may get reliable provisional responses; in a dialog nobody needs them."""
+    offered = option_tags(invite.headers, "Supported") | option_tags(invite.headers, "Require")
+    return OPTION in offered or invite.to.tag is not None
 
 
 def _find_body_refusal(request: Request) -> Refusal | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from gateway.sip.core.accepted import Timers
 from gateway.sip.core.capabilities import ALLOW, SUPPORTED
+from gateway.sip.core.reliability import Reliability
 
 
 @dataclass(slots=True, kw_only=True)
@@ -16,6 +17,7 @@ class Context:
         user_agent: value of User-Agent and Server.
         random: gives numbers from 0 up to but not including 1.
         session_expires: seconds of the session timer that we ask for, 0 for none.
+        reliability: whether provisional responses of both sides may, or must, be reliable.
     """
 
     contact: str
@@ -23,6 +25,7 @@ class Context:
     timers: Timers
     random: Callable[[], float]
     session_expires: int = 0
+    reliability: Reliability = "off"
 
     @property
     def invite_headers(self) -> tuple[tuple[str, str], ...]:

@@ -1,19 +1,17 @@
-"""An INVITE of ours, from its first sending to the dialogs that it makes (RFC 3261 sections 9.1, 13.2)."""
+"""An INVITE of ours, from its first sending to the dialogs that it makes (RFC 3261 sections 9.1, 13.2; RFC 3262)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from gateway.domain.ids import Sdp
-from gateway.sip.call import Answered, Provisional, Rejected
+from gateway.sip.call import Answered, Rejected
 from gateway.sip.core.actions import (
     Action,
     Cancel,
     ClientRequest,
     Failure,
     Notify,
-    Respond,
     Responder,
     Send,
     SendAck,
@@ -22,16 +20,16 @@ from gateway.sip.core.authentication import Authentication, ack_headers
 from gateway.sip.core.capabilities import sdp_of
 from gateway.sip.core.context import Context
 from gateway.sip.core.dialog import Dialog, DialogId, Stage
+from gateway.sip.core.early import MAX_FORKS, Early, EarlyDialogs
 from gateway.sip.core.errors import SipError
 from gateway.sip.core.headers.cseq import CSeq
-from gateway.sip.core.message import Request, Response, response_to
+from gateway.sip.core.message import Headers, Request, Response
+from gateway.sip.core.negotiation import Negotiation
 from gateway.sip.core.offer_answer import Move, OfferAnswer, Turn
-from gateway.sip.core.replies import answer_early, reason_headers, rejection
+from gateway.sip.core.redirects import Redirects
+from gateway.sip.core.replies import reason_headers, rejection
 from gateway.sip.core.session import Session
 from gateway.sip.core.session_timer import raised
-
-MAX_FORKS: Final = 16
-"""Dialogs that one INVITE may make; what a further fork sends is not looked at."""
 
 RING_LIMIT: Final = 600.0
 """Seconds without a final response after which we give up by ourselves. Call control's ring timeout is shorter."""
@@ -67,20 +65,13 @@ ON_HANGUP: Final[Mapping[State, State]] = {
 }
 
 
-@dataclass(slots=True)
-class _Early:
-    """A dialog that a provisional response made, and the answer in it, as far as there is one."""
-
-    dialog: Dialog
-    sdp: Sdp | None = None
-
-
 class InviteClient:
     """The client's side of one INVITE that carries an offer. Does no I/O.
 
     Args:
         invite: complete but for Via.
         next_hop: the URI that the shell resolved for it.
+        follows_redirects: whether a 3xx sends the call elsewhere, or ends it.
     """
 
     def __init__(
@@ -90,17 +81,21 @@ class InviteClient:
         next_hop: str,
         context: Context,
         authentication: Authentication | None,
+        follows_redirects: bool = False,
         now: float,
     ) -> None:
         self.state = State.CALLING
         self.session: Session | None = None
         self._client_request = ClientRequest(invite, next_hop)
         self._context, self._authentication = context, authentication
-        self._early: dict[str, _Early] = {}
+        self._early = EarlyDialogs(context, authentication)
+        self._redirects = Redirects(invite.uri, is_allowed=follows_redirects)
         self._forks: dict[str, Session] = {}
         self._acks: dict[str, SendAck] = {}
         self._deadline: float | None = now + RING_LIMIT
         self._hangup_q850: int | None = None
+        self._lost: Rejected | None = None
+        """Why we gave the INVITE up by ourselves: the outcome, whatever the far end says to our CANCEL."""
         self._is_raised = False
         """Whether a 422 has been answered with a longer session interval."""
 
@@ -120,7 +115,7 @@ class InviteClient:
         """The dialogs that call control has to do with: those that ring, then the one that was answered."""
         if self.session is not None:
             return [(self.session.dialog.dialog_id, self.session.stage)]
-        return [(early.dialog.dialog_id, Stage.EARLY_OURS) for early in self._early.values()]
+        return [(dialog_id, Stage.EARLY_OURS) for dialog_id in self._early.ids]
 
     def start(self) -> list[Action]:
         """Send the INVITE."""
@@ -142,23 +137,27 @@ class InviteClient:
     def on_response(self, client_request: ClientRequest, response: Response, now: float) -> list[Action]:
         """A response to the INVITE, or to a request in one of its dialogs."""
         if client_request.remote_tag is not None:
-            session = self._session_of(client_request.remote_tag)
-            return [] if session is None else self._of(session, session.on_response(client_request, response, now))
+            if (session := self._session_of(client_request.remote_tag)) is not None:
+                return self._of(session, session.on_response(client_request, response, now))
+            return self._on_early_response(client_request, response, now)
         if response.status < 200:
             return self._on_provisional(response, now)
         if response.status < 300:
             return self._on_success(response, now)
         return self._on_refused(response) if self.state in PENDING else []
 
-    def on_failure(self, client_request: ClientRequest, failure: Failure) -> list[Action]:
+    def on_failure(self, client_request: ClientRequest, failure: Failure, now: float) -> list[Action]:
         """No final response: timer B or F ran out, or the transport failed."""
         if client_request.remote_tag is not None:
-            session = self._session_of(client_request.remote_tag)
-            return [] if session is None else self._of(session, session.on_failure(client_request, failure))
+            if (session := self._session_of(client_request.remote_tag)) is not None:
+                return self._of(session, session.on_failure(client_request, failure))
+            return self._lose_early(client_request, now)
         if self.state not in PENDING:
             return []
         if self.state in HUNG_UP:
             return self._end(Rejected(487, "Request Terminated"))
+        if (retry := self._redirected()) is not None:
+            return self._send_again(retry)
         if failure == "transport":
             return self._end(Rejected(503, "Service Unavailable"))
         return self._end(Rejected(408, "Request Timeout"))
@@ -170,21 +169,19 @@ class InviteClient:
         self.state = ON_PROVISIONAL.get(self.state, self.state)
         if self.state is State.CANCELLING:
             return self._cancel(now) if is_first else []
-        if response.status == 100:
-            return []
-        sdp = sdp_of(response)
-        self._remember_early(response, sdp)
-        return [Notify(Provisional(response.status, response.reason, sdp))]
+        return [] if response.status == 100 else self._early.take(self._client_request.request, response)
 
-    def _remember_early(self, response: Response, sdp: Sdp | None) -> None:
-        try:
-            dialog = Dialog.from_response(self._client_request.request, response)
-        except SipError:
-            return  # a provisional response that makes no dialog is still a sign of life
-        tag = dialog.dialog_id.remote_tag
-        if tag and (tag in self._early or len(self._early) < MAX_FORKS):
-            early = self._early.setdefault(tag, _Early(dialog))
-            early.sdp = sdp or early.sdp
+    def _on_early_response(self, client_request: ClientRequest, response: Response, now: float) -> list[Action]:
+        actions = self._early.on_response(client_request, response)
+        return self._lose_early(client_request, now) if actions is None else actions
+
+    def _lose_early(self, client_request: ClientRequest, now: float) -> list[Action]:
+        """The far end does not know the dialog of our PRACK: without another one the INVITE is given up."""
+        early = self._early.pop(client_request.remote_tag or "")
+        if early is None or len(self._early):
+            return [] if early is None else early.negotiation.reject(487)
+        self._lost = Rejected(408, "No Answer To PRACK")
+        return [*early.negotiation.reject(487), *self.hangup(None, now)]
 
     def _on_success(self, response: Response, now: float) -> list[Action]:
         try:
@@ -200,24 +197,15 @@ class InviteClient:
         invite = self._client_request.request
         credentials = ack_headers(self._authentication, invite, dialog.next_hop)
         ack = self._acks[tag] = SendAck(dialog.ack(invite, credentials), dialog.next_hop)
-        early = self._early.pop(tag, None)
-        if early is not None:
-            dialog.remote_seq = early.dialog.remote_seq
-        return [ack, *self._take(dialog, response, early, now)]
+        return [ack, *self._take(dialog, response, now)]
 
-    def _take(self, dialog: Dialog, response: Response, early: _Early | None, now: float) -> list[Action]:
+    def _take(self, dialog: Dialog, response: Response, now: float) -> list[Action]:
         """The first 2xx is the call. One after a hang-up, or of another fork, is hung up (section 13.2.2.4)."""
-        sdp = sdp_of(response) or (early.sdp if early is not None else None)
-        exchange = OfferAnswer(Turn.OURS_PENDING)
-        exchange.make(Move.REFUSED if sdp is None else Move.THEY_ANSWER)
+        early = self._early.pop(dialog.dialog_id.remote_tag)
+        negotiation = self._negotiation(dialog, early)
+        sdp = _answer_in(response, negotiation, early)
         session = Session(
-            dialog,
-            context=self._context,
-            exchange=exchange,
-            is_call_id_owner=True,
-            authentication=self._authentication,
-            local_sdp=sdp_of(self._client_request.request),
-            remote_sdp=sdp,
+            negotiation, context=self._context, is_call_id_owner=True, authentication=self._authentication
         )
         session.established(response, now)
         if self.state not in PENDING:
@@ -225,20 +213,35 @@ class InviteClient:
             return self._of(session, session.hangup(None))
         is_hung_up = self.state in HUNG_UP
         self.session, self.state, self._deadline = session, State.ANSWERED, None
-        self._early.clear()
+        actions = self._early.end()
         if is_hung_up:
-            return [*session.hangup(self._hangup_q850), Notify(Rejected(487, "Request Terminated"))]
-        if sdp is None:
-            return [*session.hangup(None), Notify(Rejected(488, "No Answer In 2xx"))]
-        return [Notify(Answered(sdp, dict(response.headers.items())))]
+            outcome = self._lost or Rejected(487, "Request Terminated")
+            return [*actions, *session.hangup(self._hangup_q850), Notify(outcome)]
+        if sdp is None and not negotiation.is_renegotiated:
+            return [*actions, *session.hangup(None), Notify(Rejected(488, "No Answer In 2xx"))]
+        return [*actions, Notify(Answered(sdp, dict(response.headers.items())))]
+
+    def _negotiation(self, dialog: Dialog, early: Early | None) -> Negotiation:
+        """What the early dialog, if there was one, has agreed on, in the dialog that the 2xx makes anew."""
+        if early is None:
+            exchange = OfferAnswer(Turn.OURS_PENDING)
+            return Negotiation(dialog, self._context, exchange, local_sdp=sdp_of(self._client_request.request))
+        dialog.remote_seq, dialog.local_seq = early.dialog.remote_seq, early.dialog.local_seq
+        early.negotiation.dialog = dialog
+        return early.negotiation
 
     def _on_refused(self, response: Response) -> list[Action]:
-        retry = None if self.state in HUNG_UP else self._retry(response)
-        if retry is None:
+        if self.state in HUNG_UP:
             return self._end(rejection(response))
+        self._redirects.take(response)
+        retry = self._retry(response)
+        if retry is None and response.status < 600:  # a 6xx speaks for all places (section 21.6)
+            retry = self._redirected()
+        return self._end(rejection(response)) if retry is None else self._send_again(retry)
+
+    def _send_again(self, retry: ClientRequest) -> list[Action]:
         self.state, self._client_request = State.CALLING, retry
-        self._early.clear()
-        return [Send(retry)]
+        return [*self._early.end(), Send(retry)]
 
     def _retry(self, response: Response) -> ClientRequest | None:
         """The INVITE once more: with credentials, or with the session interval that somebody insists on."""
@@ -248,11 +251,20 @@ class InviteClient:
         if headers is None:
             return None
         self._is_raised = True
+        return self._again(headers, self._client_request.request.uri, self._client_request.next_hop)
+
+    def _redirected(self) -> ClientRequest | None:
+        """The INVITE to the next place that a 3xx has named: the same call, so the same Call-ID and tag (8.1.3.4)."""
+        if (uri := self._redirects.next()) is None:
+            return None
+        return self._again(self._client_request.request.headers.copy(), uri, uri)
+
+    def _again(self, headers: Headers, uri: str, next_hop: str) -> ClientRequest:
         for field in ("Authorization", "Proxy-Authorization"):  # used once: the challenge comes again
             headers.remove(field)
         invite = self._client_request.request
         headers.set("CSeq", str(CSeq(invite.cseq.number + 1, "INVITE")))
-        return ClientRequest(Request("INVITE", invite.uri, headers, invite.body), self._client_request.next_hop)
+        return ClientRequest(Request("INVITE", uri, headers, invite.body), next_hop)
 
     # Requests of the far end
 
@@ -260,23 +272,17 @@ class InviteClient:
         """A request within one of the dialogs."""
         if (session := self._session_of(remote_tag)) is not None:
             return self._of(session, session.receive(request, responder, now))
-        early = self._early.get(remote_tag)
-        if early is None:
-            return [Respond(responder, response_to(request, 481))]
-        if not early.dialog.is_in_order(request):
-            return [Respond(responder, response_to(request, 500, "CSeq Out Of Order"))]
-        return self._receive_early(request, responder, remote_tag, now)
+        before = len(self._early)
+        actions = self._early.receive(request, responder, remote_tag, now)
+        return actions if len(self._early) or not before else [*actions, *self.hangup(None, now)]
 
-    def _receive_early(self, request: Request, responder: Responder, remote_tag: str, now: float) -> list[Action]:
-        if request.method == "INVITE":  # ours is under way (section 14.2)
-            return [Respond(responder, response_to(request, 491))]
-        if request.method != "BYE":
-            self._early[remote_tag].dialog.refresh_target(request)
-            return answer_early(request, responder, headers=self._context.invite_headers, offer_refusal=491)
-        # A callee may not hang up an early dialog (section 15), but one whose 200 got lost does.
-        del self._early[remote_tag]
-        actions: list[Action] = [Respond(responder, response_to(request, 200))]
-        return actions if self._early else [*actions, *self.hangup(None, now)]
+    def answer_reoffer(self, sdp: Sdp, now: float) -> list[Action]:
+        """200 to the re-INVITE or UPDATE that waits."""
+        return self._early.answer_reoffer(sdp, now) if self.session is None else self.session.answer_reoffer(sdp, now)
+
+    def reject_reoffer(self, status: int) -> list[Action]:
+        """Refuse the re-INVITE or UPDATE that waits."""
+        return self._early.reject_reoffer(status) if self.session is None else self.session.reject_reoffer(status)
 
     def receive_ack(self, ack: Request) -> list[Action]:
         """The ACK of a 2xx to a re-INVITE."""
@@ -290,17 +296,21 @@ class InviteClient:
 
     def next_deadline(self) -> float | None:
         """When `handle_timeout` is due."""
-        return self._deadline if self.session is None else self.session.next_deadline()
+        if self.session is not None:
+            return self.session.next_deadline()
+        deadlines = (self._deadline, self._early.deadline)
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def handle_timeout(self, now: float) -> list[Action]:
         """Cancel what rings for ever; give up what does not end after a CANCEL."""
         if self.session is not None:
             return self.session.handle_timeout(now)
+        actions = self._early.handle_timeout(now)
         if self._deadline is None or now < self._deadline:
-            return []
+            return actions
         if self.state is State.PROCEEDING:
-            return self.hangup(None, now)
-        return self._end(Rejected(487, "Request Terminated"))
+            return [*actions, *self.hangup(None, now)]
+        return [*actions, *self._end(Rejected(487, "Request Terminated"))]
 
     # Helpers
 
@@ -310,8 +320,7 @@ class InviteClient:
 
     def _end(self, rejected: Rejected) -> list[Action]:
         self.state, self._deadline = State.ENDED, None
-        self._early.clear()
-        return [Notify(rejected)]
+        return [*self._early.end(), Notify(self._lost or rejected)]
 
     def _all_sessions(self) -> list[Session]:
         return [*self._forks.values(), *([] if self.session is None else [self.session])]
@@ -326,3 +335,13 @@ class InviteClient:
         if session is self.session:
             return actions
         return [action for action in actions if not isinstance(action, Notify)]
+
+
+def _answer_in(response: Response, negotiation: Negotiation, early: Early | None) -> Sdp | None:
+    """The answer to our offer, at the latest in this 2xx. None: there is none, or more has been agreed on since."""
+    if negotiation.exchange.turn is Turn.OURS_PENDING:
+        sdp = sdp_of(response) or (None if early is None else early.preview)
+        negotiation.exchange.make(Move.REFUSED if sdp is None else Move.THEY_ANSWER)
+        negotiation.remote_sdp = sdp
+        return sdp
+    return None if negotiation.is_renegotiated else negotiation.remote_sdp

@@ -1,17 +1,21 @@
-"""An INVITE to us from the 100 to the dialog that it makes (RFC 3261 sections 9.2, 13.3)."""
+"""An INVITE to us from the 100 to the dialog that it makes (RFC 3261 sections 9.2, 13.3; RFC 3262 section 3)."""
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from gateway.domain.ids import Sdp
-from gateway.sip.call import Cancelled
+from gateway.sip.call import Cancelled, Ended
 from gateway.sip.core.actions import Action, ClientRequest, Failure, Notify, Respond, Responder
 from gateway.sip.core.authentication import Authentication
 from gateway.sip.core.capabilities import SDP, sdp_of
 from gateway.sip.core.context import Context
 from gateway.sip.core.dialog import Dialog, DialogId, Stage
 from gateway.sip.core.message import Request, Response, response_to
-from gateway.sip.core.offer_answer import OfferAnswer, Turn
+from gateway.sip.core.negotiation import Negotiation
+from gateway.sip.core.offer_answer import Move, OfferAnswer, Turn
+from gateway.sip.core.reliability import OPTION, option_tags
+from gateway.sip.core.reliable import ReliableResponses
 from gateway.sip.core.replies import answer_early, q850_of, reason_headers
 from gateway.sip.core.session import Session
 
@@ -31,6 +35,15 @@ class State(Enum):
     """The 2xx went out: a CANCEL comes too late, the rest happens in the session."""
     ENDED = "ended"
     """Refused or cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class _HeldAnswer:
+    """A 2xx that waits for the PRACK of the response that brought its SDP (RFC 3262 section 3)."""
+
+    sdp: Sdp
+    session_expires: int | None
+    headers: tuple[tuple[str, str], ...]
 
 
 class InviteServer:
@@ -58,7 +71,15 @@ class InviteServer:
         self._invite, self._responder, self._context = invite, responder, context
         self._authentication = authentication
         self._dialog = Dialog.from_invite(invite, local_tag=local_tag)
-        self._last_provisional: Response | None = None
+        exchange = OfferAnswer(Turn.IDLE if self.offer is None else Turn.THEIRS_PENDING)
+        self._negotiation = Negotiation(self._dialog, context, exchange, remote_sdp=self.offer)
+        self._negotiation.note_methods(invite)
+        self._reliable = ReliableResponses(responder, invite.cseq, timers=context.timers, random=context.random())
+        self._held: _HeldAnswer | None = None
+        self._has_answered = False
+        """Whether a reliable provisional response has brought our answer, and its PRACK came."""
+        self._last_status: int | None = None
+        self._last_sdp: Sdp | None = None
         self._refresh_at: float | None = None
         self._expires = _expires(invite)
         self._give_up_at = now + (RING_LIMIT if self._expires is None else self._expires)
@@ -89,39 +110,42 @@ class InviteServer:
 
     def progress(self, sdp: Sdp, now: float) -> list[Action]:
         """183, with SDP if that is an answer: an offer may not go into an unreliable response (RFC 6337 section 2)."""
-        return self._provisional(183, sdp if self.offer is not None else None, now)
+        return self._provisional(183, sdp if self._owes_answer else None, now)
 
     def answer(
         self, sdp: Sdp, now: float, session_expires: int | None = None, headers: tuple[tuple[str, str], ...] = ()
     ) -> list[Action]:
         """200 with our answer, or with our offer if the INVITE had none.
 
+        It waits for the PRACK of a response with SDP. What that brought is not said again (RFC 6337 section 3.1.1).
+
         Args:
             session_expires: seconds of a session timer that call control wants, whatever the INVITE says.
             headers: header fields of call control's own.
         """
-        if self.state is not State.PROCEEDING:
+        if self.state is not State.PROCEEDING or self._held is not None:
             return []
-        self.state = State.ANSWERED
-        self.session = Session(
-            self._dialog,
-            context=self._context,
-            exchange=OfferAnswer(Turn.IDLE if self.offer is None else Turn.THEIRS_PENDING),
-            is_call_id_owner=False,
-            authentication=self._authentication,
-        )
-        return self.session.accept(
-            self._invite, self._responder, sdp, now, is_first=True, session_expires=session_expires, headers=headers
-        )
+        self._held = _HeldAnswer(sdp, session_expires, headers)
+        return [] if self._reliable.carries_sdp else self._release_answer(now)
 
     def reject(self, status: int, reason: str, q850: int | None, retry_after: int | None = None) -> list[Action]:
         """A final 3xx to 6xx."""
         if self.state is not State.PROCEEDING:
             return []
-        self.state = State.ENDED
+        self.state, self._held = State.ENDED, None
+        self._reliable.stop()
         later = () if retry_after is None else (("Retry-After", str(retry_after)),)
         headers = (("Server", self._context.user_agent), *reason_headers(q850), *later)
-        return [Respond(self._responder, self._response(status, reason, headers))]
+        unanswered = self._negotiation.reject(487)
+        return [*unanswered, Respond(self._responder, self._response(status, reason, headers))]
+
+    def answer_reoffer(self, sdp: Sdp, now: float) -> list[Action]:
+        """200 to the re-INVITE, UPDATE or PRACK that waits."""
+        return self._negotiation.answer(sdp, now) if self.session is None else self.session.answer_reoffer(sdp, now)
+
+    def reject_reoffer(self, status: int) -> list[Action]:
+        """Refuse the re-INVITE, UPDATE or PRACK that waits."""
+        return self._negotiation.reject(status)
 
     def hangup(self, q850: int | None, _now: float, headers: tuple[tuple[str, str], ...] = ()) -> list[Action]:
         """480 before the answer, BYE after it, which alone takes `headers`."""
@@ -141,19 +165,41 @@ class InviteServer:
         """A request within the dialog, early or confirmed."""
         if remote_tag != self._dialog.dialog_id.remote_tag:
             return [Respond(responder, response_to(request, 481))]
+        if request.method == "PRACK":
+            return self._on_prack(request, responder, now)
         if self.session is not None:
             return self.session.receive(request, responder, now)
         if not self._dialog.is_in_order(request):
             return [Respond(responder, response_to(request, 500, "CSeq Out Of Order"))]
+        return self._receive_early(request, responder, now)
+
+    def _receive_early(self, request: Request, responder: Responder, now: float) -> list[Action]:
         if request.method == "BYE":  # a caller may hang up an early dialog so (section 15)
             goodbye = Respond(responder, response_to(request, 200))
             return [goodbye, *self._terminate(q850_of(request))]
         if request.method == "INVITE":  # section 14.2: before the final response to the first
-            retry_after = ("Retry-After", str(int(self._context.random() * 11)))
-            return [Respond(responder, response_to(request, 500, headers=(retry_after,)))]
+            return [Respond(responder, self._negotiation.later(request))]
+        if request.method == "UPDATE":
+            if self.offer is None and request.body:  # the first offer is to be ours
+                return [Respond(responder, self._negotiation.later(request))]
+            return self._negotiation.take(request, responder, now)
         self._dialog.refresh_target(request)
-        headers = (*self._context.invite_headers, ("Retry-After", str(int(self._context.random() * 11))))
-        return answer_early(request, responder, headers=headers, offer_refusal=500)
+        return answer_early(request, responder)
+
+    def _on_prack(self, prack: Request, responder: Responder, now: float) -> list[Action]:
+        """RFC 3262 section 3; after the 2xx, too. An offer in it is answered in its own 200 (section 5)."""
+        if not self._dialog.is_in_order(prack):
+            return [Respond(responder, response_to(prack, 500, "CSeq Out Of Order"))]
+        if (acknowledged := self._reliable.acknowledge(prack)) is None:
+            return [Respond(responder, response_to(prack, 481))]
+        (sdp,) = acknowledged
+        if sdp is not None:
+            self._negotiation.exchange.make(Move.WE_ANSWER)
+            self._negotiation.local_sdp, self._has_answered = sdp, True
+        actions = self._negotiation.take(prack, responder, now)
+        if self._held is not None:
+            return [*actions, *self._release_answer(now)]
+        return [*actions, *self._reliable.send_next(now)]
 
     def receive_ack(self, ack: Request) -> list[Action]:
         """The ACK of a 2xx."""
@@ -163,7 +209,7 @@ class InviteServer:
         """A response to a request of ours in the dialog."""
         return [] if self.session is None else self.session.on_response(client_request, response, now)
 
-    def on_failure(self, client_request: ClientRequest, failure: Failure) -> list[Action]:
+    def on_failure(self, client_request: ClientRequest, failure: Failure, _now: float) -> list[Action]:
         """No final response to a request of ours in the dialog."""
         return [] if self.session is None else self.session.on_failure(client_request, failure)
 
@@ -175,7 +221,8 @@ class InviteServer:
             return self.session.next_deadline()
         if self.state is State.ENDED:
             return None
-        return self._give_up_at if self._refresh_at is None else min(self._refresh_at, self._give_up_at)
+        waiting = (self._give_up_at, self._refresh_at, self._reliable.deadline, self._negotiation.deadline)
+        return min(deadline for deadline in waiting if deadline is not None)
 
     def handle_timeout(self, now: float) -> list[Action]:
         """Repeat the provisional response, or give up."""
@@ -187,21 +234,60 @@ class InviteServer:
             if self._expires is not None:  # section 13.3.1: it is no longer wanted
                 return self._terminate(None)
             return [*self.reject(480, "Temporarily Unavailable", None), Notify(Cancelled(None))]
-        if self._refresh_at is None or self._last_provisional is None or now < self._refresh_at:
-            return []
-        self._refresh_at = now + REFRESH_INTERVAL
-        return [Respond(self._responder, self._last_provisional)]
+        if self._reliable.is_overdue(now):  # RFC 3262 section 3: a 5xx
+            return [*self.reject(504, "No PRACK", None), Notify(Ended(None, "no_prack"))]
+        actions = [*self._negotiation.handle_timeout(now), *self._reliable.resend(now)]
+        if self._refresh_at is None or self._last_status is None or now < self._refresh_at:
+            return actions
+        return [*actions, *self._provisional(self._last_status, self._last_sdp, now)]
 
     # Helpers
 
+    @property
+    def _owes_answer(self) -> bool:
+        """Whether the offer of the INVITE is still to be answered; by an unreliable response it is not."""
+        return self.offer is not None and not self._has_answered and not self._reliable.will_carry_sdp
+
     def _provisional(self, status: int, sdp: Sdp | None, now: float) -> list[Action]:
-        if self.state is not State.PROCEEDING:
+        if self.state is not State.PROCEEDING or self._held is not None:
             return []
-        self._last_provisional = self._response(
-            status, None, (*self._context.invite_headers, ("Server", self._context.user_agent)), sdp
+        is_reliable = self._is_reliable
+        self._last_status, self._refresh_at = status, now + REFRESH_INTERVAL
+        self._last_sdp = None if is_reliable else sdp
+        headers = (*self._context.invite_headers, ("Server", self._context.user_agent))
+        response = self._response(status, None, headers, sdp)
+        if is_reliable and self.offer is not None:
+            return [*self._reliable.send(response, sdp, now)]
+        if is_reliable and OPTION in option_tags(self._invite.headers, "Require"):
+            return []  # it would have to bring our offer (RFC 3261 section 13.2.1), which call control has not made yet
+        return [Respond(self._responder, response)]
+
+    @property
+    def _is_reliable(self) -> bool:
+        headers = self._invite.headers
+        is_known = OPTION in option_tags(headers, "Supported") | option_tags(headers, "Require")
+        return is_known and self._context.reliability != "off"
+
+    def _release_answer(self, now: float) -> list[Action]:
+        held, self._held = self._held, None
+        assert held is not None
+        self.state = State.ANSWERED
+        self._reliable.stop()
+        self.session = Session(
+            self._negotiation,
+            context=self._context,
+            is_call_id_owner=False,
+            authentication=self._authentication,
         )
-        self._refresh_at = now + REFRESH_INTERVAL
-        return [Respond(self._responder, self._last_provisional)]
+        return self.session.accept(
+            self._invite,
+            self._responder,
+            None if self._has_answered else held.sdp,
+            now,
+            is_first=True,
+            session_expires=held.session_expires,
+            headers=held.headers,
+        )
 
     def _response(
         self, status: int, reason: str | None, headers: tuple[tuple[str, str], ...], sdp: Sdp | None = None

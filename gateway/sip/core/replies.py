@@ -2,29 +2,23 @@
 
 from gateway.sip.call import Rejected
 from gateway.sip.core.actions import Action, Notify, Respond, Responder
-from gateway.sip.core.capabilities import CAPABILITIES
+from gateway.sip.core.capabilities import CAPABILITIES, SUPPORTED
 from gateway.sip.core.headers.reason import Reason, q850_cause
 from gateway.sip.core.info_dtmf import parse_info_dtmf
-from gateway.sip.core.message import Request, Response, response_to
+from gateway.sip.core.message import Headers, Request, Response, response_to
+from gateway.sip.core.reliability import Reliability, option_headers
 
 
-def answer_options(request: Request, *, to_tag: str | None = None) -> Response:
-    """200 to an OPTIONS, within a dialog or outside (section 11.2)."""
-    return response_to(request, 200, to_tag=to_tag, headers=CAPABILITIES)
+def answer_options(request: Request, *, to_tag: str | None = None, reliability: Reliability = "off") -> Response:
+    """200 to an OPTIONS, within a dialog or outside (section 11.2), where `reliability` says more of what we do."""
+    headers = Headers(CAPABILITIES)
+    headers.set(*option_headers(SUPPORTED[1], "off" if reliability == "off" else "supported")[0])
+    return response_to(request, 200, to_tag=to_tag, headers=tuple(headers.items()))
 
 
-def answer_early(
-    request: Request, responder: Responder, *, headers: tuple[tuple[str, str], ...], offer_refusal: int
-) -> list[Action]:
-    """The answer to a request other than INVITE and BYE in a dialog that is not confirmed yet.
-
-    Args:
-        headers: for a 2xx to an UPDATE.
-        offer_refusal: the answer to an UPDATE with an offer, while that of the INVITE waits (RFC 3311 section 5.2).
-    """
+def answer_early(request: Request, responder: Responder) -> list[Action]:
+    """The answer to a request in a dialog that is not confirmed yet, other than INVITE, PRACK, UPDATE and BYE."""
     match request.method:
-        case "UPDATE":
-            return [Respond(responder, response_to(request, offer_refusal if request.body else 200, headers=headers))]
         case "INFO":
             return answer_info(request, responder)
         case "OPTIONS":
@@ -64,5 +58,6 @@ def q850_of(message: Request | Response) -> int | None:
 
 
 def custom_headers(message: Request | Response) -> tuple[tuple[str, str], ...]:
-    """The X- header fields, in order: what applications put there."""
-    return tuple((name, value) for name, value in message.headers.items() if name.lower().startswith("x-"))
+    """The X- and User-to-User (RFC 7433) header fields, in order: what applications put there."""
+    fields = ((name.lower(), name, value) for name, value in message.headers.items())
+    return tuple((name, value) for key, name, value in fields if key.startswith("x-") or key == "user-to-user")

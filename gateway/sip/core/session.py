@@ -1,24 +1,12 @@
 """A confirmed dialog of an INVITE, the same for both roles: re-INVITE, INFO, REFER, BYE (RFC 3261 sections 14, 15)."""
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import Final
 
 from gateway.domain.ids import Sdp
-from gateway.sip.call import (
-    Answered,
-    Confirmed,
-    Ended,
-    OnReferProgress,
-    ReferProgress,
-    Rejected,
-    Reoffered,
-    Replaces,
-)
+from gateway.sip.call import Confirmed, Ended, OnReferProgress, ReferProgress, Rejected, Replaces
 from gateway.sip.core.accepted import Accepted
 from gateway.sip.core.actions import (
     Action,
-    Cancel,
     ClientRequest,
     Failure,
     Notify,
@@ -28,26 +16,21 @@ from gateway.sip.core.actions import (
     Respond,
     Responder,
     Send,
-    SendAck,
 )
-from gateway.sip.core.authentication import Authentication, ack_headers
-from gateway.sip.core.capabilities import SDP, sdp_of
+from gateway.sip.core.authentication import Authentication, retried
+from gateway.sip.core.capabilities import sdp_of
 from gateway.sip.core.context import Context
-from gateway.sip.core.dialog import Dialog, Stage
+from gateway.sip.core.dialog import Stage
 from gateway.sip.core.headers.name_addr import NameAddr
+from gateway.sip.core.keep_alive import KeepAlive
 from gateway.sip.core.message import Request, Response, response_to
-from gateway.sip.core.offer_answer import Move, OfferAnswer, Turn
+from gateway.sip.core.negotiation import REOFFER_LIMIT, Negotiation
+from gateway.sip.core.offer_answer import Move, Turn
 from gateway.sip.core.referee import Referee
 from gateway.sip.core.referrer import Referrer
-from gateway.sip.core.reinvite import Reinvite, ReinviteState, glare_delay
-from gateway.sip.core.replies import answer_info, answer_options, custom_headers, q850_of, reason_headers, rejection
-from gateway.sip.core.session_timer import Due, SessionTimer, allows_update
-
-UPDATE_LIMIT: Final = 15.0
-"""Seconds that call control has for an UPDATE with an offer; its sender gives up after 32 s (timer F)."""
-
-REOFFER_LIMIT: Final = 30.0
-"""Seconds that call control has for a re-INVITE of the far end; then it is refused with 500."""
+from gateway.sip.core.reinvite import Reinviter
+from gateway.sip.core.replies import answer_info, answer_options, custom_headers, q850_of, reason_headers
+from gateway.sip.core.session_timer import Due
 
 
 class State(Enum):
@@ -60,52 +43,48 @@ class State(Enum):
     OVER = "over"
 
 
-@dataclass(frozen=True, slots=True)
-class _Reoffer:
-    """A re-INVITE of the far end that call control has not answered yet."""
-
-    request: Request
-    responder: Responder
-    deadline: float
-
-
 class Session:
     """What happens in one confirmed dialog. Does no I/O: every method returns the actions that it leads to.
 
     Args:
-        exchange: the state of offer and answer at the moment when the dialog was confirmed.
+        negotiation: the dialog, and the state of offer and answer at the moment when it was confirmed.
         authentication: answers challenges to our requests; None when we have no credentials.
-        local_sdp, remote_sdp: what was agreed; None where the first 2xx is still to be sent by `accept`.
-        is_call_id_owner: we sent the INVITE that made the dialog (for the waiting time after a 491).
+        is_call_id_owner: we sent the INVITE that made the dialog.
     """
 
     def __init__(
         self,
-        dialog: Dialog,
+        negotiation: Negotiation,
         *,
         context: Context,
-        exchange: OfferAnswer,
         is_call_id_owner: bool,
         authentication: Authentication | None = None,
-        local_sdp: Sdp | None = None,
-        remote_sdp: Sdp | None = None,
     ) -> None:
-        self.dialog = dialog
+        self.negotiation, self.dialog = negotiation, negotiation.dialog
+        negotiation.is_confirmed = True
         self.state = State.CONFIRMED
-        self._context, self._exchange = context, exchange
-        self._authentication, self._is_call_id_owner = authentication, is_call_id_owner
+        self._context, self._authentication = context, authentication
         self._accepted: Accepted | None = None
-        self._reoffer: _Reoffer | None = None
-        self._reinvite: Reinvite | None = None
-        self._queued: Reinvite | None = None
-        """One that waits for the end of a re-INVITE that only refreshes."""
-        self._update: ClientRequest | None = None
-        self._may_update = False
-        self._local_sdp, self._remote_sdp = local_sdp, remote_sdp
-        self._timer = SessionTimer(context.session_expires)
         self._bye_headers: tuple[tuple[str, str], ...] = ()
         self._referee = Referee(context, self._send_new)
-        self._referrer = Referrer(context, self._send_new, identity=f"<{NameAddr.parse(dialog.local).uri}>")
+        self._referrer = Referrer(context, self._send_new, identity=f"<{NameAddr.parse(self.dialog.local).uri}>")
+        self._reinviter = Reinviter(
+            negotiation,
+            context=context,
+            authentication=authentication,
+            send=self._send_new,
+            lose=self._lose,
+            is_call_id_owner=is_call_id_owner,
+            is_blocked=lambda: self._accepted is not None or negotiation.waiting is not None,
+        )
+        self._keep_alive = KeepAlive(
+            negotiation,
+            context=context,
+            authentication=authentication,
+            reinviter=self._reinviter,
+            send=self._send_new,
+            lose=self._lose,
+        )
 
     @property
     def stage(self) -> Stage:
@@ -119,8 +98,7 @@ class Session:
 
     def established(self, response: Response, now: float) -> None:
         """The 2xx to an INVITE of ours has made the dialog: its session timer begins."""
-        self._note_update(response)
-        self._timer.take(response, now)
+        self.negotiation.established(response, now)
 
     # What call control asks for
 
@@ -128,19 +106,24 @@ class Session:
         self,
         invite: Request,
         responder: Responder,
-        sdp: Sdp,
+        sdp: Sdp | None,
         now: float,
         *,
         is_first: bool = False,
         session_expires: int | None = None,
         headers: tuple[tuple[str, str], ...] = (),
     ) -> list[Action]:
-        """Send the 2xx to an INVITE: with our answer, or with our offer if it had none."""
-        wants_answer = self._exchange.turn is Turn.IDLE
-        self._exchange.make(Move.WE_OFFER if wants_answer else Move.WE_ANSWER)
-        if not wants_answer:
-            self._remote_sdp = sdp_of(invite)
-        response = self._success(invite, sdp, now, session_expires, headers)
+        """Send the 2xx to an INVITE: with our answer, or with our offer if it had none.
+
+        Args:
+            sdp: None when a reliable provisional response has brought the answer.
+        """
+        exchange = self.negotiation.exchange
+        wants_answer = sdp is not None and exchange.turn is Turn.IDLE
+        if sdp is not None:
+            exchange.make(Move.WE_OFFER if wants_answer else Move.WE_ANSWER)
+            self.negotiation.remote_sdp = sdp_of(invite) or self.negotiation.remote_sdp
+        response = self.negotiation.success(invite, sdp, now, session_expires, headers)
         self._accepted = Accepted(
             responder,
             response,
@@ -153,36 +136,23 @@ class Session:
         return [self._accepted.send()]
 
     def answer_reoffer(self, sdp: Sdp, now: float) -> list[Action]:
-        """200 to the re-INVITE or UPDATE that waits."""
-        if (reoffer := self._reoffer) is None:
-            return []
-        self._reoffer = None
-        if reoffer.request.method == "INVITE":
-            return self.accept(reoffer.request, reoffer.responder, sdp, now)
-        self._exchange.make(Move.WE_ANSWER)
-        self._remote_sdp = sdp_of(reoffer.request)
-        return [Respond(reoffer.responder, self._success(reoffer.request, sdp, now))]
+        """200 to the re-INVITE, UPDATE or PRACK that waits."""
+        waiting = self.negotiation.waiting
+        if waiting is None or waiting.method != "INVITE":
+            return self.negotiation.answer(sdp, now)
+        released = self.negotiation.release()
+        assert released is not None
+        return self.accept(*released, sdp, now)
 
     def reject_reoffer(self, status: int) -> list[Action]:
-        """Refuse the re-INVITE or UPDATE that waits; the session goes on as it was."""
-        if (reoffer := self._reoffer) is None:
-            return []
-        self._reoffer = None
-        if self._exchange.turn is Turn.THEIRS_PENDING:
-            self._exchange.make(Move.REFUSED)
-        return [Respond(reoffer.responder, response_to(reoffer.request, status))]
+        """Refuse the re-INVITE, UPDATE or PRACK that waits; the session goes on as it was."""
+        return self.negotiation.reject(status)
 
     def reinvite(self, sdp: Sdp, on_result: OnResult, now: float) -> list[Action]:
-        """Offer again. While an INVITE of the far end is under way it waits once, as after a 491."""
+        """Offer again."""
         if self.state is not State.CONFIRMED:
             return [Report(on_result, Rejected(481, "Call/Transaction Does Not Exist"))]
-        if self._reinvite is not None and self._reinvite.on_result is None and self._queued is None:
-            self._queued = Reinvite(sdp, on_result)
-            return []
-        if self._reinvite is not None:
-            return [Report(on_result, Rejected(491, "Request Pending"))]
-        self._reinvite = Reinvite(sdp, on_result)
-        return self._try_reinvite(self._reinvite, now)
+        return self._reinviter.offer(sdp, on_result, now)
 
     def hangup(self, q850: int | None, headers: tuple[tuple[str, str], ...] = ()) -> list[Action]:
         """BYE, but not before the ACK of the first 2xx. A re-INVITE of ours under way gets no result any more.
@@ -192,8 +162,8 @@ class Session:
         """
         if self.state is not State.CONFIRMED:
             return []
-        self._reinvite = self._queued = None
-        self._timer.stop()
+        self._reinviter.forget()
+        self.negotiation.timer.stop()
         self._referrer.forget()
         actions = [*self.reject_reoffer(487), *self._referee.end()]
         self._bye_headers = (*reason_headers(q850), *headers)
@@ -223,7 +193,7 @@ class Session:
     # What the far end sends
 
     def receive(self, request: Request, responder: Responder, now: float) -> list[Action]:
-        """A request within the dialog that `capabilities.find_refusal` let pass; not ACK, not CANCEL."""
+        """A request within the dialog that `capabilities.find_refusal` let pass; not ACK, not CANCEL, not PRACK."""
         if not self.dialog.is_in_order(request):
             return [Respond(responder, response_to(request, 500, "CSeq Out Of Order"))]
         if request.method == "BYE":
@@ -246,7 +216,7 @@ class Session:
                 return self._referrer.receive(request, responder)
             case "OPTIONS":
                 return [Respond(responder, answer_options(request))]
-            case _:  # a REFER that crossed our hang-up
+            case _:  # a REFER that crossed our hang-up, a PRACK for nothing
                 return [Respond(responder, response_to(request, 481))]
 
     def receive_ack(self, ack: Request) -> list[Action]:
@@ -256,9 +226,9 @@ class Session:
             return []  # for a 2xx that was acknowledged before
         self._accepted = None
         sdp = sdp_of(ack) if accepted.wants_answer else None
-        self._remote_sdp = sdp or self._remote_sdp
+        self.negotiation.remote_sdp = sdp or self.negotiation.remote_sdp
         if accepted.wants_answer:
-            self._exchange.make(Move.REFUSED if sdp is None else Move.THEY_ANSWER)
+            self.negotiation.exchange.make(Move.REFUSED if sdp is None else Move.THEY_ANSWER)
         if self.state is State.CLOSING:
             return [self._bye()]
         if accepted.wants_answer and sdp is None:
@@ -267,8 +237,8 @@ class Session:
 
     def cancel(self, request: Request) -> list[Action]:
         """A CANCEL of the far end's re-INVITE; it comes to nothing when we answered before."""
-        reoffer = self._reoffer
-        if reoffer is None or reoffer.request.cseq.number != request.cseq.number:
+        waiting = self.negotiation.waiting
+        if waiting is None or str(waiting.cseq) != f"{request.cseq.number} INVITE":
             return []
         return self.reject_reoffer(487)
 
@@ -276,16 +246,16 @@ class Session:
         """A response to a request of ours in the dialog."""
         method = client_request.request.method
         if method == "INVITE":
-            return self._on_reinvite_response(client_request, response, now)
-        if response.status < 200:
-            return []
-        retry = self._authenticated(client_request, response)
+            return self._reinviter.on_response(client_request, response, now)
+        if method == "UPDATE" and self.state is State.CONFIRMED:
+            return self._keep_alive.on_response(client_request, response, now)
+        if response.status < 200 or method in ("UPDATE", "PRACK"):
+            return []  # a PRACK that the 2xx has overtaken: whatever became of it, the call is answered
+        retry = retried(self._authentication, client_request, response, self.dialog)
         if method == "REFER":
             return self._referrer.on_response(client_request, response, retry)
         if method == "NOTIFY":
             return self._referee.on_response(client_request, response, retry)
-        if method == "UPDATE":
-            return self._on_update_response(client_request, response, retry, now)
         if retry is not None:
             return [Send(retry)]
         self.state = State.OVER
@@ -293,99 +263,43 @@ class Session:
 
     def on_failure(self, client_request: ClientRequest, failure: Failure) -> list[Action]:
         """No final response to a request of ours in the dialog (sections 8.1.3.1 and 12.2.1.2)."""
-        method = client_request.request.method
-        if method == "REFER":
-            return self._referrer.on_failure(client_request, failure)
-        if method == "NOTIFY":
-            return self._referee.on_failure(client_request)
-        if method == "UPDATE":
-            return self._on_update_failure(client_request, failure)
-        if method == "BYE":
-            self.state = State.OVER
-            return []
-        reinvite = self._reinvite
-        if reinvite is None or reinvite.client_request is not client_request:
-            return []
-        if failure == "transport":
-            return self._finish_reinvite(Rejected(503, "Service Unavailable"), Move.REFUSED)
-        return self._lose_by_reinvite(Rejected(408, "Request Timeout"))
+        match client_request.request.method:
+            case "INVITE":
+                return self._reinviter.on_failure(client_request, failure)
+            case "REFER":
+                return self._referrer.on_failure(client_request, failure)
+            case "NOTIFY":
+                return self._referee.on_failure(client_request)
+            case "UPDATE" if self.state is State.CONFIRMED:
+                return self._keep_alive.on_failure(client_request, failure)
+            case "BYE":
+                self.state = State.OVER
+        return []
 
     # Time
 
     def next_deadline(self) -> float | None:
         """When `handle_timeout` is due."""
-        waiting = (self._accepted, self._reoffer, self._reinvite, self._referee, self._referrer, self._timer)
-        deadlines = [one.deadline for one in waiting if one is not None and one.deadline is not None]
-        return min(deadlines, default=None)
+        accepted = () if self._accepted is None else (self._accepted,)
+        waiting = (*accepted, self.negotiation, self._reinviter, self._referee, self._referrer, self.negotiation.timer)
+        return min((one.deadline for one in waiting if one.deadline is not None), default=None)
 
     def handle_timeout(self, now: float) -> list[Action]:
         """Repeat a 2xx; give up an ACK, a re-INVITE or a REFER, of ours or of theirs."""
         actions = [*self._referee.handle_timeout(now), *self._referrer.handle_timeout(now)]
         if self._accepted is not None:
             actions += self._give_up_ack() if now >= self._accepted.give_up_at else self._accepted.resend(now)
-        if self._reoffer is not None and now >= self._reoffer.deadline:
-            actions += self.reject_reoffer(500)
-        reinvite = self._reinvite
-        if reinvite is not None and reinvite.deadline is not None and now >= reinvite.deadline:
-            actions += self._press_reinvite(reinvite, now)
-        return actions if self.state is not State.CONFIRMED else [*actions, *self._keep_alive(now)]
+        actions += self.negotiation.handle_timeout(now)
+        actions += self._reinviter.handle_timeout(now)
+        return actions if self.state is not State.CONFIRMED else [*actions, *self._keep(now)]
 
-    # The session timer
-
-    def _keep_alive(self, now: float) -> list[Action]:
-        due = self._timer.due(now)
+    def _keep(self, now: float) -> list[Action]:
+        due = self.negotiation.timer.due(now)
         if due is Due.END and self._accepted is not None and self._accepted.is_first:
             return [*self.hangup(None), Notify(Ended(None, "session_expired"))]  # a BYE, but not before the ACK
         if due is Due.END:
             return self._lose("session_expired")
-        return self._refresh(now) if due is Due.REFRESH else []
-
-    def _refresh(self, now: float) -> list[Action]:
-        """By UPDATE where the far end takes it, else by a re-INVITE that says the same once more (RFC 4028 7.4)."""
-        if self._may_update:
-            headers = (
-                *self._context.invite_headers,
-                *self._timer.request_lines(),
-                ("User-Agent", self._context.user_agent),
-            )
-            send = self._send_new("UPDATE", headers, b"")
-            self._update = send.client_request
-            return [send]
-        if self._reinvite is not None or self._local_sdp is None:
-            return []  # the re-INVITE that is under way refreshes as well
-        self._reinvite = Reinvite(self._local_sdp, None)
-        return self._try_reinvite(self._reinvite, now)
-
-    def _on_update_response(
-        self, client_request: ClientRequest, response: Response, retry: ClientRequest | None, now: float
-    ) -> list[Action]:
-        if client_request is not self._update or self.state is not State.CONFIRMED:
-            return []
-        self._update = retry
-        if retry is not None:
-            return [Send(retry)]
-        if response.status < 300:
-            self.dialog.refresh_target(response)
-            self.established(response, now)
-            return []
-        if response.status in (408, 481):
-            return self._lose("dialog_lost")
-        if response.status in (405, 501):
-            self._may_update = False
-            return self._refresh(now)
-        if response.status == 422 and self._timer.raise_to(response):
-            return self._refresh(now)
-        self._timer.try_again()
-        return []
-
-    def _on_update_failure(self, client_request: ClientRequest, failure: Failure) -> list[Action]:
-        if client_request is not self._update or self.state is not State.CONFIRMED:
-            return []
-        self._update = None
-        if failure == "timeout":
-            return self._lose("dialog_lost")
-        self._timer.try_again()
-        return []
+        return self._keep_alive.refresh(now) if due is Due.REFRESH else []
 
     # Requests of the far end
 
@@ -393,65 +307,23 @@ class Session:
         if (refusal := self._find_glare(request)) is not None:
             return [Respond(responder, refusal)]
         if (sdp := sdp_of(request)) is not None:
-            self._exchange.make(Move.THEY_OFFER)
-            if sdp == self._remote_sdp and self._local_sdp is not None:
-                # Only a refresh (RFC 4028 section 7.4): the same once more, and call control is left alone.
-                return self.accept(request, responder, self._local_sdp, now)
-        self._reoffer = _Reoffer(request, responder, now + REOFFER_LIMIT)
-        return [Notify(Reoffered(sdp))]
+            self.negotiation.exchange.make(Move.THEY_OFFER)
+            if self.negotiation.is_known(sdp):
+                return self.accept(request, responder, self.negotiation.local_sdp, now)
+        return self.negotiation.wait(request, responder, sdp, now + REOFFER_LIMIT)
 
     def _on_update(self, request: Request, responder: Responder, now: float) -> list[Action]:
         """RFC 3311 section 5.2: a refresh is answered at once, an offer goes the way of a re-INVITE."""
-        sdp = sdp_of(request)
-        if sdp is not None and (refusal := self._find_glare(request)) is not None:
+        if sdp_of(request) is not None and (refusal := self._find_glare(request)) is not None:
             return [Respond(responder, refusal)]
-        if sdp is None:
-            return [Respond(responder, self._success(request, None, now))]
-        self._exchange.make(Move.THEY_OFFER)
-        if sdp == self._remote_sdp and self._local_sdp is not None:
-            self._exchange.make(Move.WE_ANSWER)
-            return [Respond(responder, self._success(request, self._local_sdp, now))]
-        self._reoffer = _Reoffer(request, responder, now + UPDATE_LIMIT)
-        return [Notify(Reoffered(sdp))]
+        return self.negotiation.take(request, responder, now)
 
     def _find_glare(self, request: Request) -> Response | None:
-        """Why an offer of the far end comes at the wrong time (section 14.2, RFC 3311 section 5.2)."""
-        if self._reoffer is not None:  # a second one before the final response to the first
-            retry_after = ("Retry-After", str(int(self._context.random() * 11)))
-            return response_to(request, 500, headers=(retry_after,))
-        is_ours_sent = self._reinvite is not None and self._reinvite.state is not ReinviteState.WAITING
-        is_glare = is_ours_sent or self._accepted is not None or self.state is not State.CONFIRMED
+        """Why an offer of the far end comes at the wrong time."""
+        if (refusal := self.negotiation.find_glare(request)) is not None:
+            return refusal
+        is_glare = self._reinviter.is_sent or self._accepted is not None or self.state is not State.CONFIRMED
         return response_to(request, 491) if is_glare else None
-
-    def _success(
-        self,
-        request: Request,
-        sdp: Sdp | None,
-        now: float,
-        session_expires: int | None = None,
-        headers: tuple[tuple[str, str], ...] = (),
-    ) -> Response:
-        """The 2xx to an INVITE or UPDATE; it moves the remote target and begins the session timer anew."""
-        self._local_sdp = sdp or self._local_sdp
-        self._note_update(request)
-        self.dialog.refresh_target(request)
-        return response_to(
-            request,
-            200,
-            to_tag=self.dialog.dialog_id.local_tag,
-            headers=(
-                *self._context.invite_headers,
-                *self._timer.answer(request, now, demanded=session_expires),
-                ("Server", self._context.user_agent),
-                *headers,
-            ),
-            body=b"" if sdp is None else sdp.encode(),
-            content_type=None if sdp is None else SDP,
-        )
-
-    def _note_update(self, message: Request | Response) -> None:
-        may_update = allows_update(message.headers)
-        self._may_update = self._may_update if may_update is None else may_update
 
     def _give_up_ack(self) -> list[Action]:
         self._accepted = None
@@ -463,112 +335,13 @@ class Session:
 
     def _bye(self) -> Send:
         self.state = State.BYE_SENT
-        headers = (("User-Agent", self._context.user_agent), *self._bye_headers)
-        return self._send(self.dialog.request("BYE", headers))
+        return self._send_new("BYE", (("User-Agent", self._context.user_agent), *self._bye_headers), b"")
 
     def _send_new(self, method: str, headers: tuple[tuple[str, str], ...], body: bytes) -> Send:
-        return self._send(self.dialog.request(method, headers, body))
-
-    def _send(self, request: Request) -> Send:
+        request = self.dialog.request(method, headers, body)
         return Send(ClientRequest(request, self.dialog.next_hop, self.dialog.dialog_id.remote_tag))
 
-    def _try_reinvite(self, reinvite: Reinvite, now: float) -> list[Action]:
-        """Send it, or wait once when an INVITE of the far end is under way (section 14.1)."""
-        if self._accepted is not None or self._reoffer is not None:
-            return self._wait_once(reinvite, now)
-        self._exchange.make(Move.WE_OFFER)
-        headers = (
-            *self._context.invite_headers,
-            *self._timer.request_lines(),
-            ("User-Agent", self._context.user_agent),
-            ("Content-Type", SDP),
-        )
-        send = self._send(self.dialog.request("INVITE", headers, reinvite.sdp.encode()))
-        reinvite.state, reinvite.client_request, reinvite.deadline = ReinviteState.SENT, send.client_request, None
-        return [send]
-
-    def _wait_once(self, reinvite: Reinvite, now: float) -> list[Action]:
-        if reinvite.is_retry:
-            return self._finish_reinvite(Rejected(491, "Request Pending"))
-        reinvite.is_retry, reinvite.state, reinvite.client_request = True, ReinviteState.WAITING, None
-        reinvite.deadline = now + glare_delay(self._context.random(), is_call_id_owner=self._is_call_id_owner)
-        return []
-
-    def _press_reinvite(self, reinvite: Reinvite, now: float) -> list[Action]:
-        if reinvite.state is ReinviteState.WAITING:
-            return self._try_reinvite(reinvite, now)
-        assert reinvite.client_request is not None
-        if reinvite.state is ReinviteState.PROCEEDING:
-            reinvite.state, reinvite.deadline = ReinviteState.CANCELLING, now + self._context.timers.limit
-            return [Cancel(reinvite.client_request)]
-        return self._lose_by_reinvite(Rejected(408, "Request Timeout"))
-
-    def _on_reinvite_response(self, client_request: ClientRequest, response: Response, now: float) -> list[Action]:
-        reinvite = self._reinvite
-        is_current = reinvite is not None and reinvite.client_request is client_request
-        if 200 <= response.status < 300:
-            actions = self._acknowledge(client_request, response)
-            return [*actions, *self._take_answer(response, now)] if is_current else actions
-        if reinvite is None or not is_current:
-            return []  # of a re-INVITE that a hang-up has overtaken
-        if response.status >= 300:
-            return self._on_reinvite_refused(reinvite, response, now)
-        if reinvite.state is ReinviteState.SENT:
-            reinvite.state, reinvite.deadline = ReinviteState.PROCEEDING, now + self._context.timers.limit
-        return []
-
-    def _on_reinvite_refused(self, reinvite: Reinvite, response: Response, now: float) -> list[Action]:
-        assert reinvite.client_request is not None
-        if (retry := self._authenticated(reinvite.client_request, response)) is not None:
-            reinvite.client_request, reinvite.state, reinvite.deadline = retry, ReinviteState.SENT, None
-            return [Send(retry)]
-        if response.status in (408, 481):
-            return self._lose_by_reinvite(rejection(response))
-        if response.status == 422 and self._timer.raise_to(response):
-            self._exchange.make(Move.REFUSED)
-            return self._try_reinvite(reinvite, now)
-        if response.status != 491:
-            return self._finish_reinvite(rejection(response), Move.REFUSED)
-        self._exchange.make(Move.REFUSED)
-        return self._wait_once(reinvite, now)
-
-    def _acknowledge(self, client_request: ClientRequest, response: Response) -> list[Action]:
-        if client_request.ack is None:
-            self.dialog.refresh_target(response)
-            invite = client_request.request
-            credentials = ack_headers(self._authentication, invite, self.dialog.next_hop)
-            client_request.ack = self.dialog.ack(invite, credentials)
-        return [SendAck(client_request.ack, self.dialog.next_hop)]
-
-    def _take_answer(self, response: Response, now: float) -> list[Action]:
-        assert self._reinvite is not None
-        if (sdp := sdp_of(response)) is None:  # RFC 3261 section 13.2.1: the 2xx must carry it
-            return [*self._finish_reinvite(Rejected(488, "No Answer In 2xx"), Move.REFUSED), *self._lose("no_answer")]
-        self.established(response, now)
-        self._local_sdp, self._remote_sdp = self._reinvite.sdp, sdp
-        return self._finish_reinvite(Answered(sdp, dict(response.headers.items())), Move.THEY_ANSWER)
-
-    def _authenticated(self, client_request: ClientRequest, response: Response) -> ClientRequest | None:
-        if self._authentication is None:
-            return None
-        return self._authentication.retry(client_request, response, self.dialog)
-
     # The end of things
-
-    def _finish_reinvite(self, result: Answered | Rejected, move: Move | None = None) -> list[Action]:
-        reinvite, self._reinvite, self._queued = self._reinvite, self._queued, None
-        assert reinvite is not None
-        if self._reinvite is not None:
-            self._reinvite.deadline = self._timer.tried_at  # which has passed: at once
-        if move is not None:
-            self._exchange.make(move)
-        if isinstance(result, Rejected):
-            self._timer.try_again()
-        return [] if reinvite.on_result is None else [Report(reinvite.on_result, result)]
-
-    def _lose_by_reinvite(self, result: Rejected) -> list[Action]:
-        """408 and 481 to a request end the dialog (section 12.2.1.2)."""
-        return [*self._finish_reinvite(result, Move.REFUSED), *self._lose("dialog_lost")]
 
     def _lose(self, reason: str) -> list[Action]:
         """End the dialog from our side although call control did not ask for it: BYE, and tell it."""
@@ -577,10 +350,8 @@ class Session:
 
     def _end(self, reason: str, q850: int | None, headers: tuple[tuple[str, str], ...] = ()) -> list[Action]:
         was_closing, self._accepted = self.state is not State.CONFIRMED, None
-        self._timer.stop()
-        actions = [*self.reject_reoffer(487), *self._referee.end(), *self._referrer.end()]
-        while self._reinvite is not None:
-            actions += self._finish_reinvite(Rejected(487, "Request Terminated"))
+        self.negotiation.timer.stop()
+        actions = [*self.reject_reoffer(487), *self._referee.end(), *self._referrer.end(), *self._reinviter.end()]
         if self.state is not State.BYE_SENT:  # else the BYEs crossed, and ours waits for its own response
             self.state = State.OVER
         return actions if was_closing else [*actions, Notify(Ended(q850, reason, headers))]

@@ -11,6 +11,7 @@ from typing import Final, Self, TypeVar
 from gateway.domain.ids import Sdp
 from gateway.sip.call import Answered, Confirmed, IncomingCall, OutgoingCall, Rejected, SipCallEvent, Target
 from gateway.sip.core.message import Headers, Request, Response, parse, response_to, serialize
+from gateway.sip.core.reliability import Reliability
 from gateway.sip.endpoint import Destination, Endpoint
 from gateway.sip.settings import SipSettings, TrunkSettings
 from gateway.sip.transport.flow import Transport
@@ -106,9 +107,26 @@ class Agent:
         listener = self.endpoint.listeners[0]
         return f"sip:{user}@{listener.host}:{listener.port};transport={listener.transport}"
 
-    def dials(self, uri: str, *, sdp: Sdp = OFFER, user: str | None = None, password: str | None = None) -> Outbound:
+    def dials(
+        self,
+        uri: str,
+        *,
+        sdp: Sdp = OFFER,
+        user: str | None = None,
+        password: str | None = None,
+        reliability: Reliability = "off",
+        follows: bool = False,
+    ) -> Outbound:
         ear = Ear()
-        target = Target(uri=uri, from_uri="sip:alice@127.0.0.1", from_name="Alice", username=user, password=password)
+        target = Target(
+            uri=uri,
+            from_uri="sip:alice@127.0.0.1",
+            from_name="Alice",
+            username=user,
+            password=password,
+            reliable_provisional=reliability,
+            follow_redirects=follows,
+        )
         return Outbound(self.agent.invite(target, sdp, ear), ear)
 
     async def gets_call(self) -> Inbound:
@@ -185,6 +203,7 @@ class Peer(asyncio.DatagramProtocol):
         self.requests: asyncio.Queue[Request] = asyncio.Queue()
         self.responses: asyncio.Queue[Response] = asyncio.Queue()
         self.repeats: Counter[str] = Counter()
+        self._repeated: asyncio.Queue[str] = asyncio.Queue()
         self.address: tuple[str, int] = ("", 0)
         self._transport: asyncio.DatagramTransport | None = None
         self._from: tuple[str, int] = ("", 0)
@@ -210,6 +229,7 @@ class Peer(asyncio.DatagramProtocol):
         key = (what, message.top_via.branch)
         if key in self._seen:
             self.repeats[what] += 1
+            self._repeated.put_nowait(what)
         elif isinstance(message, Request):
             self.requests.put_nowait(message)
         elif message.status != 100:
@@ -226,6 +246,12 @@ class Peer(asyncio.DatagramProtocol):
             request = await self.requests.get()
         assert request.method == method, serialize(request).decode()
         return request
+
+    async def hears_repeat(self, what: str) -> None:
+        """Wait until that method or status has come once more."""
+        async with asyncio.timeout(PATIENCE):
+            while await self._repeated.get() != what:
+                pass
 
     async def expects_response(self, status: int) -> Response:
         """The next response but 100, which must be of that status."""

@@ -28,6 +28,7 @@ from tests.wire.sip.agents import (
 )
 
 FAST = settings(t1=0.02)
+UNRELIABLE = replace(LOOPBACK, reliable_provisional="off")
 ELSEWHERE = TrunkSettings(name="elsewhere", uri="sip:192.0.2.1", accept_from=(ip_network("192.0.2.0/24"),))
 
 
@@ -219,7 +220,7 @@ async def test_digits_in_infos_are_told_and_other_bodies_refused() -> None:
 
 @pytest.mark.parametrize(
     ("method", "status"),
-    [("OPTIONS", 200), ("PRACK", 405), ("MESSAGE", 405), ("FOO", 501)],
+    [("OPTIONS", 200), ("MESSAGE", 405), ("FOO", 501)],
 )
 @pytest.mark.parametrize("is_in_call", [True, False])
 async def test_requests_in_and_out_of_a_call_are_answered(method: str, status: int, is_in_call: bool) -> None:
@@ -229,7 +230,7 @@ async def test_requests_in_and_out_of_a_call_are_answered(method: str, status: i
         peer.sends(peer.request(method, cseq=2, to=to), agent)
         response = await peer.expects_response(status)
 
-        assert response.headers.get("Allow") == "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REFER, NOTIFY"
+        assert response.headers.get("Allow") == "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY"
         assert response.to.tag is not None
         if is_in_call:
             peer.sends(peer.request("BYE", cseq=3, to=to))
@@ -277,15 +278,15 @@ async def test_a_lower_sequence_number_gets_500() -> None:
 
 
 async def test_a_required_extension_is_refused_and_no_call_made() -> None:
-    async with running() as agent, Peer.listening() as peer:
+    async with running(trunks=(UNRELIABLE,)) as agent, Peer.listening() as peer:
         peer.sends(peer.request("INVITE", sdp=OFFER, more=(("Require", "100rel"),)), agent)
 
         assert (await peer.expects_response(420)).headers.get("Unsupported") == "100rel"
         assert agent.came.empty()
 
 
-async def test_an_offered_100rel_is_not_used() -> None:
-    async with running() as agent, Peer.listening() as peer:
+async def test_an_offered_100rel_is_not_used_where_it_is_off() -> None:
+    async with running(trunks=(UNRELIABLE,)) as agent, Peer.listening() as peer:
         peer.sends(peer.request("INVITE", sdp=OFFER, more=(("Supported", "100rel, timer"),)), agent)
         into = await agent.gets_call()
 
@@ -295,6 +296,53 @@ async def test_an_offered_100rel_is_not_used() -> None:
         assert (response.headers.get("Require"), response.headers.get("RSeq")) == (None, None)
         into.call.reject(486, "Busy Here")
         await peer.expects_response(486)
+
+
+async def test_a_caller_without_100rel_is_refused_where_it_is_required() -> None:
+    async with running(trunks=(replace(LOOPBACK, reliable_provisional="required"),)) as agent, Peer.listening() as peer:
+        peer.sends(peer.request("INVITE", sdp=OFFER), agent)
+
+        assert (await peer.expects_response(421)).headers.get("Require") == "100rel"
+        assert agent.came.empty()
+
+
+async def test_an_options_names_100rel_where_it_is_not_off() -> None:
+    async with running() as agent, Peer.listening() as peer:
+        peer.sends(peer.request("OPTIONS"), agent)
+
+        assert "100rel" in (await peer.expects_response(200)).headers.get_all("Supported")
+
+
+async def test_a_reliable_183_is_repeated_until_its_prack_and_holds_the_200_back() -> None:
+    async with running() as agent, Peer.listening() as peer:
+        peer.sends(peer.request("INVITE", sdp=OFFER, more=(("Require", "100rel"),)), agent)
+        into = await agent.gets_call()
+        into.call.progress(ANSWER)
+        into.call.answer(ANSWER)
+        early = await peer.expects_response(183)
+        await peer.hears_repeat("183")
+
+        to, rack = early.headers.get("To") or "", f"{early.headers.get('RSeq')} 1 INVITE"
+        peer.sends(peer.request("PRACK", cseq=2, to=to, more=(("RAck", rack),)))
+
+        assert (await peer.expects_response(200)).cseq_method == "PRACK"
+        answer = await peer.expects_response(200)
+        assert (answer.cseq_method, answer.body) == ("INVITE", b"")
+        peer.sends(peer.request("ACK", to=to))
+        await into.ear.hears(Confirmed)
+        into.call.hangup()
+        peer.answers(await peer.expects("BYE"), 200)
+
+
+async def test_without_a_prack_for_64_t1_the_call_is_refused() -> None:
+    async with running(settings(t1=0.01)) as agent, Peer.listening() as peer:
+        peer.sends(peer.request("INVITE", sdp=OFFER, more=(("Supported", "100rel"),)), agent)
+        into = await agent.gets_call()
+        into.call.ring()
+        await peer.expects_response(180)
+
+        assert (await peer.expects_response(504)).reason == "No PRACK"
+        assert await into.ear.hears(Ended) == Ended(None, "no_prack")
 
 
 async def test_strangers_get_403_for_an_invite_and_silence_for_the_rest() -> None:

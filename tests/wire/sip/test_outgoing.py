@@ -267,6 +267,48 @@ async def test_a_redirect_is_told_and_not_followed() -> None:
         agent.assert_idle()
 
 
+async def test_a_redirect_is_followed_where_the_trunk_may_redirect() -> None:
+    async with running() as agent, Peer.listening() as peer, Peer.listening() as other:
+        out = agent.dials(peer.uri, follows=True)
+        invite = await peer.expects("INVITE")
+
+        peer.answers(invite, 302, contact=f"<tel:+1>, <{other.uri}>")
+
+        second = await other.expects("INVITE")
+        assert (second.call_id, second.uri, second.cseq.number) == (invite.call_id, other.uri, 2)
+        other.answers(second, 200, sdp=ANSWER)
+        await out.ear.hears(Answered)
+        await other.expects("ACK")
+        out.call.hangup()
+        other.answers(await other.expects("BYE"), 200)
+
+
+async def test_reliable_early_media_is_acknowledged_once_and_in_order() -> None:
+    async with running() as agent, Peer.listening() as peer:
+        out = agent.dials(peer.uri, reliability="supported")
+        invite = await peer.expects("INVITE")
+        assert "100rel" in invite.headers.get_all("Supported")
+
+        late, early = (("Require", "100rel"), ("RSeq", "9")), (("Require", "100rel"), ("RSeq", "8"))
+        peer.answers(invite, 183, sdp=ANSWER, more=early)
+        prack = await peer.expects("PRACK")
+        peer.answers(invite, 183, sdp=ANSWER, more=early)
+        peer.answers(invite, 180, more=late)
+        await peer.hears_repeat("PRACK")  # its response is lost, which is no new PRACK
+        peer.answers(prack, 200)
+        second = await peer.expects("PRACK")
+
+        assert [one.headers.get("RAck") for one in (prack, second)] == ["8 1 INVITE", "9 1 INVITE"]
+        assert (await out.ear.hears(Provisional)).sdp == ANSWER
+        assert (await out.ear.hears(Provisional)).status == 180
+        peer.answers(second, 200)
+        peer.answers(invite, 200)
+        assert (await out.ear.hears(Answered)).sdp == ANSWER
+        await peer.expects("ACK")
+        out.call.hangup()
+        peer.answers(await peer.expects("BYE"), 200)
+
+
 async def test_a_peer_that_never_responds_is_408_after_64_t1() -> None:
     async with running(FAST) as agent, Peer.listening() as peer:
         out = agent.dials(peer.uri)

@@ -55,7 +55,7 @@ class Walk:
     def fail(self, data: st.DataObject) -> None:
         if self.under_way:
             failed = self.under_way.pop(data.draw(st.integers(0, len(self.under_way) - 1)))
-            self.take(self.core.on_failure(failed, data.draw(st.sampled_from(["timeout", "transport"]))))
+            self.take(self.core.on_failure(failed, data.draw(st.sampled_from(["timeout", "transport"])), self.now))
 
     def receive(self, data: st.DataObject) -> None:
         self.cseq += data.draw(st.integers(-1, 2))
@@ -95,7 +95,7 @@ class Walk:
             if self.core.is_over:
                 break
             while self.under_way:
-                self.take(self.core.on_failure(self.under_way.pop(), "timeout"))
+                self.take(self.core.on_failure(self.under_way.pop(), "timeout", self.now))
             if (deadline := self.core.next_deadline()) is not None:
                 self.now = max(self.now, deadline)
                 self.take(self.core.handle_timeout(self.now))

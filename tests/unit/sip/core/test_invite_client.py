@@ -4,8 +4,8 @@ from gateway.domain.ids import Sdp
 from gateway.sip.call import Answered, Provisional, Rejected
 from gateway.sip.core.actions import Action, Cancel, ClientRequest, Notify, Send, SendAck
 from gateway.sip.core.authentication import Authentication
+from gateway.sip.core.early import MAX_FORKS
 from gateway.sip.core.invite_client import (
-    MAX_FORKS,
     ON_HANGUP,
     ON_PROVISIONAL,
     PENDING,
@@ -170,7 +170,7 @@ def test_a_fork_that_hangs_up_by_itself_is_answered_and_not_told() -> None:
     bye = sent(client.gets(200, tag="two", sdp=OTHER))
 
     assert kinds(client.core.receive(in_dialog("BYE"), SEAT, "two", NOW)) == ["200"]
-    assert client.core.on_failure(bye, "timeout") == []
+    assert client.core.on_failure(bye, "timeout", NOW) == []
     assert not client.core.is_over
 
 
@@ -232,14 +232,14 @@ def test_nothing_more_is_told_after_a_refusal() -> None:
     client.gets(486)
 
     assert client.gets(180) == client.gets(486) == client.core.hangup(None, NOW) == []
-    assert client.core.on_failure(client.invite, "timeout") == []
+    assert client.core.on_failure(client.invite, "timeout", NOW) == []
 
 
 def test_timer_b_is_408_and_a_broken_transport_503() -> None:
     slow, broken = Client(), Client()
 
-    assert rejected(slow.core.on_failure(slow.invite, "timeout")) == Rejected(408, "Request Timeout")
-    assert rejected(broken.core.on_failure(broken.invite, "transport")) == Rejected(503, "Service Unavailable")
+    assert rejected(slow.core.on_failure(slow.invite, "timeout", NOW)) == Rejected(408, "Request Timeout")
+    assert rejected(broken.core.on_failure(broken.invite, "transport", NOW)) == Rejected(503, "Service Unavailable")
 
 
 # CANCEL
@@ -302,7 +302,7 @@ def test_no_response_at_all_after_a_hangup_is_487() -> None:
     client = Client()
     client.core.hangup(None, NOW)
 
-    assert rejected(client.core.on_failure(client.invite, "timeout")).status == 487
+    assert rejected(client.core.on_failure(client.invite, "timeout", NOW)).status == 487
 
 
 def test_an_invite_that_rings_for_ever_is_cancelled() -> None:
@@ -416,4 +416,4 @@ def test_without_a_session_nothing_of_it_matters() -> None:
 
     assert client.core.receive_ack(in_dialog("ACK")) == client.core.cancel(in_dialog("CANCEL")) == []
     assert client.core.on_response(stray, reply(stray.request, 200), NOW) == []
-    assert client.core.on_failure(stray, "timeout") == []
+    assert client.core.on_failure(stray, "timeout", NOW) == []

@@ -248,7 +248,7 @@ def test_without_a_session_nothing_of_it_matters() -> None:
 
     assert call.receive_ack(in_dialog("ACK", cseq=1)) == []
     assert call.on_response(bye, reply(bye.request, 200), NOW) == []
-    assert call.on_failure(bye, "timeout") == []
+    assert call.on_failure(bye, "timeout", NOW) == []
 
 
 def _over_with_bye() -> list[Action]:

@@ -2,7 +2,7 @@ import pytest
 
 from gateway.sip.call import InfoDtmf
 from gateway.sip.core.actions import Notify, Respond
-from gateway.sip.core.replies import answer_info, answer_options, q850_of, reason_headers, rejection
+from gateway.sip.core.replies import answer_info, answer_options, custom_headers, q850_of, reason_headers, rejection
 from tests.unit.sip.core.script import Seat, kinds, only, our_invite, reply, request
 
 
@@ -44,3 +44,9 @@ def test_a_reason_survives_the_way_there_and_back() -> None:
 )
 def test_retry_after_is_seconds_or_nothing(value: str, expected: float | None) -> None:
     assert rejection(reply(our_invite(), 503, more=(("Retry-After", value),))).retry_after == expected
+
+
+def test_custom_fields_are_those_of_applications_and_user_to_user() -> None:
+    fields = (("X-Agent", "7"), ("User-to-User", "00;encoding=hex"), ("User-Agent", "x"))
+
+    assert custom_headers(request("BYE", more=fields)) == fields[:2]

@@ -7,8 +7,9 @@ from gateway.sip.core.actions import Action, Cancel, ClientRequest, Notify, Repo
 from gateway.sip.core.authentication import Authentication
 from gateway.sip.core.context import Context
 from gateway.sip.core.dialog import Dialog
+from gateway.sip.core.negotiation import REOFFER_LIMIT, Negotiation
 from gateway.sip.core.offer_answer import OfferAnswer
-from gateway.sip.core.session import REOFFER_LIMIT, Session, State
+from gateway.sip.core.session import Session, State
 from tests.unit.sip.core.script import (
     ANSWER,
     NOW,
@@ -42,10 +43,10 @@ def session(
     authentication = None
     if password is not None:
         authentication = Authentication("user", password, hosts=("192.0.2.9",), new_cnonce=lambda: "c" * 16)
+    context = Context(contact="<sip:us@192.0.2.1>", user_agent="gw", timers=T, random=random)
     return Session(
-        dialog,
-        context=Context(contact="<sip:us@192.0.2.1>", user_agent="gw", timers=T, random=random),
-        exchange=OfferAnswer(),
+        Negotiation(dialog, context, OfferAnswer()),
+        context=context,
         is_call_id_owner=is_caller,
         authentication=authentication,
     )
@@ -451,5 +452,5 @@ def test_an_empty_info_and_an_options_get_200() -> None:
 
     assert kinds(one.receive(in_dialog("INFO"), SEAT, NOW)) == ["200"]
     options = only(one.receive(in_dialog("OPTIONS", cseq=3), SEAT, NOW), Respond).response
-    assert options.headers.get("Allow") == "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REFER, NOTIFY"
+    assert options.headers.get("Allow") == "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY"
     assert options.headers.get("Supported") == "timer, replaces, norefersub"

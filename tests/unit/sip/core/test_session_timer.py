@@ -10,6 +10,7 @@ from gateway.sip.core.dialog import Dialog
 from gateway.sip.core.invite_client import InviteClient
 from gateway.sip.core.invite_server import InviteServer
 from gateway.sip.core.message import Headers, Request, Response
+from gateway.sip.core.negotiation import Negotiation
 from gateway.sip.core.offer_answer import OfferAnswer
 from gateway.sip.core.session import Session
 from gateway.sip.core.session_timer import Due, SessionTimer, allows_update, asking, raised
@@ -52,14 +53,9 @@ def caller(*lines: tuple[str, str], invite: Request | None = None) -> Session:
     """A call of ours whose 2xx has those lines."""
     invite = invite or our_invite()
     response = reply(invite, 200, sdp=ANSWER, more=lines)
-    one = Session(
-        Dialog.from_response(invite, response),
-        context=CONTEXT,
-        exchange=OfferAnswer(),
-        is_call_id_owner=True,
-        local_sdp=OFFER,
-        remote_sdp=ANSWER,
-    )
+    dialog = Dialog.from_response(invite, response)
+    negotiation = Negotiation(dialog, CONTEXT, OfferAnswer(), local_sdp=OFFER, remote_sdp=ANSWER)
+    one = Session(negotiation, context=CONTEXT, is_call_id_owner=True)
     one.established(response, NOW)
     return one
 
