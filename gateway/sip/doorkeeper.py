@@ -75,7 +75,7 @@ class Doorkeeper:
                 "sip_address_banned",
                 peer=ban.network,
                 reason=offence.value,
-                duration_s=ban.until - ban.since,
+                duration_s=round(ban.until - ban.since, 3),
                 not_logged=self._lines.held_back(),
             )
 
