@@ -208,7 +208,7 @@ async def test_v014_does_not_wait_for_a_result_of_its_own_ping(tmp_path: Path) -
 
 async def test_v015_drops_a_silent_socket_and_detaches_its_calls(tmp_path: Path) -> None:
     assert VspSettings().idle_timeout == 60.0
-    settings = merged(QUICK, {"verto": {"idle_timeout": 0.6, "ping_interval": 60.0}})
+    settings = merged(QUICK, {"verto": {"idle_timeout": 3.0, "ping_interval": 60.0}})
     async with running(tmp_path, settings) as gateway, phone(gateway) as alice:
         alice.verto.is_silent = True
         call = await alice.call(ECHO)
