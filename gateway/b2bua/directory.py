@@ -12,11 +12,12 @@ from gateway.b2bua.core.events import HangupRequested
 from gateway.b2bua.headers import Crossing, crossing_headers
 from gateway.b2bua.leg_maker import FindSession, LegMaker, MediaOf, new_telnyx_id
 from gateway.b2bua.legs.base import Leg, Party
-from gateway.b2bua.legs.sip import FindReplaced, InviteFunction
+from gateway.b2bua.legs.phone import PhoneLeg
+from gateway.b2bua.legs.sip import CallerLeg, FindReplaced, InviteFunction, SipLeg
 from gateway.b2bua.legs.verto import VertoLeg
 from gateway.b2bua.lobby import Lobby
 from gateway.b2bua.performer import Legs
-from gateway.b2bua.routing import Refused, Route, ToClient, ToUser, refusing_without_store
+from gateway.b2bua.routing import Refused, Route, ToClient, ToPhones, ToUser, refusing_without_store
 from gateway.b2bua.runner import CallRunner
 from gateway.b2bua.settings import CallSettings
 from gateway.b2bua.transfer_desk import TransferDesk, TransferRoutes
@@ -30,6 +31,7 @@ from gateway.domain.causes import (
 )
 from gateway.domain.client_media import DEFAULT_CLIENT_MEDIA, ClientMedia
 from gateway.domain.facts import CallAnswered, CallInitiated, CallTransferred, ClientLegFact, Fact
+from gateway.domain.identity import Identity
 from gateway.domain.ids import CallId, Direction, LegName, SessionId, SipCallId, VertoCallId
 from gateway.domain.push import PushSender
 from gateway.media.engine import MediaEngine
@@ -65,6 +67,7 @@ class CallDirectory:
         invite: InviteFunction,
         domain: str,
         trunk_codecs: Callable[[str], tuple[str, ...]],
+        phone_codecs: tuple[str, ...] = (),
         find_replaced: FindReplaced = lambda replaces: None,
         media_of: MediaOf = _default_media,
         find_session: FindSession = lambda session_id: None,
@@ -78,6 +81,7 @@ class CallDirectory:
             invite: `sip.ua.UserAgent.invite`.
             domain: host of the From URI towards trunks.
             trunk_codecs: the allowed codecs of a trunk by name.
+            phone_codecs: those of registered SIP phones.
             find_replaced: `sip.ua.UserAgent.find_replaced`.
             media_of: what the connection of a user name asks of its clients' media; read anew for each call.
             find_session: a connected session by its id (`vsp.registry.SessionRegistry.find`).
@@ -99,6 +103,7 @@ class CallDirectory:
             domain=domain,
             browser_codecs=settings.browser_codecs,
             trunk_codecs=trunk_codecs,
+            phone_codecs=phone_codecs,
             media_of=media_of,
             find_session=find_session,
         )
@@ -242,8 +247,9 @@ class CallDirectory:
     # ---- from the SIP side
 
     def incoming(self, incoming: IncomingCall) -> None:
-        """A trunk calls."""
-        refusal = self._refusal(None)
+        """A trunk calls, or a phone of ours."""
+        identity = incoming.identity
+        refusal = self._refusal(None) if identity is None else self._refusal_of_phone(identity)
         if refusal is not None:
             incoming.reject(refusal.sip_status, refusal.sip_reason)
             self._log.warning("call_refused", cause=refusal.name, trunk=incoming.trunk)
@@ -251,15 +257,16 @@ class CallDirectory:
         if incoming.replaces is not None:
             self._replace(incoming, incoming.replaces)
             return
-        runner = self._new_runner(Direction.INBOUND)
+        runner = self._new_runner(Direction.INBOUND if identity is None else Direction.OUTBOUND)
         leg_a = self._legs.calling_trunk(incoming, LegName.A, runner.door())
         caller, headers = leg_a.party, crossing_headers(incoming.headers)
-        call = LiveCall(runner, incoming.caller_number, incoming.request_user, None, None, None, {})
+        connection_id = None if identity is None else identity.connection_id
+        call = LiveCall(runner, caller.number, incoming.request_user, connection_id, None, None, {})
         self._begin(
             call,
             Legs(
                 leg_a,
-                lambda: self._route_of_trunk(leg_a, runner.call_id, incoming),
+                lambda: self._route_of_caller(leg_a, runner.call_id, incoming),
                 lambda route: self._leg_b(route, call, caller=caller, headers=headers),
             ),
         )
@@ -280,6 +287,11 @@ class CallDirectory:
         if session_id is not None and len(self._calls.legs_of(session_id)) >= self._settings.max_calls_per_session:
             return NORMAL_CIRCUIT_CONGESTION
         return None
+
+    def _refusal_of_phone(self, identity: Identity) -> Cause | None:
+        """As for a client: the limit of calls at once counts all phones of a user together."""
+        count = sum(call.runner.find_leg(lambda leg: _is_of(leg, identity)) is not None for call in self._calls)
+        return NORMAL_CIRCUIT_CONGESTION if count >= self._settings.max_calls_per_session else self._refusal(None)
 
     def _new_runner(self, direction: Direction) -> CallRunner:
         return CallRunner(
@@ -328,14 +340,19 @@ class CallDirectory:
         return await self._legs.settle(leg, route)
 
     @refusing_without_store
-    async def _route_of_trunk(self, leg: Leg, call_id: CallId, incoming: IncomingCall) -> Route:
-        route = await self._router.from_trunk(call_id, incoming.request_user, incoming.request_host)
+    async def _route_of_caller(self, leg: CallerLeg, call_id: CallId, incoming: IncomingCall) -> Route:
+        user, host, identity = incoming.request_user, incoming.request_host, incoming.identity
+        if identity is None:
+            return await self._legs.settle(leg, await self._router.from_trunk(call_id, user, host))
+        await self._legs.read_phone_media(leg, identity.username)
+        # A phone names our address or our domain: the user part alone decides.
+        route = await self._router.from_client(call_id, identity, user, shown=leg.party.number)
         return await self._legs.settle(leg, route)
 
     def _leg_b(self, route: Route, call: LiveCall, *, caller: Party, headers: Crossing) -> Leg:
         assert not isinstance(route, Refused)
         runner = call.runner
-        if isinstance(route, ToClient | ToUser):
+        if isinstance(route, ToClient | ToUser | ToPhones):
             runner.journal.routed_to_client()
         leg = self._legs.along(
             route,
@@ -348,6 +365,8 @@ class CallDirectory:
         )
         if isinstance(leg, VertoLeg):
             call.name_after(leg)
+        elif isinstance(leg, PhoneLeg):
+            call.connection_id = call.connection_id or leg.connection_id
         return leg
 
     def _tell(self, fact: Fact) -> None:
@@ -355,6 +374,10 @@ class CallDirectory:
             listener(fact)
         if isinstance(fact, CallAnswered | CallTransferred):
             self._client_legs.connected(self._calls.client_legs_of(fact.call_id))
+
+
+def _is_of(leg: Leg, identity: Identity) -> bool:
+    return isinstance(leg, SipLeg) and leg.identity is not None and leg.identity.username == identity.username
 
 
 def _pass_on(text: ClientText, call: LiveCall, sender: VertoLeg) -> None:

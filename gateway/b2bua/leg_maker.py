@@ -14,12 +14,13 @@ from gateway.b2bua.headers import Crossing
 from gateway.b2bua.inbox import Door
 from gateway.b2bua.legs.base import Leg, Party, Post
 from gateway.b2bua.legs.fork import Fork
+from gateway.b2bua.legs.phone import PhoneLeg
 from gateway.b2bua.legs.sip import CallerLeg, FindReplaced, InviteFunction, TrunkLeg
 from gateway.b2bua.legs.verto import TelnyxIds, VertoLeg
 from gateway.b2bua.lobby import Lobby
-from gateway.b2bua.routing import Refused, Route, ToClient, ToTrunks, ToUser
+from gateway.b2bua.routing import Refused, Route, ToClient, ToPhones, ToTrunks, ToUser
 from gateway.domain.causes import INCOMPATIBLE_DESTINATION, REJECTIONS
-from gateway.domain.client_media import ClientMedia
+from gateway.domain.client_media import ClientMedia, DtmfMode
 from gateway.domain.ids import CallId, LegName, SessionId, VertoCallId
 from gateway.media.engine import Profile
 from gateway.sip.call import IncomingCall, Replaces
@@ -52,16 +53,18 @@ class LegMaker:
         trunk_codecs: Callable[[str], tuple[str, ...]],
         media_of: MediaOf,
         find_session: FindSession,
+        phone_codecs: tuple[str, ...] = (),
     ) -> None:
         """
         Args:
-            invite, find_replaced, domain, trunk_codecs, media_of, find_session: see `CallDirectory`.
+            invite, find_replaced, domain, trunk_codecs, phone_codecs, media_of, find_session: see `CallDirectory`.
             browser_codecs: see `[calls] browser_codecs`.
         """
         self._calls, self._lobby, self._client_legs = calls, lobby, client_legs
         self._invite, self._find_replaced, self._domain = invite, find_replaced, domain
         self._browser_codecs, self._trunk_codecs, self._media_of = browser_codecs, trunk_codecs, media_of
         self._find_session = find_session
+        self._phone_codecs = phone_codecs
 
     def calling_client(
         self, session: ClientSession, invite: Invite, *, call_id: CallId, caller: Party, post: Door
@@ -83,13 +86,17 @@ class LegMaker:
         )
 
     def calling_trunk(self, call: IncomingCall, name: LegName, post: Door) -> CallerLeg:
-        """The leg of a trunk that calls."""
-        codecs = self._trunk_codecs(call.trunk)
+        """The leg of a trunk that calls, or of a phone."""
+        codecs = self._trunk_codecs(call.trunk) if call.identity is None else self._phone_codecs
         return CallerLeg(name, call, codecs=codecs, post=post, find_replaced=self._find_replaced)
 
     async def read_media(self, leg: VertoLeg) -> None:
         """Have a client's leg do what its connection asks for: before its media is opened."""
         leg.media = await self._media_of(leg.session.identity.username)
+
+    async def read_phone_media(self, leg: CallerLeg, username: str) -> None:
+        """The same for a phone's leg."""
+        leg.media = _of_phone(await self._media_of(username))
 
     async def settle(self, near: Leg, route: Route) -> Route:
         """The route with what the called client's connection asks for; refused if it cannot be joined with `near`."""
@@ -98,6 +105,8 @@ class LegMaker:
                 route = replace(route, media=await self._media_of(session.identity.username))
             case ToUser(username):
                 route = replace(route, media=await self._media_of(username))
+            case ToPhones(user):
+                route = replace(route, media=_of_phone(await self._media_of(user.username)))
             case _:
                 pass
         return self.refusal(near, route) or route
@@ -105,14 +114,19 @@ class LegMaker:
     def refusal(self, near: Leg, route: Route) -> Refused | None:
         """Why that leg cannot be joined with one along the route: encryption, or codecs. None when it can.
 
-        Trunks are not encrypted, clients always are; so a client that may not be in a call with anything unencrypted
-        (rest-v2 H.1, B3) talks to clients only.
+        Trunks and phones are not encrypted, clients always are; so a client that may not be in a call with anything
+        unencrypted (rest-v2 H.1, B3) talks to clients only, and a phone of its connection to nobody.
         """
         match route:
             case ToTrunks():
                 is_bare, media = near.media.requires_encryption, None
+            case ToPhones():
+                is_bare, media = near.media.requires_encryption or route.media.requires_encryption, None
+                if not self._codecs_towards_phones(route.media):
+                    return Refused(INCOMPATIBLE_DESTINATION, NO_CODEC)
             case ToClient() | ToUser():
-                is_bare, media = near.profile is Profile.RTP and route.media.requires_encryption, route.media
+                is_demanded = route.media.requires_encryption or near.media.requires_encryption
+                is_bare, media = near.profile is Profile.RTP and is_demanded, route.media
             case _:
                 return None
         if is_bare:
@@ -127,9 +141,14 @@ class LegMaker:
             return self._browser_codecs
         return tuple(codec for codec in media.codecs if codec in self._browser_codecs)
 
+    def _codecs_towards_phones(self, media: ClientMedia) -> tuple[str, ...]:
+        if media.codecs is None:
+            return self._phone_codecs
+        return tuple(codec for codec in media.codecs if codec in self._phone_codecs)
+
     def along(
         self,
-        route: ToClient | ToUser | ToTrunks,
+        route: ToClient | ToUser | ToPhones | ToTrunks,
         name: LegName,
         *,
         call_id: CallId,
@@ -157,6 +176,8 @@ class LegMaker:
                 find_replaced=self._find_replaced,
                 replaces=replaces,
             )
+        if isinstance(route, ToPhones):
+            return self._called_phones(route, name, caller=caller, headers=headers, post=post)
         verto_call_id = VertoCallId(str(uuid.uuid4()))
         make = partial(
             self._called_client,
@@ -180,6 +201,24 @@ class LegMaker:
                 on_over=partial(self._settle, call_id),
             )
         return make(route.session, post)
+
+    def _called_phones(
+        self, route: ToPhones, name: LegName, *, caller: Party, headers: Crossing, post: Door
+    ) -> PhoneLeg:
+        """A leg that calls a user's phones."""
+        return PhoneLeg(
+            name,
+            route.user,
+            media=route.media,
+            codecs=self._codecs_towards_phones(route.media),
+            invite=self._invite,
+            from_uri=f"sip:{_uri_user(caller.number)}@{self._domain}",
+            from_name=caller.name,
+            to_uri=f"sip:{_uri_user(route.user.username)}@{self._domain}",
+            headers=headers,
+            post=post,
+            find_replaced=self._find_replaced,
+        )
 
     def _called_client(
         self,
@@ -238,6 +277,11 @@ def new_telnyx_id() -> str:
 
 def _new_ids(call_id: CallId) -> TelnyxIds:
     return TelnyxIds(session_id=str(call_id), leg_id=new_telnyx_id())
+
+
+def _of_phone(media: ClientMedia) -> ClientMedia:
+    """What a connection asks of its phones' media: digits by INFO are for clients, a phone gets events in RTP."""
+    return replace(media, dtmf=DtmfMode.RFC_2833) if media.dtmf is DtmfMode.SIP_INFO else media
 
 
 def _uri_user(number: str) -> str:

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from gateway.domain.identity import Identity
 from gateway.domain.ids import Sdp, SipCallId
+from gateway.sip.transport.flow import Flow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,9 @@ class Target:
         realm: the only one whose challenges are answered, None for any.
         headers: more header fields, name and value, already allowed by the caller of this.
         replaces: the dialog at the called side that this call shall take over (RFC 3891); it must know how.
+        to_uri: the To URI, where it is not the Request-URI: a phone is called by its user's name.
+        routes: Route values, the proxies on the way (RFC 3327).
+        flow: the way that a phone registered by; while it is open, everything of this call goes there.
     """
 
     uri: str
@@ -31,6 +36,9 @@ class Target:
     realm: str | None = None
     headers: Sequence[tuple[str, str]] = ()
     replaces: "Replaces | None" = None
+    to_uri: str | None = None
+    routes: Sequence[str] = ()
+    flow: Flow | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +235,11 @@ class IncomingCall(Protocol):
 
     @property
     def trunk(self) -> str:
-        """The name of the trunk whose `accept_from` let it in."""
+        """The name of the trunk whose `accept_from` let it in; empty for a phone."""
+
+    @property
+    def identity(self) -> Identity | None:
+        """The user of ours that it is, proved by a digest; None for a trunk."""
 
     @property
     def request_user(self) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
+from gateway.domain.identity import Identity
 from gateway.domain.ids import Sdp, SipCallId
 from gateway.sip.call import OnSipCallEvent, SipCallEvent
 from gateway.sip.core.errors import SipError
@@ -27,6 +28,7 @@ class Incoming(InDialog):
     """One call to us.
 
     Args:
+        trunk: the trunk that it comes from; None for a phone, which `identity` then names.
         replaces: the call of ours that it names in a Replaces.
         on_over: called once when nothing is left of it.
     """
@@ -38,14 +40,16 @@ class Incoming(InDialog):
         transaction: ServerTransaction,
         invite: Request,
         *,
-        trunk: TrunkSettings,
+        trunk: TrunkSettings | None,
+        identity: Identity | None = None,
         services: Services,
         replaces: SipCallId | None,
         on_over: Callable[["Incoming"], None],
     ) -> None:
         self.sip_call_id = SipCallId(invite.call_id)
         self.local_tag = transaction.to_tag
-        self.trunk = trunk.name
+        self.trunk = "" if trunk is None else trunk.name
+        self.identity = identity
         self.replaces = replaces
         self.request_user, self.request_host = _user_and_host(invite.uri)
         caller: NameAddr = invite.from_
@@ -61,7 +65,9 @@ class Incoming(InDialog):
             transaction,
             local_tag=self.local_tag,
             context=services.context(contact_uri),
-            authentication=services.authentication(
+            authentication=None
+            if trunk is None
+            else services.authentication(
                 trunk.username,
                 trunk.password,
                 hosts=(transaction.source.host, _user_and_host(trunk.uri)[1]),
@@ -73,9 +79,11 @@ class Incoming(InDialog):
             self._core,
             endpoint=services.endpoint,
             tasks=services.tasks,
-            flow=transaction.flow,
+            # RFC 3581: without rport, answers go to the port in Via, but a phone's requests to where it sends from.
+            flow=transaction.flow if trunk is not None else transaction.flow.to_port(transaction.source.port),
             deliver=self._deliver,
             on_over=lambda: on_over(self),
+            is_bound_to_flow=trunk is None,
         )
         self.driver.run([])
 
