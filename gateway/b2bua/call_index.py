@@ -7,7 +7,7 @@ from datetime import datetime
 
 from gateway.b2bua.core.call import State
 from gateway.b2bua.legs.base import Leg
-from gateway.b2bua.legs.sip import SipLeg
+from gateway.b2bua.legs.sip import user_of
 from gateway.b2bua.legs.verto import VertoLeg
 from gateway.b2bua.runner import CallRunner
 from gateway.domain.facts import CallTransferred
@@ -119,7 +119,7 @@ class LiveCall:
     def _phone_connections(self) -> Iterator[str]:
         for name in LegName:
             leg = self.runner.leg_opposite(name)
-            identity = leg.identity if isinstance(leg, SipLeg) else None
+            identity = user_of(leg)
             if identity is not None and identity.connection_id is not None:
                 yield identity.connection_id
 

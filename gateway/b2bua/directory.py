@@ -13,7 +13,7 @@ from gateway.b2bua.headers import Crossing, crossing_headers
 from gateway.b2bua.leg_maker import FindSession, LegMaker, MediaOf, new_telnyx_id
 from gateway.b2bua.legs.base import Leg, Party
 from gateway.b2bua.legs.phone import PhoneLeg
-from gateway.b2bua.legs.sip import CallerLeg, FindReplaced, InviteFunction, SipLeg
+from gateway.b2bua.legs.sip import CallerLeg, FindReplaced, InviteFunction, user_of
 from gateway.b2bua.legs.verto import VertoLeg
 from gateway.b2bua.lobby import Lobby
 from gateway.b2bua.performer import Legs
@@ -377,7 +377,8 @@ class CallDirectory:
 
 
 def _is_of(leg: Leg, identity: Identity) -> bool:
-    return isinstance(leg, SipLeg) and leg.identity is not None and leg.identity.username == identity.username
+    user = user_of(leg)
+    return user is not None and user.username == identity.username
 
 
 def _pass_on(text: ClientText, call: LiveCall, sender: VertoLeg) -> None:

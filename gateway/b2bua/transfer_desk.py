@@ -7,7 +7,7 @@ from gateway.b2bua.call_index import CallIndex, Found
 from gateway.b2bua.inbox import Door
 from gateway.b2bua.leg_maker import LegMaker
 from gateway.b2bua.legs.base import Leg
-from gateway.b2bua.legs.sip import SipLeg, referred_by
+from gateway.b2bua.legs.sip import SipLeg, referred_by, user_of
 from gateway.b2bua.legs.verto import VertoLeg
 from gateway.b2bua.routing import Refused, Route, ToClient, ToPhones, ToUser, parse_destination, refusing_without_store
 from gateway.b2bua.runner import CallRunner
@@ -46,7 +46,7 @@ class TransferDesk:
         if isinstance(transferor, VertoLeg):
             identity, shown = transferor.session.identity, transferor.party.number
             return await self._router.from_client(call_id, identity, destination, shown=shown)
-        if isinstance(transferor, SipLeg) and (user := transferor.identity) is not None:
+        if (user := user_of(transferor)) is not None:
             shown = user.caller_number or user.username
             return await self._router.from_client(call_id, user, _without_host(destination), shown=shown)
         if self._refer == "refuse":
@@ -79,7 +79,7 @@ class TransferDesk:
         """By `callID` within the client's session, or by Call-ID within the trunk; never the call that asks."""
         if isinstance(transferor, VertoLeg):
             found = self._calls.runner_of_verto(transferor.session.session_id, VertoCallId(other))
-        elif self._refer == "refuse" and _user_of(transferor) is None:
+        elif self._refer == "refuse" and user_of(transferor) is None:
             return None
         else:
             found = self._calls.runner_of_sip(SipCallId(other))
@@ -94,7 +94,7 @@ class TransferDesk:
             return False
         runner, name = found
         there, caller = runner.leg_at(name), incoming.identity
-        if (there.trunk_name or "", _user_of(there)) != (incoming.trunk, None if caller is None else caller.username):
+        if (there.trunk_name or "", _name_of(there)) != (incoming.trunk, None if caller is None else caller.username):
             return False
         runner.take_replacement(partial(self._legs.calling_trunk, incoming), name)
         return True
@@ -122,15 +122,15 @@ def _without_host(uri: str) -> str:
     return uri if found is None else found.user
 
 
-def _user_of(leg: Leg) -> str | None:
-    """The user whose phone that is."""
-    identity = leg.identity if isinstance(leg, SipLeg) else None
-    return None if identity is None else identity.username
+def _name_of(leg: Leg) -> str | None:
+    """The user name of the phone at its far end."""
+    user = user_of(leg)
+    return None if user is None else user.username
 
 
 def _is_same_side(one: Leg, other: Leg) -> bool:
     """Whether both are of the same trunk, or phones of the same user, or clients."""
-    return (one.trunk_name, _user_of(one)) == (other.trunk_name, _user_of(other))
+    return (one.trunk_name, _name_of(one)) == (other.trunk_name, _name_of(other))
 
 
 def _foreign_replaces(transferor: Leg) -> Replaces | None:

@@ -368,6 +368,11 @@ class CallerLeg(SipLeg):
             self._call.reject(status, reason, q850=q850_of_cause(cause))
 
 
+def user_of(leg: object) -> Identity | None:
+    """The user whose phone is at the far end of a leg; None for a trunk, and for a client."""
+    return leg.identity if isinstance(leg, SipLeg) else None
+
+
 def shown_number(call: IncomingCall) -> str:
     """Whom the called side sees: of a phone the number that it says, else that of its connection, else its user name.
 

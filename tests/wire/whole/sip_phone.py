@@ -150,6 +150,11 @@ class SipPhone:
         line.leg.call.answer(line.media.describe())
         await line.until(Confirmed)
 
+    def declines(self, line: Line, status: int, reason: str) -> None:
+        """Refuse a call that rings."""
+        assert isinstance(line.leg, Inbound)
+        line.leg.call.reject(status, reason)
+
     async def answers(self) -> Line:
         """Take the next call of the gateway."""
         line = await self.rings()
