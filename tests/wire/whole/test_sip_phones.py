@@ -33,7 +33,7 @@ async def until_no_call_is_live(gateway: Running) -> None:
             pass
 
 
-def behind_nat(user: str, destination: Destination) -> str:
+def behind_nat(user: str, destination: Destination, *, is_sips: bool = False) -> str:
     """A Contact that leads nowhere."""
     return f"sip:{user}@192.0.2.77:9;transport={destination.transport}"
 

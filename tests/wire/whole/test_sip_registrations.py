@@ -1,6 +1,7 @@
 """SIP phones register: who is let in, what is kept, what ends it, and what strangers cost."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -26,6 +27,12 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Running]:
 async def phones_of(gateway: Running, user: str = "alice") -> list[dict[str, object]]:
     sessions: list[dict[str, object]] = (await gateway.get("/v2/gateway/sessions"))["data"]
     return [one for one in sessions if one["username"] == user]
+
+
+def offences(metrics: str, name: str) -> float:
+    """How often that offence was counted so far."""
+    found = re.search(rf'gateway_sip_offences_total{{offence="{name}"}} (\S+)', metrics)
+    return 0.0 if found is None else float(found.group(1))
 
 
 async def until_phones_are(gateway: Running, count: int) -> None:
@@ -127,17 +134,30 @@ async def test_an_unknown_user_and_a_wrong_password_are_told_the_same(gateway: R
 
 async def test_wrong_tries_are_offences_and_shut_the_address_out(tmp_path: Path) -> None:
     settings = {**OPEN, "auth": {"max_wrong_logins": 2}}
-    async with running(tmp_path, settings) as gateway, sip_phone(gateway, password="wrong") as desk:
-        offences: list[str] = []
-        gateway.gateway.on_offence = lambda _source, name: offences.append(name)
-
+    async with running(tmp_path, settings) as gateway, sip_phone(gateway) as desk, sip_phone(gateway, "nobody") as no:
+        before = await gateway.metrics()
         statuses = []
         for password in ("wrong", "wrong too", "correct horse"):
             desk.client, desk.password = None, password
             statuses.append((await desk.register()).status)
 
         assert statuses == [401, 401, 403]
-        assert offences == ["wrong_digest", "wrong_digest"]
+        await no.register()
+        metrics = await gateway.metrics()
+        assert offences(metrics, "wrong_digest") - offences(before, "wrong_digest") == 2
+        assert offences(metrics, "unknown_user") - offences(before, "unknown_user") == 1
+
+
+async def test_who_guesses_on_is_banned(tmp_path: Path) -> None:
+    settings = {**OPEN, "sip_security": {"ban_after": 3}}
+    async with running(tmp_path, settings) as gateway, sip_phone(gateway, password="wrong") as desk:
+        for _ in range(3):
+            desk.client = None
+            await desk.register()
+
+        [ban] = gateway.gateway.endpoint.bans()
+
+        assert ban.network == "127.0.0.1"
 
 
 async def test_an_answer_is_good_once(gateway: Running) -> None:
