@@ -14,7 +14,7 @@ from gateway.accounts.detail_recorder import DetailRecorder
 from gateway.accounts.gate import CallGate
 from gateway.accounts.provisioning import Provisioning
 from gateway.accounts.settings import tariff
-from gateway.accounts.watch import AccountWatch
+from gateway.accounts.watch import AccountWatch, EveryRegistration
 from gateway.api.catalogue import Surroundings, operations
 from gateway.api.guard import Guard
 from gateway.api.live import LiveFeed
@@ -27,6 +27,7 @@ from gateway.api.views import GatewayInfo, Views
 from gateway.auth.attempts import WINDOW, LoginAttempts
 from gateway.auth.authenticator import Authenticator, Refusal
 from gateway.auth.core.throttle import Throttle
+from gateway.auth.digest_login import DigestLogins
 from gateway.auth.followed_keys import FollowedKeys
 from gateway.auth.jwt import Tokens
 from gateway.auth.keyfile import load_or_create
@@ -37,6 +38,7 @@ from gateway.auth.sealing import Seal
 from gateway.b2bua.directory import CallDirectory
 from gateway.b2bua.measures import CallMeasures
 from gateway.b2bua.routing import Router, Trunk
+from gateway.b2bua.whereabouts import Whereabouts
 from gateway.config import Config
 from gateway.console.assets import load as load_assets
 from gateway.console.routes import routes as console_routes
@@ -59,8 +61,11 @@ from gateway.observability.heap import HeapCare
 from gateway.observability.logging import get_logger
 from gateway.reports.service import Reports
 from gateway.sip.call import IncomingCall
+from gateway.sip.core.banning import Offence
 from gateway.sip.core.headers.uri import SipUri
 from gateway.sip.endpoint import Endpoint
+from gateway.sip.phone_guard import PhoneGuard
+from gateway.sip.registrar import Registrar
 from gateway.sip.settings import TrunkSettings
 from gateway.sip.tls_settings import KeyPair
 from gateway.sip.transport.tls_contexts import TlsContexts
@@ -198,8 +203,15 @@ class Gateway:
             numbers=self.provisioning.numbers,
             passwords=self.passwords,
             tokens=self.tokens,
-            attempts=LoginAttempts(config),
+            attempts=(attempts := LoginAttempts(config)),
             follow_keys=self.token_keys.follow,
+        )
+        self.digest_logins = DigestLogins(
+            connections=self.provisioning.connections,
+            credentials=self.provisioning.credentials,
+            authenticator=self.authenticator,
+            attempts=attempts,
+            seal=seal,
         )
         self.accounts = self.provisioning.accounts
         self.keys = KeyChecker(self.provisioning.keys)
@@ -240,7 +252,8 @@ class Gateway:
             security=self.config.sip_security,
             never_ban=[network for trunk in self.trunks for network in trunk.accept_from],
         )
-        self.agent = UserAgent(self.endpoint, self.config.sip, self.trunks)
+        self.registrar = self._registrar() if self.config.registrar.enabled else None
+        self.agent = UserAgent(self.endpoint, self.config.sip, self.trunks, registrar=self.registrar)
         self.lines = TrunkLines(
             self.trunks,
             endpoint=self.endpoint,
@@ -263,6 +276,22 @@ class Gateway:
         made = from_own_authority(settings.data_dir, certificate_names(settings), now=utc_now())
         return KeyPair(cert=made.cert, key=made.key)
 
+    def _registrar(self) -> Registrar:
+        config = self.config
+        guard = PhoneGuard(
+            config.registrar,
+            realm=config.sip.domain,
+            login=self.digest_logins.login,
+            on_offence=lambda source, offence: self.endpoint.offend(source, Offence(offence)),
+        )
+        return Registrar(
+            config.registrar,
+            guard=guard,
+            domain=config.sip.domain,
+            idle_timeout=config.sip.idle_timeout,
+            is_proxy=lambda source: self.agent.is_trunk(source),
+        )
+
     @asynccontextmanager
     async def _call_control(self) -> AsyncIterator[None]:
         config = self.config
@@ -283,11 +312,13 @@ class Gateway:
                 ring_group=self.registry.ring_group,
                 devices=self.devices if self.config.lab.enabled else None,
                 admission=gate,
+                phones=self.registrar,
             ),
             invite=self.lines.invite,
             find_replaced=self.agent.find_replaced,
             domain=config.sip.domain,
             trunk_codecs={trunk.name: trunk.codecs for trunk in self.trunks}.__getitem__,
+            phone_codecs=config.registrar.codecs,
             media_of=ConnectionMedia(self.database).of_user,
             find_session=self.registry.find,
             caller_options=self._caller_options,
@@ -334,8 +365,9 @@ class Gateway:
             reports=self.reports,
             devices=self.devices,
         )
+        sessions = Whereabouts(self.registry, self.registrar)
         around = Surroundings(
-            sessions=self.registry,
+            sessions=sessions,
             calls=self.directory,
             details=self.details,
             report_table=self.report_table,
@@ -351,15 +383,15 @@ class Gateway:
             public=public_paths(catalogue),
             throttle=Throttle(config.auth.max_wrong_keys, WINDOW),
         )
-        feed = LiveFeed(self.directory, self.registry)
+        feed = LiveFeed(self.directory, sessions)
         watch = AccountWatch(
             self.database,
-            registrations=self.verto.endings,
+            registrations=EveryRegistration([one for one in (self.verto.endings, self.registrar) if one is not None]),
             on_key_revoked=feed.close_of,
             tokens=self.tokens,
             keys=self.token_keys,
         )
-        views = Views(calls=self.directory, records=calls, sessions=self.registry, bans=self.endpoint, info=self._info)
+        views = Views(calls=self.directory, records=calls, sessions=sessions, bans=self.endpoint, info=self._info)
         lab_routes = [] if lab is None else LabApi(lab.switchboard, guard.allows, self.registry, self.pushes).routes()
         own_routes = [
             *rest_routes(catalogue),

@@ -5,7 +5,7 @@ Whoever changed it, this process's API or a command line beside it: both write t
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -40,6 +40,26 @@ class Registrations(Protocol):
 
     def end_expired(self) -> int:
         """End those whose credential has expired; returns how many there were."""
+
+
+class EveryRegistration:
+    """Clients and phones alike."""
+
+    def __init__(self, kinds: Sequence[Registrations]) -> None:
+        self._kinds = kinds
+
+    def end_registrations(self, which: Ending) -> int:
+        """See `Registrations`."""
+        return sum(kind.end_registrations(which) for kind in self._kinds)
+
+    def set_credential_expiry(self, credential_id: str, expires_at: float) -> None:
+        """See `Registrations`."""
+        for kind in self._kinds:
+            kind.set_credential_expiry(credential_id, expires_at)
+
+    def end_expired(self) -> int:
+        """See `Registrations`."""
+        return sum(kind.end_expired() for kind in self._kinds)
 
 
 class AccountWatch:

@@ -36,7 +36,7 @@ class CallRecords(Protocol):
 
 
 class LiveSessions(Protocol):
-    """`vsp.registry.SessionRegistry`."""
+    """`b2bua.whereabouts.Whereabouts`."""
 
     def sessions(self) -> list[SessionSnapshot]: ...
 
@@ -50,7 +50,7 @@ class Bans(Protocol):
 
 
 def session_json(session: SessionSnapshot) -> dict[str, object]:
-    """A logged-in client, for a response. `is_connected` is false while its socket is lost and it may come back."""
+    """A logged-in client or a registered phone. `is_connected` is false while its socket is lost and it may be back."""
     return {
         "record_type": "gateway_session",
         "session_id": session.session_id,
@@ -60,6 +60,7 @@ def session_json(session: SessionSnapshot) -> dict[str, object]:
         "is_connected": session.is_connected,
         "logged_in_at": to_milliseconds(session.logged_in_at),
         "peer": session.peer,
+        "transport": session.transport,
         "user_agent": session.user_agent,
         "calls": session.calls,
         "user_variables": dict(session.user_variables),

@@ -34,7 +34,7 @@ RefusalCode = Literal[
     "too_many_attempts",
 ]
 
-_USERNAME: Final = re.compile(r"[A-Za-z0-9_.+-]{1,64}")
+USERNAME: Final = re.compile(r"[A-Za-z0-9_.+-]{1,64}")
 
 _log = get_logger()
 
@@ -141,7 +141,7 @@ class Authenticator:
 
     async def _by_password(self, attempt: _Attempt) -> Identity | Refusal:
         connection = credential = None
-        if _USERNAME.fullmatch(attempt.username):
+        if USERNAME.fullmatch(attempt.username):
             connection = await self._connections.find_by_user_name(attempt.username)
             credential = await self._credentials.find_by_sip_username(attempt.username)
         owner = connection or credential
@@ -151,15 +151,21 @@ class Authenticator:
             return BAD_CREDENTIALS
         self._attempts.right(attempt.username, attempt.peer)
         # Only who knows the password learns more than that it was wrong.
-        password_hash = owner.password_hash
         if verdict.is_outdated:
-            password_hash = await self._rehash(owner, attempt.password)
-        if connection is not None:
-            outcome = await self._identity(connection, connection.user_name)
-            mark = login_mark(connection.user_name, password_hash)
-            return replace(outcome, login_mark=mark) if isinstance(outcome, Identity) else outcome
-        assert credential is not None
-        return await self._by_credential(credential, None)
+            owner = replace(owner, password_hash=await self._rehash(owner, attempt.password))
+        return await self.identify(owner)
+
+    async def identify(self, owner: Connection | Credential) -> Identity | Refusal:
+        """Who that is, whose password was right; or why it may not log in all the same.
+
+        Raises:
+            StoreError: the database failed.
+        """
+        if isinstance(owner, Credential):
+            return await self._by_credential(owner, None)
+        outcome = await self._identity(owner, owner.user_name)
+        mark = login_mark(owner.user_name, owner.password_hash)
+        return replace(outcome, login_mark=mark) if isinstance(outcome, Identity) else outcome
 
     async def _by_token(self, attempt: _Attempt) -> Identity | Refusal:
         try:

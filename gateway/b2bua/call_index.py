@@ -7,6 +7,7 @@ from datetime import datetime
 
 from gateway.b2bua.core.call import State
 from gateway.b2bua.legs.base import Leg
+from gateway.b2bua.legs.sip import user_of
 from gateway.b2bua.legs.verto import VertoLeg
 from gateway.b2bua.runner import CallRunner
 from gateway.domain.facts import CallTransferred
@@ -57,11 +58,14 @@ class CallSnapshot:
     client_state: str | None = None
     transfers: tuple[CallTransferred, ...] = ()
     client_legs: tuple[ClientLeg, ...] = ()
+    phone_connection_ids: frozenset[str] = frozenset()
+    """Connections of its SIP phones."""
 
     @property
     def connection_ids(self) -> frozenset[str]:
-        """Connections of its clients."""
-        return frozenset(leg.connection_id for leg in self.client_legs if leg.connection_id is not None)
+        """Connections of its clients and phones."""
+        clients = (leg.connection_id for leg in self.client_legs if leg.connection_id is not None)
+        return self.phone_connection_ids.union(clients)
 
 
 @dataclass(slots=True)
@@ -82,7 +86,7 @@ class LiveCall:
         """A call that no client made is shown with the client that it came to."""
         if self.session_id is None:
             self.session_id, self.verto_call_id = leg.session.session_id, leg.verto_call_id
-            self.connection_id = leg.session.identity.connection_id
+            self.connection_id = self.connection_id or leg.session.identity.connection_id
 
     def snapshot(self) -> CallSnapshot:
         """As it stands now."""
@@ -109,7 +113,15 @@ class LiveCall:
             transfers=journal.transfers,
             client_state=self.client_state,
             client_legs=tuple(_client_leg(leg) for leg in self.verto_legs.values()),
+            phone_connection_ids=frozenset(self._phone_connections()),
         )
+
+    def _phone_connections(self) -> Iterator[str]:
+        for name in LegName:
+            leg = self.runner.leg_opposite(name)
+            identity = user_of(leg)
+            if identity is not None and identity.connection_id is not None:
+                yield identity.connection_id
 
 
 def _client_leg(leg: VertoLeg) -> ClientLeg:

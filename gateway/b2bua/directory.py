@@ -12,11 +12,12 @@ from gateway.b2bua.core.events import HangupRequested
 from gateway.b2bua.headers import Crossing, crossing_headers
 from gateway.b2bua.leg_maker import CallerOptions, FindSession, LegMaker, MediaOf, new_telnyx_id
 from gateway.b2bua.legs.base import Leg, Party
-from gateway.b2bua.legs.sip import FindReplaced, InviteFunction
+from gateway.b2bua.legs.phone import PhoneLeg
+from gateway.b2bua.legs.sip import CallerLeg, FindReplaced, InviteFunction, user_of
 from gateway.b2bua.legs.verto import VertoLeg
 from gateway.b2bua.lobby import Lobby
 from gateway.b2bua.performer import Legs
-from gateway.b2bua.routing import Refused, Route, ToClient, ToTrunks, ToUser, refusing_without_store
+from gateway.b2bua.routing import Refused, Route, ToClient, ToPhones, ToTrunks, ToUser, refusing_without_store
 from gateway.b2bua.runner import CallRunner
 from gateway.b2bua.settings import CallSettings
 from gateway.b2bua.transfer_desk import TransferDesk, TransferRoutes
@@ -32,6 +33,7 @@ from gateway.domain.causes import (
 from gateway.domain.client_media import DEFAULT_CLIENT_MEDIA, ClientMedia
 from gateway.domain.facts import CallAnswered, CallInitiated, CallTransferred, ClientLegFact, Fact
 from gateway.domain.headers import is_reserved, sendable
+from gateway.domain.identity import Identity
 from gateway.domain.ids import CallId, Direction, LegName, SessionId, SipCallId, VertoCallId
 from gateway.domain.push import PushSender
 from gateway.media.engine import DEFAULT_OPTIONS, MediaEngine
@@ -70,6 +72,7 @@ class CallDirectory:
         invite: InviteFunction,
         domain: str,
         trunk_codecs: Callable[[str], tuple[str, ...]],
+        phone_codecs: tuple[str, ...] = (),
         find_replaced: FindReplaced = lambda replaces: None,
         media_of: MediaOf = _default_media,
         find_session: FindSession = lambda session_id: None,
@@ -84,6 +87,7 @@ class CallDirectory:
             invite: `sip.ua.UserAgent.invite`.
             domain: host of the From URI towards trunks.
             trunk_codecs: the allowed codecs of a trunk by name.
+            phone_codecs: those of registered SIP phones.
             find_replaced: `sip.ua.UserAgent.find_replaced`.
             media_of: what the connection of a user name asks of its clients' media; read anew for each call.
             find_session: a connected session by its id (`vsp.registry.SessionRegistry.find`).
@@ -106,6 +110,7 @@ class CallDirectory:
             domain=domain,
             browser_codecs=settings.browser_codecs,
             trunk_codecs=trunk_codecs,
+            phone_codecs=phone_codecs,
             media_of=media_of,
             find_session=find_session,
             caller_options=caller_options,
@@ -249,8 +254,9 @@ class CallDirectory:
     # ---- from the SIP side
 
     def incoming(self, incoming: IncomingCall) -> None:
-        """A trunk calls."""
-        refusal = self._refusal(None)
+        """A trunk calls, or a phone of ours."""
+        identity = incoming.identity
+        refusal = self._refusal(None) if identity is None else self._refusal_of_phone(identity)
         if refusal is not None:
             incoming.reject(refusal.sip_status, refusal.sip_reason)
             self._log.warning("call_refused", cause=refusal.name, trunk=incoming.trunk)
@@ -258,15 +264,16 @@ class CallDirectory:
         if incoming.replaces is not None:
             self._replace(incoming, incoming.replaces)
             return
-        runner = self._new_runner(Direction.INBOUND)
+        runner = self._new_runner(Direction.INBOUND if identity is None else Direction.OUTBOUND)
         leg_a = self._legs.calling_trunk(incoming, LegName.A, runner.door())
         caller, headers = leg_a.party, sendable(incoming.headers)
-        call = LiveCall(runner, incoming.caller_number, incoming.request_user, None, None, None, {})
+        connection_id = None if identity is None else identity.connection_id
+        call = LiveCall(runner, caller.number, incoming.request_user, connection_id, None, None, {})
         self._begin(
             call,
             Legs(
                 leg_a,
-                lambda: self._route_of_trunk(leg_a, runner.call_id, incoming),
+                lambda: self._route_of_caller(leg_a, runner.call_id, incoming),
                 lambda route: self._leg_b(route, call, caller=caller, headers=headers),
             ),
         )
@@ -297,6 +304,11 @@ class CallDirectory:
         if session_id is not None and len(self._calls.legs_of(session_id)) >= self._settings.max_calls_per_session:
             return NORMAL_CIRCUIT_CONGESTION
         return None
+
+    def _refusal_of_phone(self, identity: Identity) -> Cause | None:
+        """As for a client: the limit of calls at once counts all phones of a user together."""
+        count = sum(call.runner.find_leg(lambda leg: _is_of(leg, identity)) is not None for call in self._calls)
+        return NORMAL_CIRCUIT_CONGESTION if count >= self._settings.max_calls_per_session else self._refusal(None)
 
     def _new_runner(self, direction: Direction) -> CallRunner:
         return CallRunner(
@@ -345,14 +357,19 @@ class CallDirectory:
         return await self._legs.settle(leg, route)
 
     @refusing_without_store
-    async def _route_of_trunk(self, leg: Leg, call_id: CallId, incoming: IncomingCall) -> Route:
-        route = await self._router.from_trunk(call_id, incoming.request_user, incoming.request_host)
+    async def _route_of_caller(self, leg: CallerLeg, call_id: CallId, incoming: IncomingCall) -> Route:
+        user, host, identity = incoming.request_user, incoming.request_host, incoming.identity
+        if identity is None:
+            return await self._legs.settle(leg, await self._router.from_trunk(call_id, user, host), is_new=True)
+        await self._legs.read_phone_media(leg, identity.username)
+        # A phone names our address or our domain: the user part alone decides.
+        route = await self._router.from_client(call_id, identity, user, shown=leg.party.number)
         return await self._legs.settle(leg, route, is_new=True)
 
     def _leg_b(self, route: Route, call: LiveCall, *, caller: Party, headers: Crossing) -> Leg:
         assert not isinstance(route, Refused)
         runner = call.runner
-        if isinstance(route, ToClient | ToUser):
+        if isinstance(route, ToClient | ToUser | ToPhones):
             runner.journal.routed_to_client()
         leg = self._legs.along(
             route,
@@ -365,6 +382,8 @@ class CallDirectory:
         )
         if isinstance(leg, VertoLeg):
             call.name_after(leg)
+        elif isinstance(leg, PhoneLeg):
+            call.connection_id = call.connection_id or leg.connection_id
         return leg
 
     def _tell(self, fact: Fact) -> None:
@@ -377,6 +396,11 @@ class CallDirectory:
 def _for(route: Route, headers: Crossing) -> Crossing:
     """A client's custom header fields: a trunk has a list of its own, a client gets what applications put there."""
     return headers if isinstance(route, ToTrunks) else crossing_headers(headers)
+
+
+def _is_of(leg: Leg, identity: Identity) -> bool:
+    user = user_of(leg)
+    return user is not None and user.username == identity.username
 
 
 def _pass_on(text: ClientText, call: LiveCall, sender: VertoLeg) -> None:

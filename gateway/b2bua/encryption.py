@@ -21,8 +21,7 @@ def serving(trunks: Sequence[Trunk], *, is_demanded: bool) -> tuple[Trunk, ...]:
 
 def demand(leg: SipLeg) -> bool:
     """Have nothing in plain on a leg whose media has not been opened; False when it has no encryption at all."""
-    if leg.options.encryption is MediaEncryption.OPTIONAL:
-        leg.options = replace(leg.options, encryption=MediaEncryption.REQUIRED)
+    leg.demand_encryption()
     return leg.options.encryption.is_demanded
 
 

@@ -1,5 +1,6 @@
 """Makes the legs of calls: those that call a client or a trunk, and those by which they call us."""
 
+import re
 import secrets
 import uuid
 from collections.abc import Awaitable, Callable
@@ -14,12 +15,13 @@ from gateway.b2bua.headers import Crossing
 from gateway.b2bua.inbox import Door
 from gateway.b2bua.legs.base import Leg, Party, Post, is_encrypted
 from gateway.b2bua.legs.fork import Fork
+from gateway.b2bua.legs.phone import PhoneLeg
 from gateway.b2bua.legs.sip import CallerLeg, FindReplaced, InviteFunction, TrunkLeg
 from gateway.b2bua.legs.verto import TelnyxIds, VertoLeg
 from gateway.b2bua.lobby import Lobby
-from gateway.b2bua.routing import Refused, Route, ToClient, ToTrunks, ToUser
+from gateway.b2bua.routing import Refused, Route, ToClient, ToPhones, ToTrunks, ToUser
 from gateway.domain.causes import INCOMPATIBLE_DESTINATION, REJECTIONS
-from gateway.domain.client_media import ClientMedia
+from gateway.domain.client_media import ClientMedia, DtmfMode
 from gateway.domain.ids import CallId, LegName, SessionId, VertoCallId
 from gateway.media.engine import DEFAULT_OPTIONS, LegOptions
 from gateway.sip.call import IncomingCall, Replaces
@@ -58,10 +60,12 @@ class LegMaker:
         media_of: MediaOf,
         find_session: FindSession,
         caller_options: CallerOptions = lambda call: DEFAULT_OPTIONS,
+        phone_codecs: tuple[str, ...] = (),
     ) -> None:
         """
         Args:
-            invite, find_replaced, domain, trunk_codecs, media_of, find_session, caller_options: see `CallDirectory`.
+            invite, find_replaced, domain, trunk_codecs, phone_codecs, media_of, find_session, caller_options: see
+                `CallDirectory`.
             browser_codecs: see `[calls] browser_codecs`.
         """
         self._calls, self._lobby, self._client_legs = calls, lobby, client_legs
@@ -69,6 +73,7 @@ class LegMaker:
         self._browser_codecs, self._trunk_codecs, self._media_of = browser_codecs, trunk_codecs, media_of
         self._find_session = find_session
         self._caller_options = caller_options
+        self._phone_codecs = phone_codecs
 
     def calling_client(
         self, session: ClientSession, invite: Invite, *, call_id: CallId, caller: Party, post: Door
@@ -90,14 +95,18 @@ class LegMaker:
         )
 
     def calling_trunk(self, call: IncomingCall, name: LegName, post: Door) -> CallerLeg:
-        """The leg of a trunk that calls."""
-        codecs = self._trunk_codecs(call.trunk)
+        """The leg of a trunk that calls, or of a phone."""
+        codecs = self._trunk_codecs(call.trunk) if call.identity is None else self._phone_codecs
         options = self._caller_options(call)
         return CallerLeg(name, call, codecs=codecs, post=post, find_replaced=self._find_replaced, options=options)
 
     async def read_media(self, leg: VertoLeg) -> None:
         """Have a client's leg do what its connection asks for: before its media is opened."""
         leg.media = await self._media_of(leg.session.identity.username)
+
+    async def read_phone_media(self, leg: CallerLeg, username: str) -> None:
+        """The same for a phone's leg."""
+        leg.media = _of_phone(await self._media_of(username))
 
     async def settle(self, near: Leg, route: Route, *, is_new: bool = False) -> Route:
         """The route with what the called client's connection asks for; refused if it cannot be joined with `near`.
@@ -112,6 +121,8 @@ class LegMaker:
                 route = replace(route, media=await self._media_of(username))
             case ToTrunks(trunks) if served := serving(trunks, is_demanded=near.media.requires_encryption):
                 route = replace(route, trunks=served)
+            case ToPhones(user):
+                route = replace(route, media=_of_phone(await self._media_of(user.username)))
             case _:
                 pass
         is_demanded = isinstance(route, ToClient | ToUser) and route.media.requires_encryption
@@ -122,15 +133,21 @@ class LegMaker:
     def refusal(self, near: Leg, route: Route) -> Refused | None:
         """Why that leg cannot be joined with one along the route: encryption, or codecs. None when it can.
 
-        Clients are always encrypted, trunks as their settings say. Whose connection demands it (rest-v2 H.1, B3) is in
-        no call with a trunk that need not be.
+        Clients are always encrypted, trunks as their settings say, phones never. Whose connection demands it
+        (rest-v2 H.1, B3) is in no call with a trunk that need not be, nor with a phone.
         """
         match route:
             case ToTrunks(trunks):
                 if not serving(trunks, is_demanded=near.media.requires_encryption):
                     return Refused(REJECTIONS["B3"])
+            case ToPhones():
+                if near.media.requires_encryption or route.media.requires_encryption:
+                    return Refused(REJECTIONS["B3"])
+                if not self._codecs_towards_phones(route.media):
+                    return Refused(INCOMPATIBLE_DESTINATION, NO_CODEC)
             case ToClient() | ToUser():
-                if route.media.requires_encryption and not is_encrypted(near):
+                is_demanded = route.media.requires_encryption or near.media.requires_encryption
+                if is_demanded and not is_encrypted(near):
                     return Refused(REJECTIONS["B3"])
                 if not self._codecs_towards(route.media):
                     return Refused(INCOMPATIBLE_DESTINATION, NO_CODEC)
@@ -144,9 +161,14 @@ class LegMaker:
             return self._browser_codecs
         return tuple(codec for codec in media.codecs if codec in self._browser_codecs)
 
+    def _codecs_towards_phones(self, media: ClientMedia) -> tuple[str, ...]:
+        if media.codecs is None:
+            return self._phone_codecs
+        return tuple(codec for codec in media.codecs if codec in self._phone_codecs)
+
     def along(
         self,
-        route: ToClient | ToUser | ToTrunks,
+        route: ToClient | ToUser | ToPhones | ToTrunks,
         name: LegName,
         *,
         call_id: CallId,
@@ -183,6 +205,8 @@ class LegMaker:
                 find_replaced=self._find_replaced,
                 replaces=replaces,
             )
+        if isinstance(route, ToPhones):
+            return self._called_phones(route, name, caller=caller, headers=headers, post=post)
         verto_call_id = VertoCallId(str(uuid.uuid4()))
         make = partial(
             self._called_client,
@@ -206,6 +230,24 @@ class LegMaker:
                 on_over=partial(self._settle, call_id),
             )
         return make(route.session, post)
+
+    def _called_phones(
+        self, route: ToPhones, name: LegName, *, caller: Party, headers: Crossing, post: Door
+    ) -> PhoneLeg:
+        """A leg that calls a user's phones."""
+        return PhoneLeg(
+            name,
+            route.user,
+            media=route.media,
+            codecs=self._codecs_towards_phones(route.media),
+            invite=self._invite,
+            from_uri=f"sip:{_uri_user(caller.number)}@{self._domain}",
+            from_name=caller.name,
+            to_uri=f"sip:{_uri_user(route.user.username)}@{self._domain}",
+            headers=headers,
+            post=post,
+            find_replaced=self._find_replaced,
+        )
 
     def _called_client(
         self,
@@ -276,6 +318,16 @@ def _caller(party: Party, number: str | None) -> Caller:
     if Caller(number=party.number, name=party.name).is_hidden:
         return Caller(number=shown, name=ANONYMOUS)
     return Caller(number=shown, name=shown if party.name == party.number else party.name)
+
+
+def _uri_user(number: str) -> str:
+    """A user part that needs no escape; anything else is anonymous (RFC 3261 section 25.1 `user`)."""
+    return number if re.fullmatch(r"[A-Za-z0-9+_.!~*'()&=$,/-]{1,128}", number) else "anonymous"
+
+
+def _of_phone(media: ClientMedia) -> ClientMedia:
+    """What a connection asks of its phones' media: digits by INFO are for clients, a phone gets events in RTP."""
+    return replace(media, dtmf=DtmfMode.RFC_2833) if media.dtmf is DtmfMode.SIP_INFO else media
 
 
 __all__ = ["FindSession", "LegMaker", "MediaOf", "new_telnyx_id"]

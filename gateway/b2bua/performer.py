@@ -37,7 +37,7 @@ from gateway.b2bua.core.events import Routed, Unroutable
 from gateway.b2bua.journal import Journal
 from gateway.b2bua.legs.base import Leg, Post
 from gateway.b2bua.media_worker import MediaWorker, Spawn
-from gateway.b2bua.routing import Refused, Route, ToTrunks
+from gateway.b2bua.routing import Refused, Route, ToPhones, ToTrunks
 from gateway.b2bua.seats import Seats
 from gateway.b2bua.transfer_performer import TransferPerformer
 from gateway.domain.causes import Cause
@@ -99,7 +99,8 @@ class Performer:
             self._post(Unroutable(route.cause, route.sip_reason))
             return
         self._seats.put(LegName.B, self._legs.make_b(route))
-        self._post(Routed(len(route.trunks), is_trunk=True) if isinstance(route, ToTrunks) else Routed(1))
+        count = len(route.trunks) if isinstance(route, ToTrunks) else 1
+        self._post(Routed(count, is_trunk=isinstance(route, ToTrunks | ToPhones)))
 
     def _send_digits(self, action: SendDigits) -> None:
         leg = self._seats[action.leg]

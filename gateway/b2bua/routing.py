@@ -1,12 +1,13 @@
-"""Where a destination goes: to another client, to the lab, to a client by its number, or to the trunks.
+"""Where a destination goes: to another client or phone, to the lab, to one by its number, or to the trunks.
 
-The order is the contract's: `user@domain` or a bare user name of a registered client; with the lab on, a magic
-number; a number assigned to a connection whose client is registered; the trunks, by their priority and weight.
+The order is the contract's: `user@domain` or a bare user name of a registered client or phone; with the lab on, a magic
+number; a number assigned to a connection whose client or phone is registered; the trunks, by their priority and weight.
 """
 
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import wraps
 from typing import Any, Final, ParamSpec, Protocol
 from urllib.parse import unquote
@@ -29,6 +30,7 @@ from gateway.domain.media_encryption import MediaEncryption
 from gateway.domain.push import Device
 from gateway.observability.logging import get_logger
 from gateway.sip.core.reliability import Reliability
+from gateway.sip.registrar import PhoneUser
 from gateway.store.errors import StoreError
 from gateway.trunks.core.rules import TrunkRules
 from gateway.vsp.control import ClientSession
@@ -105,6 +107,14 @@ class ToUser:
 
 
 @dataclass(frozen=True, slots=True)
+class ToPhones:
+    """To the registered SIP phones of a user; see `ToClient`."""
+
+    user: PhoneUser
+    media: ClientMedia = DEFAULT_CLIENT_MEDIA
+
+
+@dataclass(frozen=True, slots=True)
 class ToTrunks:
     """To these trunks, tried in order, with that user part.
 
@@ -125,7 +135,7 @@ class Refused:
     sip_reason: str | None = None
 
 
-Route = ToClient | ToUser | ToTrunks | Refused
+Route = ToClient | ToUser | ToPhones | ToTrunks | Refused
 
 
 def parse_destination(text: str) -> Destination | None:
@@ -158,6 +168,14 @@ class Neighbours(Protocol):
 
     @property
     def is_pushed(self) -> bool: ...
+
+
+class RegisteredPhones(Protocol):
+    """`sip.registrar.Registrar`."""
+
+    def of_user(self, username: str) -> PhoneUser | None: ...
+
+    def of_connection(self, connection_id: str) -> PhoneUser | None: ...
 
 
 class PushDevices(Protocol):
@@ -200,6 +218,7 @@ class Router:
         ring_group: Callable[[ClientSession], Neighbours] | None = None,
         devices: PushDevices | None = None,
         admission: Admission | None = None,
+        phones: RegisteredPhones | None = None,
     ) -> None:
         """
         Args:
@@ -212,6 +231,7 @@ class Router:
             ring_group: who else rings with a client; without it nobody does.
             devices: what can be pushed; None where nothing delivers a push.
             admission: what the accounts allow; without it everything is.
+            phones: the SIP phones that are registered; None where none may be.
         """
         self._domain = domain.lower()
         self._trunks = {trunk.name: trunk for trunk in trunks if not trunk.is_lab}
@@ -222,6 +242,7 @@ class Router:
         self._find_client_of_connection = find_client_of_connection
         self._is_magic_number = is_magic_number
         self._ring_group, self._devices, self._admission = ring_group, devices, admission
+        self._phones = phones
 
     async def from_client(self, call_id: CallId, caller: Identity, text: str, *, shown: str) -> Route:
         """Where a call of that client to that destination goes, if it may be made.
@@ -261,14 +282,12 @@ class Router:
         """The route to a client, or why it may not be called."""
         if self._admission is None or isinstance(route, Refused | ToTrunks):
             return route
-        first = route.session if isinstance(route, ToClient) else next(iter(route.sessions), None)
-        assert first is not None or isinstance(route, ToUser)
-        username = route.username if isinstance(route, ToUser) else route.session.identity.username
+        username, connection_id = _called(route)
         destination = parse_destination(text)
         cause = await self._admission.to_client(
             call_id,
             username,
-            None if first is None else first.identity.connection_id,
+            connection_id,
             caller=caller,
             is_by_uri=destination is not None and destination.user == username,
         )
@@ -303,8 +322,12 @@ class Router:
         return await self._by_number(destination)
 
     async def _to_user(self, destination: Destination) -> Route | None:
-        """To the clients or, where there are none, the devices of that user name."""
-        if (client := self._find_client(destination.user)) is not None:
+        """To whoever registered last under that name, phones or clients; where nobody is, to its devices."""
+        phones = None if self._phones is None else self._phones.of_user(destination.user)
+        client = self._find_client(destination.user)
+        if phones is not None and (client is None or client.logged_in_at < phones.registered_at):
+            return ToPhones(phones)
+        if client is not None:
             return await self._to_clients(client)
         if self._devices is None or destination.is_number:
             return None
@@ -324,7 +347,11 @@ class Router:
         connection_id = await self._find_connection_of_number(destination.user) if destination.is_number else None
         if connection_id is None:
             return None
-        if (client := self._find_client_of_connection(connection_id)) is not None:
+        phones = None if self._phones is None else self._phones.of_connection(connection_id)
+        client = self._find_client_of_connection(connection_id)
+        if phones is not None and (client is None or _rank(client) < _phone_rank(phones)):
+            return ToPhones(phones)
+        if client is not None:
             return await self._to_clients(client)
         devices = () if self._devices is None else await self._devices.of_connection(connection_id)
         return ToUser(devices[0].username, (), devices) if devices else None
@@ -338,6 +365,26 @@ class Router:
             return Refused(NO_ROUTE_DESTINATION, NO_ROUTE_REASON)
         ordered = tuple(self._trunks[name] for name in self._order_trunks(tuple(self._trunks)))
         return ToTrunks(ordered, destination.user)
+
+
+def _called(route: ToClient | ToUser | ToPhones) -> tuple[str, str | None]:
+    """The user that a route leads to, and its connection, as far as it is known."""
+    match route:
+        case ToPhones(user):
+            return user.username, user.identity.connection_id
+        case ToUser(username, sessions):
+            return username, sessions[0].identity.connection_id if sessions else None
+        case ToClient(session):
+            return session.identity.username, session.identity.connection_id
+
+
+def _rank(client: ClientSession) -> tuple[bool, datetime]:
+    """The connection's own user name before its credentials' (`vsp.registry`), then the last to come."""
+    return client.identity.credential_id is None, client.logged_in_at
+
+
+def _phone_rank(phones: PhoneUser) -> tuple[bool, datetime]:
+    return phones.identity.credential_id is None, phones.registered_at
 
 
 def _number_without_route(route: Route, text: str) -> str | None:

@@ -13,6 +13,7 @@ from gateway.b2bua.core.hold import HoldPolicy
 from gateway.b2bua.inbox import Door, Inbox
 from gateway.b2bua.journal import Journal
 from gateway.b2bua.legs.base import Leg
+from gateway.b2bua.legs.sip import SipLeg
 from gateway.b2bua.media_worker import MediaWorker, Spawn
 from gateway.b2bua.performer import Legs, Performer
 from gateway.b2bua.seats import Handover, Seats
@@ -182,7 +183,7 @@ class CallRunner:
                 performer.perform(action, spawn)
             self.journal.stands_at(self._call.state)
 
-        perform_all(self._call.start(is_from_trunk=legs.a.trunk_name is not None))
+        perform_all(self._call.start(is_from_trunk=isinstance(legs.a, SipLeg)))
         while self._call.state is not State.ENDED:
             try:
                 async with asyncio.timeout_at(self._call.deadline):

@@ -7,9 +7,9 @@ from gateway.b2bua.call_index import CallIndex, Found
 from gateway.b2bua.inbox import Door
 from gateway.b2bua.leg_maker import LegMaker
 from gateway.b2bua.legs.base import Leg
-from gateway.b2bua.legs.sip import SipLeg, referred_by
+from gateway.b2bua.legs.sip import SipLeg, referred_by, user_of
 from gateway.b2bua.legs.verto import VertoLeg
-from gateway.b2bua.routing import Refused, Route, ToClient, ToUser, refusing_without_store
+from gateway.b2bua.routing import Refused, Route, ToClient, ToPhones, ToUser, parse_destination, refusing_without_store
 from gateway.b2bua.runner import CallRunner
 from gateway.domain.causes import CALL_REJECTED
 from gateway.domain.identity import Identity
@@ -46,10 +46,13 @@ class TransferDesk:
         if isinstance(transferor, VertoLeg):
             identity, shown = transferor.session.identity, transferor.party.number
             return await self._router.from_client(call_id, identity, destination, shown=shown)
+        if (user := user_of(transferor)) is not None:
+            shown = user.caller_number or user.username
+            return await self._router.from_client(call_id, user, _without_host(destination), shown=shown)
         if self._refer == "refuse":
             return Refused(CALL_REJECTED)
         route = await self._router.from_refer(destination, may_dial_out=self._refer == "anywhere")
-        if isinstance(route, ToClient | ToUser) and _foreign_replaces(transferor) is not None:
+        if isinstance(route, ToClient | ToUser | ToPhones) and _foreign_replaces(transferor) is not None:
             return Refused(CALL_REJECTED, "the call to be replaced is not known here")
         return route
 
@@ -78,13 +81,13 @@ class TransferDesk:
         """By `callID` within the client's session, or by Call-ID within the trunk; never the call that asks."""
         if isinstance(transferor, VertoLeg):
             found = self._calls.runner_of_verto(transferor.session.session_id, VertoCallId(other))
-        elif self._refer == "refuse":
+        elif self._refer == "refuse" and user_of(transferor) is None:
             return None
         else:
             found = self._calls.runner_of_sip(SipCallId(other))
         if found is None or found[0].call_id == asking:
             return None
-        return found if found[0].leg_at(found[1]).trunk_name == transferor.trunk_name else None
+        return found if _is_same_side(found[0].leg_at(found[1]), transferor) else None
 
     def replace(self, incoming: IncomingCall, replaced: SipCallId) -> bool:
         """Have an INVITE with Replaces take the place of that dialog; False if it is none of that trunk's here."""
@@ -92,7 +95,8 @@ class TransferDesk:
         if found is None:
             return False
         runner, name = found
-        if runner.leg_at(name).trunk_name != incoming.trunk:
+        there, caller = runner.leg_at(name), incoming.identity
+        if (there.trunk_name or "", _name_of(there)) != (incoming.trunk, None if caller is None else caller.username):
             return False
         runner.take_replacement(partial(self._legs.calling_trunk, incoming), name)
         return True
@@ -112,6 +116,23 @@ class TransferDesk:
     def seat(self, call_id: CallId, name: LegName, leg: Leg) -> None:
         """See `Desk`."""
         self._calls.seat(call_id, name, leg)
+
+
+def _without_host(uri: str) -> str:
+    """A phone writes our address or our domain behind whom it means; both are us."""
+    found = parse_destination(uri)
+    return uri if found is None else found.user
+
+
+def _name_of(leg: Leg) -> str | None:
+    """The user name of the phone at its far end."""
+    user = user_of(leg)
+    return None if user is None else user.username
+
+
+def _is_same_side(one: Leg, other: Leg) -> bool:
+    """Whether both are of the same trunk, or phones of the same user, or clients."""
+    return (one.trunk_name, _name_of(one)) == (other.trunk_name, _name_of(other))
 
 
 def _foreign_replaces(transferor: Leg) -> Replaces | None:

@@ -42,7 +42,7 @@ from gateway.b2bua.journal import Journal
 from gateway.b2bua.legs.base import Leg, may_meet
 from gateway.b2bua.legs.sip import SipLeg
 from gateway.b2bua.media_worker import MediaWorker
-from gateway.b2bua.routing import Refused, Route, ToTrunks
+from gateway.b2bua.routing import Refused, Route, ToPhones, ToTrunks
 from gateway.b2bua.seats import Handover, Seats, hang_up, renamed
 from gateway.domain.causes import (
     CALL_REJECTED,
@@ -192,7 +192,7 @@ class TransferPerformer:
         self._seats.target = self._desk.make_target(
             self._call_id, self._inbox.door(), route, transferor=transferor, remaining=remaining
         )
-        is_trunk = isinstance(route, ToTrunks)
+        is_trunk = isinstance(route, ToTrunks | ToPhones)
         self._inbox.post(TargetRouted(len(route.trunks) if isinstance(route, ToTrunks) else 1, is_trunk=is_trunk))
 
     def take_replacement(self, make_leg: Callable[[LegName, Door], Leg], name: LegName) -> None:
@@ -251,7 +251,7 @@ class TransferPerformer:
         given.leg.move(name, door)
         self._seats.given = given
         self._desk.take_over(self._call_id, given.leg)
-        is_trunk = given.leg.trunk_name is not None
+        is_trunk = isinstance(given.leg, SipLeg)
         self._inbox.post(LegGiven(is_trunk, is_told=given.is_told, is_holding=given.is_holding))
         for event in given.unheard:
             door(renamed(event, name))

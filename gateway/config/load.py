@@ -13,7 +13,7 @@ from gateway.config.sections import ARRAYS, NOT_EMPTY, PARSERS, SECTIONS, Config
 from gateway.config.sources import Raw, Section, Tree, add_preset, read_environment, read_file
 from gateway.domain.errors import GatewayError
 
-DEMO: Final[Mapping[str, object]] = {"lab": {"enabled": True}}
+DEMO: Final[Mapping[str, object]] = {"lab": {"enabled": True}, "registrar": {"enabled": True}}
 """What `demo` changes in the built-in values."""
 
 _ARRAYS: Final = frozenset(ARRAYS)

@@ -19,6 +19,7 @@ from gateway.lab.settings import LabSettings
 from gateway.media.settings import MediaSettings
 from gateway.observability.settings import LogSettings, MetricsSettings
 from gateway.reports.settings import ReportSettings
+from gateway.sip.registrar_settings import RegistrarSettings
 from gateway.sip.security_settings import SipSecuritySettings
 from gateway.sip.settings import SipSettings, TrunkSettings
 from gateway.sip.tls_settings import SipTlsSettings
@@ -48,6 +49,7 @@ class Config:
     verto: VspSettings = field(default_factory=VspSettings)
     calls: CallSettings = field(default_factory=CallSettings)
     sip: SipSettings = field(default_factory=SipSettings)
+    registrar: RegistrarSettings = field(default_factory=RegistrarSettings)
     sip_security: SipSecuritySettings = field(default_factory=SipSecuritySettings)
     sip_tls: SipTlsSettings = field(default_factory=SipTlsSettings)
     trunks: tuple[TrunkSettings, ...] = ()
@@ -76,6 +78,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {  # Any: settings classes share no b
     "verto": VspSettings,
     "calls": CallSettings,
     "sip": SipSettings,
+    "registrar": RegistrarSettings,
     "sip_security": SipSecuritySettings,
     "sip_tls": SipTlsSettings,
     "media": MediaSettings,
@@ -202,6 +205,7 @@ PARSERS: Final[Mapping[str, Parser]] = {
     "trunks.headers_out": _header_pattern,
     "trunks.headers_in": _header_pattern,
     "lab.codecs": _codec,
+    "registrar.codecs": _codec,
     "lab.host": _address,
 }
 """Keys whose text has a grammar that the settings class does not check itself; for a list, of each element."""
@@ -220,7 +224,17 @@ def refused_together(section: str, values: Mapping[str, object]) -> list[tuple[s
     return [(f"listen[{index}]", hint) for index in exposed]
 
 
-NOT_EMPTY: Final = frozenset({"http.listen", "sip.listen", "calls.browser_codecs", "trunks.codecs", "lab.codecs"})
+NOT_EMPTY: Final = frozenset(
+    {
+        "http.listen",
+        "sip.listen",
+        "calls.browser_codecs",
+        "trunks.codecs",
+        "lab.codecs",
+        "registrar.codecs",
+        "registrar.digest_algorithms",
+    }
+)
 """Lists that make no sense without an element. None of ours may name an element twice."""
 
 _MAY_BE_ZERO: Final = frozenset(

@@ -59,7 +59,7 @@ VERTO_SOCKETS_REFUSED: Final = Counter(
 )
 LOGINS: Final = Counter(
     "gateway_logins_total",
-    "Login attempts by kind (password, token, anonymous)",
+    "Login attempts by kind (password, token, anonymous, digest)",
     ["kind", "result"],
     registry=REGISTRY,
 )
@@ -111,6 +111,9 @@ TRUNK_CALLS_REFUSED: Final = Counter(
     "Calls that a limit of a trunk kept out (way: in, out; reason: calls, rate)",
     ["trunk", "way", "reason"],
     registry=REGISTRY,
+)
+SIP_REGISTRATIONS: Final = Gauge(
+    "gateway_sip_registrations", "SIP phones that are registered now, each contact", registry=REGISTRY
 )
 SIP_RETRANSMISSIONS: Final = Counter(
     "gateway_sip_retransmissions_total", "SIP messages sent again", ["method"], registry=REGISTRY

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from gateway.domain.identity import Identity
 from gateway.domain.ids import Sdp, SipCallId
 from gateway.sip.core.message import Request
 from gateway.sip.core.reliability import Reliability
+from gateway.sip.transport.flow import Flow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +26,11 @@ class Target:
         headers: more header fields, name and value, already allowed by the caller of this.
         replaces: the dialog at the called side that this call shall take over (RFC 3891); it must know how.
         trunk: the name of the trunk that the call takes, where there is one.
-        route: loose routes for the INVITE (RFC 3608); it goes to the first of them.
         follow_redirects: whether a 3xx sends the call to another place, or is its end.
         reliable_provisional: whether 101 to 199 of the far end may, or must, be reliable (RFC 3262).
+        to_uri: the To URI, where it is not the Request-URI: a phone is called by its user's name.
+        routes: Route values, the proxies on the way (RFC 3327, RFC 3608); it goes to the first of them.
+        flow: the way that a phone registered by; while it is open, everything of this call goes there.
     """
 
     uri: str
@@ -38,9 +42,11 @@ class Target:
     headers: Sequence[tuple[str, str]] = ()
     replaces: "Replaces | None" = None
     trunk: str = ""
-    route: Sequence[str] = ()
     reliable_provisional: Reliability = "off"
     follow_redirects: bool = False
+    to_uri: str | None = None
+    routes: Sequence[str] = ()
+    flow: Flow | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +244,11 @@ class IncomingCall(Protocol):
 
     @property
     def trunk(self) -> str:
-        """The name of the trunk whose `accept_from` let it in."""
+        """The name of the trunk whose `accept_from` let it in; empty for a phone."""
+
+    @property
+    def identity(self) -> Identity | None:
+        """The user of ours that it is, proved by a digest; None for a trunk."""
 
     @property
     def is_secure(self) -> bool:

@@ -78,6 +78,8 @@ class Driver:
     Args:
         flow: the connection that the far end opened to us, used again for our requests to the same address: many
             peers listen nowhere else. None when we called.
+        is_bound_to_flow: whether every request goes that way while it is open, whatever the far end's Contact says: a
+            registered phone's is often an address behind a NAT (RFC 5626 section 5.3).
         deliver: takes the events, one after the other and never nested.
         on_over: called once, when nothing more will happen.
         prepare: what has to be done to a request for each address that it is tried at; None: nothing.
@@ -93,10 +95,12 @@ class Driver:
         deliver: Callable[[SipCallEvent], None],
         on_over: Callable[[], None],
         prepare: Prepare | None = None,
+        is_bound_to_flow: bool = False,
     ) -> None:
         self.usage = usage
         self._prepare = prepare
         self._endpoint, self._tasks, self._flow = endpoint, tasks, flow
+        self._is_bound_to_flow = is_bound_to_flow
         self._deliver, self._on_over = deliver, on_over
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -168,7 +172,8 @@ class Driver:
 
     def _with_destinations(self, next_hop: str, act: WithDestinations, fail: Callable[[], None]) -> None:
         """Act at once if the destination is known, but never before what waits already: an ACK precedes its BYE."""
-        destinations = self._destinations.get(next_hop)
+        flow = self._bound_flow()
+        destinations = self._destinations.get(next_hop) if flow is None else (flow.remote,)
         if destinations is not None and self._sender is None:
             act(self._by_flow(destinations))
             return
@@ -190,6 +195,11 @@ class Driver:
         finally:
             self._sender = None
 
+    def _bound_flow(self) -> Flow | None:
+        """The one way that all of it goes."""
+        is_usable = self._is_bound_to_flow and self._flow is not None and self._flow.is_open
+        return self._flow if is_usable else None
+
     def _by_flow(self, destinations: tuple[Destination, ...]) -> tuple[Destination, ...]:
         flow = self._flow
         if flow is None or not flow.is_open or not flow.is_reliable:
@@ -200,7 +210,7 @@ class Driver:
         )
 
     def _send_ack(self, ack: Request, destinations: tuple[Destination, ...]) -> None:
-        self._endpoint.send_stateless(ack, destinations[0])
+        self._endpoint.send_stateless(ack, destinations[0], self._bound_flow())
 
     def _send(self, client_request: ClientRequest, destinations: tuple[Destination, ...]) -> None:
         transaction = self._endpoint.send_to_any(
@@ -210,12 +220,15 @@ class Driver:
             on_failure=partial(self._on_failure, client_request),
             prepare=self._prepare,
             on_proved=partial(self._on_proved, client_request.next_hop),
+            flow=self._bound_flow(),
         )
         if client_request in self._open:  # else it has failed already
             self._open[client_request] = transaction
 
     def _on_proved(self, next_hop: str, destination: Destination) -> None:
         """What follows goes to the address that has answered, and to the others only if that fails later."""
+        if self._is_bound_to_flow:
+            return  # the far end keeps its flow alive
         if destination not in self._held and self._phase is Phase.LIVE:
             self._held[destination] = self._endpoint.hold(destination)
         known = self._destinations.get(next_hop, ())

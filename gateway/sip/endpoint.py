@@ -12,6 +12,7 @@ from typing import Final
 from gateway.observability.logging import get_logger
 from gateway.observability.metrics import SIP_MESSAGES_REFUSED, SIP_REQUESTS, SIP_RESPONSES, closed
 from gateway.sip.core.banning import Ban, Offence
+from gateway.sip.core.capabilities import Refusal
 from gateway.sip.core.failed import FailedAddresses
 from gateway.sip.core.framing import Broken
 from gateway.sip.core.headers.params import Params
@@ -75,7 +76,7 @@ def _not_ready(transaction: ServerTransaction, request: Request) -> None:
 class Endpoint:
     """Transports, transactions and timers of one SIP user agent.
 
-    Set the four callbacks before `start`. They are called on the loop's thread and must not block; what one raises
+    Set the callbacks before `start`. They are called on the loop's thread and must not block; what one raises
     is logged, and a request whose callback raised is answered 500.
 
     Args:
@@ -97,6 +98,13 @@ class Endpoint:
     accept: Callable[[Destination], bool]
     """Who may send us requests. Others get 403 for an INVITE and silence for the rest; but their requests with a To
     tag are passed on, because a dialog's far end may have several addresses: the user agent knows its dialogs."""
+
+    on_flow_closed: Callable[[Flow], None]
+    """A connection on which nothing can be sent any more."""
+
+    screen: Callable[[Request, Destination], Refusal | bool]
+    """Looks at each request outside of a dialog first. A refusal is sent at once and nothing is kept: a challenge, for
+    one. True lets it in wherever it comes from, because it has an answer to one; False leaves it to `accept`."""
 
     def __init__(
         self,
@@ -132,6 +140,8 @@ class Endpoint:
         self.on_cancel = lambda transaction, _cancel: _not_ready(transaction, transaction.request)
         self.on_ack = lambda _ack, _source: None
         self.accept = lambda _source: True
+        self.on_flow_closed = lambda _flow: None
+        self.screen = lambda _request, _source: False
 
     @property
     def listeners(self) -> tuple[Listener, ...]:
@@ -167,11 +177,13 @@ class Endpoint:
         *,
         on_response: Callable[[Response], None],
         on_failure: Callable[[str], None],
+        flow: Flow | None = None,
     ) -> ClientTransaction:
         """Send a request in a client transaction; never for an ACK.
 
         Args:
             request: left as it is; a copy gets our Via and, if it has none, Max-Forwards.
+            flow: the way to that destination, where it has to be this one: a phone's NAT lets nothing else in.
             on_response: each provisional response, then the final one; and every 2xx to an INVITE.
             on_failure: instead of a final response: `timeout` (timer B or F) or `transport`. Never called before
                 this returns.
@@ -183,17 +195,17 @@ class Endpoint:
         prepared = self._with_via(request, destination)
         serialize(prepared)
         self._door.spare(destination.host)
-        return self._start_client(prepared, self._network.flow_to(destination), on_response, on_failure)
+        return self._start_client(prepared, flow or self._network.flow_to(destination), on_response, on_failure)
 
-    def send_stateless(self, request: Request, destination: Destination) -> None:
-        """Send a request once, with a fresh branch and without a transaction: the ACK of a 2xx.
+    def send_stateless(self, request: Request, destination: Destination, flow: Flow | None = None) -> None:
+        """Send a request once, with a fresh branch and without a transaction: the ACK of a 2xx. For `flow` see above.
 
         Raises:
             ValueError: a request that cannot be written down (our bug).
         """
         data = serialize(self._with_via(request, destination))
         SIP_REQUESTS.labels(closed(request.method, METHODS), "out").inc()
-        flow = self._network.flow_to(destination)
+        flow = flow or self._network.flow_to(destination)
         if flow is None or not flow.send(data):
             _log.warning("sip_request_not_sent", method=request.method, peer=str(destination))
 
@@ -244,6 +256,7 @@ class Endpoint:
         on_failure: Callable[[str], None],
         prepare: Callable[[Request, Destination], Request] | None = None,
         on_proved: Callable[[Destination], None] | None = None,
+        flow: Flow | None = None,
     ) -> Attempts:
         """Send a request to the first of these that takes it; never an ACK. Otherwise as `send_request`.
 
@@ -252,12 +265,15 @@ class Endpoint:
             on_proved: told which one has answered.
         """
         return Attempts(
-            self._failed.in_order(self._with_streams(request, destinations), self._now()),
+            self._failed.in_order(
+                self._with_streams(request, destinations) if flow is None else destinations, self._now()
+            ),
             send=lambda destination, on_response, on_failure: self.send_request(
                 request if prepare is None else prepare(request, destination),
                 destination,
                 on_response=on_response,
                 on_failure=on_failure,
+                flow=flow,
             ),
             silence=self._settings.failover_after,
             on_response=on_response,
@@ -334,6 +350,7 @@ class Endpoint:
     def _on_flow_closed(self, flow: Flow) -> None:
         for client in [client for client in self._clients.values() if client.flow is flow]:
             client.flow_closed()
+        self.on_flow_closed(flow)
 
     def _receive_response(self, response: Response, flow: Flow) -> None:
         _log.debug("sip_response_received", status=response.status, sip_call_id=response.call_id, peer=str(flow.remote))
@@ -362,15 +379,26 @@ class Endpoint:
             self.on_ack(request, flow.remote)
             return
         is_stranger = not self.accept(flow.remote)
+        verdict = self._screened(request, flow)
         if is_stranger and self._door.is_scanner(flow.remote, request):
             SIP_MESSAGES_REFUSED.labels("source").inc()
             self.offend(flow.remote, Offence.SCANNER)
-        elif is_stranger and request.to.tag is None:
+        elif isinstance(verdict, Refusal):
+            self._refusals.challenge(request, verdict, flow)
+        elif is_stranger and not verdict:
             self._refusals.refuse_stranger(request, flow, self._now())
         elif self._is_full(is_stranger=is_stranger):
             self._refusals.refuse_flood(request, flow, self._now())
         else:
             self._begin(key, request, flow, is_stranger=is_stranger)
+
+    def _screened(self, request: Request, flow: Flow) -> Refusal | bool:
+        """A refusal, or whether it may come in from anywhere: a REGISTER may have a To tag, but makes no dialog."""
+        if request.to.tag is not None and request.method != "REGISTER":
+            return True
+        if request.method == "CANCEL" and cancelled_key_of(request) in self._servers:
+            return True
+        return self.screen(request, flow.remote)
 
     def _is_full(self, *, is_stranger: bool) -> bool:
         limit = self._settings.max_transactions

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
+from gateway.domain.identity import Identity
 from gateway.domain.ids import Sdp, SipCallId
 from gateway.sip.call import OnSipCallEvent, SipCallEvent
 from gateway.sip.core.errors import SipError
@@ -12,6 +13,7 @@ from gateway.sip.core.headers.name_addr import NameAddr
 from gateway.sip.core.headers.uri import SipUri, check_uri
 from gateway.sip.core.invite_server import InviteServer
 from gateway.sip.core.message import Request
+from gateway.sip.core.reliability import Reliability
 from gateway.sip.core.replies import custom_headers
 from gateway.sip.driver import Driver
 from gateway.sip.endpoint import ServerTransaction
@@ -27,6 +29,7 @@ class Incoming(InDialog):
     """One call to us.
 
     Args:
+        trunk: the trunk that it comes from; None for a phone, which `identity` then names.
         replaces: the call of ours that it names in a Replaces.
         on_over: called once when nothing is left of it.
     """
@@ -38,7 +41,8 @@ class Incoming(InDialog):
         transaction: ServerTransaction,
         invite: Request,
         *,
-        trunk: TrunkSettings,
+        trunk: TrunkSettings | None,
+        identity: Identity | None = None,
         services: Services,
         replaces: SipCallId | None,
         on_over: Callable[["Incoming"], None],
@@ -47,11 +51,13 @@ class Incoming(InDialog):
         self.invite = invite
         self.sip_call_id = SipCallId(invite.call_id)
         self.local_tag = transaction.to_tag
-        self.trunk, self.reliability = trunk.name, trunk.reliable_provisional
+        self.trunk = "" if trunk is None else trunk.name
+        self.reliability: Reliability = "supported" if trunk is None else trunk.reliable_provisional
+        self.identity = identity
         self.is_secure = transaction.source.transport not in ("udp", "tcp")
         self.replaces = replaces
         self.request_user, self.request_host = _user_and_host(invite.uri)
-        if trunk.register and self.request_user == trunk.username:
+        if trunk is not None and trunk.register and self.request_user == trunk.username:
             # The trunk calls the contact that we registered; the number that was dialled stands in To.
             self.request_user = _user_and_host(invite.to.uri)[0] or self.request_user
         caller: NameAddr = invite.from_
@@ -66,8 +72,10 @@ class Incoming(InDialog):
             invite,
             transaction,
             local_tag=self.local_tag,
-            context=services.context(contact_uri, trunk.reliable_provisional),
-            authentication=services.authentication(
+            context=services.context(contact_uri, self.reliability),
+            authentication=None
+            if trunk is None
+            else services.authentication(
                 trunk.username,
                 trunk.password,
                 hosts=(transaction.source.host, _user_and_host(trunk.uri)[1]),
@@ -79,9 +87,11 @@ class Incoming(InDialog):
             self._core,
             endpoint=services.endpoint,
             tasks=services.tasks,
-            flow=transaction.flow,
+            # RFC 3581: without rport, answers go to the port in Via, but a phone's requests to where it sends from.
+            flow=transaction.flow if trunk is not None else transaction.flow.to_port(transaction.source.port),
             deliver=self._deliver,
             on_over=self._over,
+            is_bound_to_flow=trunk is None,
         )
         self._on_over = on_over
         self.driver.run([])

@@ -125,18 +125,15 @@ class Outgoing(InDialog):
             self.driver.abort()
         self._be_gone()
 
-    @property
-    def _next_hop(self) -> str:
-        """Where the INVITE goes (RFC 3261 section 8.1.2)."""
-        return next(iter(self._target.route), self._target.uri)
-
     async def _dial(self) -> None:
         if self._refusal is not None:
             self._fail(self._refusal)
             return
         try:
             target, caller = SipUri.parse(self._target.uri), SipUri.parse(self._target.from_uri)
-            self._start(target, caller, await self._services.endpoint.resolve_all(self._next_hop))
+            flow = self._target.flow
+            here = (flow.remote,) if flow is not None and flow.is_open else None
+            self._start(target, caller, here or await self._services.endpoint.resolve_all(self._next_hop))
         except SipError as exc:
             self._fail(Rejected(exc.sip_status, reason_phrase(exc.sip_status)))
         except Exception:  # a defect of ours: the call must not stay, the loop reports it
@@ -144,7 +141,7 @@ class Outgoing(InDialog):
             raise
 
     def _start(self, target: SipUri, caller: SipUri, destinations: tuple[Destination, ...]) -> None:
-        services = self._services
+        services, flow = self._services, self._target.flow
         contact_uri = partial(services.endpoint.contact_uri, caller.user or "", is_sips=target.scheme == "sips")
         context = services.context(contact_uri(destinations[0]), self.reliability)
         core = InviteClient(
@@ -164,27 +161,34 @@ class Outgoing(InDialog):
             core,
             endpoint=services.endpoint,
             tasks=services.tasks,
-            flow=None,
+            flow=flow,
             deliver=self._on_event,
             on_over=self._over,
+            is_bound_to_flow=flow is not None,
             prepare=partial(_under_contact, context, contact_uri),
         )
         self.driver.know(self._next_hop, destinations)
         self.driver.run(core.start())
+
+    @property
+    def _next_hop(self) -> str:
+        """The first proxy on the way, or the target itself (RFC 3261 section 8.1.2)."""
+        routes = self._target.routes
+        return NameAddr.parse(routes[0]).uri if routes else self._target.uri
 
     def _invite(self, context: Context) -> Request:
         from_ = NameAddr(self._target.from_uri, self._target.from_name)
         headers = Headers(
             (
                 ("Max-Forwards", MAX_FORWARDS),
+                *(("Route", route) for route in self._target.routes),
                 ("From", f"{from_};tag={self.local_tag}"),
-                ("To", f"<{_address_of_record(self._target.uri)}>"),
+                ("To", f"<{_address_of_record(self._target.to_uri or self._target.uri)}>"),
                 ("Call-ID", self.sip_call_id),
                 ("CSeq", "1 INVITE"),
                 ("Contact", context.contact),
                 ALLOW,
                 *option_headers(SUPPORTED[1], context.reliability),
-                *(("Route", f"<{uri}>") for uri in self._target.route),
                 *self._replacing(),
                 *asking(context.session_expires),
                 ("User-Agent", context.user_agent),

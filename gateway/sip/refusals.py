@@ -9,6 +9,7 @@ from typing import Final
 
 from gateway.observability.logging import get_logger
 from gateway.observability.metrics import SIP_MESSAGES_REFUSED
+from gateway.sip.core.capabilities import Refusal
 from gateway.sip.core.headers.via import stamp
 from gateway.sip.core.message import BrokenMessage, Request, response_to, serialize
 from gateway.sip.core.rate import TokenBucket
@@ -70,6 +71,15 @@ class Refusals:
         if request.method == "INVITE" and not self._is_silent:
             self._reply(request, 403, flow, now)
 
+    def challenge(self, request: Request, refusal: Refusal, flow: Flow) -> None:
+        """Say what a request lacks, and keep nothing: its sender proves its address by coming again."""
+        response = response_to(
+            request, refusal.status, refusal.reason, to_tag=self._tag(request), headers=refusal.headers
+        )
+        data = serialize(response)
+        if not _is_too_much(data, request, flow):
+            reply_flow(request, flow).send(data)
+
     def refuse_flood(self, request: Request, flow: Flow, now: float) -> None:
         """Drop a request because too many are open; its sender repeats it."""
         SIP_MESSAGES_REFUSED.labels("flood").inc()
@@ -79,14 +89,20 @@ class Refusals:
 
     def _reply(self, request: Request, status: int, flow: Flow, now: float) -> None:
         data = serialize(response_to(request, status, to_tag=self._tag(request)))
-        if not flow.is_reliable and len(data) > MAX_GROWTH * request.size:
-            SIP_MESSAGES_REFUSED.labels("short").inc()
-        elif self._replies.take(now):
+        if not _is_too_much(data, request, flow) and self._replies.take(now):
             reply_flow(request, flow).send(data)
 
     def _tag(self, request: Request) -> str:
         parts = (self._salt, *(request.headers.get(name) or "" for name in ("Call-ID", "From", "CSeq")))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _is_too_much(data: bytes, request: Request, flow: Flow) -> bool:
+    """Whether an answer is too long for its request; counted if so."""
+    if flow.is_reliable or len(data) <= MAX_GROWTH * request.size:
+        return False
+    SIP_MESSAGES_REFUSED.labels("short").inc()
+    return True
 
 
 def stamp_via(request: Request, flow: Flow) -> None:

@@ -8,6 +8,7 @@ from enum import Enum
 from ipaddress import ip_address
 from typing import Final
 
+from gateway.domain.identity import Identity
 from gateway.domain.ids import Sdp, SipCallId
 from gateway.observability.logging import get_logger
 from gateway.observability.metrics import SIP_MESSAGES_REFUSED
@@ -24,6 +25,7 @@ from gateway.sip.endpoint import Destination, Endpoint, ServerTransaction
 from gateway.sip.incoming import Incoming
 from gateway.sip.keepalive import UdpKeepAlive
 from gateway.sip.outgoing import Outgoing, Services
+from gateway.sip.registrar import Registrar
 from gateway.sip.settings import SipSettings, TrunkSettings
 from gateway.sip.tasks import TaskOwner
 
@@ -54,6 +56,7 @@ class UserAgent:
 
     Args:
         trunks: whoever may call us; requests from addresses outside of all `accept_from` are refused.
+        registrar: lets phones in from anywhere, where they may register.
         tokens: unguessable tags, Call-IDs and client nonces, 16 characters or more.
         random: from 0 up to but not including 1, for waiting times.
     """
@@ -71,12 +74,13 @@ class UserAgent:
         settings: SipSettings,
         trunks: Sequence[TrunkSettings],
         *,
+        registrar: Registrar | None = None,
         tokens: Callable[[], str] = _token,
         random: Callable[[], float] = random_numbers.random,
     ) -> None:
         self.state = State.STOPPED
         self.find_registrar = lambda _host, _uri: None
-        self._endpoint, self._trunks = endpoint, tuple(trunks)
+        self._endpoint, self._trunks, self._registrar = endpoint, tuple(trunks), registrar
         self._tasks = TaskOwner()
         self._services = Services(
             endpoint=endpoint,
@@ -119,7 +123,12 @@ class UserAgent:
         self._endpoint.on_request = self._on_request
         self._endpoint.on_cancel = self._on_cancel
         self._endpoint.on_ack = self._on_ack
-        self._endpoint.accept = lambda source: self._find_trunk(source) is not None
+        self._endpoint.accept = self._is_known
+        if (registrar := self._registrar) is not None:
+            self._endpoint.screen = lambda request, source: registrar.screen(
+                request, source, is_trunk=self.is_trunk(source)
+            )
+            self._endpoint.on_flow_closed = registrar.flow_closed
         await self._endpoint.start()
         self._keep_alive.start()
         self.state = State.RUNNING
@@ -144,6 +153,8 @@ class UserAgent:
         self._invites.clear()
         await self._keep_alive.stop()
         await self._tasks.close()
+        if self._registrar is not None:
+            self._registrar.close()
         await self._endpoint.stop()
         self.state = State.STOPPED
 
@@ -180,10 +191,13 @@ class UserAgent:
         trunk = self._find_trunk(transaction.source, request.uri)
         local_tag = request.to.tag
         call = self._calls.get(request.call_id, local_tag)
-        if trunk is None and call is None:
+        is_phones = self._is_phones(request, transaction.source, is_trunk=trunk is not None)
+        if trunk is None and call is None and not is_phones:
             # A stranger that made a tag up (the endpoint has refused those without): not even a 481.
             SIP_MESSAGES_REFUSED.labels("source").inc()
             transaction.ignore()
+        elif request.method == "REGISTER" and self._registrar is not None:
+            self._tasks.start(self._registrar.register(transaction, request))
         elif (refusal := find_refusal(request, reliability=_reliability_of(call, trunk))) is not None:
             response = response_to(
                 request, refusal.status, refusal.reason, to_tag=transaction.to_tag, headers=refusal.headers
@@ -191,6 +205,8 @@ class UserAgent:
             transaction.respond(response)
         elif call is not None:
             self._on_request_in_call(call, transaction, request)
+        elif request.method == "INVITE" and local_tag is None and is_phones and self._registrar is not None:
+            self._tasks.start(self._admit_phone(self._registrar, transaction, request))
         elif request.method == "INVITE" and local_tag is None and trunk is not None:
             self._on_invite(transaction, request, trunk)
         elif request.method == "OPTIONS" and local_tag is None:
@@ -205,7 +221,35 @@ class UserAgent:
             return
         driver.run(driver.usage.receive(request, transaction, request.from_.tag or "", driver.now()))
 
-    def _on_invite(self, transaction: ServerTransaction, invite: Request, trunk: TrunkSettings) -> None:
+    def _is_phones(self, request: Request, source: Destination, *, is_trunk: bool) -> bool:
+        if self._registrar is None:
+            return False
+        if request.to.tag is not None and request.method != "REGISTER":
+            return self._registrar.is_registered(source)
+        return self._registrar.is_from_phone(request, source, is_trunk=is_trunk)
+
+    async def _admit_phone(self, registrar: Registrar, transaction: ServerTransaction, invite: Request) -> None:
+        """A phone calls: it is let in as the user whose password it knows."""
+        try:
+            found = await registrar.identify(invite, transaction.source)
+            if not transaction.is_pending:
+                return  # cancelled meanwhile
+            if isinstance(found, Identity):
+                self._on_invite(transaction, invite, None, found)
+                return
+        except Exception:  # a defect of ours: the phone hears of it, and so does the loop
+            transaction.respond(response_to(invite, 500, to_tag=transaction.to_tag))
+            raise
+        response = response_to(invite, found.status, found.reason, to_tag=transaction.to_tag, headers=found.headers)
+        transaction.respond(response)
+
+    def _on_invite(
+        self,
+        transaction: ServerTransaction,
+        invite: Request,
+        trunk: TrunkSettings | None,
+        identity: Identity | None = None,
+    ) -> None:
         merge_key = (invite.call_id, invite.from_.tag or "", str(invite.cseq))
         if merge_key in self._invites:  # the same request by another way (section 8.2.2.2)
             transaction.respond(response_to(invite, 482, to_tag=transaction.to_tag))
@@ -221,6 +265,7 @@ class UserAgent:
             transaction,
             invite,
             trunk=trunk,
+            identity=identity,
             services=self._services,
             replaces=replaced,
             on_over=lambda call: self._forget_incoming(call, merge_key),
@@ -246,6 +291,8 @@ class UserAgent:
         call = self._calls.get(invite.call_id, invite.to.tag or transaction.to_tag)
         if call is not None and (driver := call.driver) is not None:
             driver.run(driver.usage.cancel(cancel))
+        elif call is None:  # a phone's, whose digest is still being looked at
+            transaction.respond(response_to(invite, 487, to_tag=transaction.to_tag))
 
     def _on_ack(self, ack: Request, _source: Destination) -> None:
         call = self._calls.get(ack.call_id, ack.to.tag)
@@ -253,6 +300,14 @@ class UserAgent:
             driver.run(driver.usage.receive_ack(ack))
 
     # Who may call
+
+    def is_trunk(self, source: Destination) -> bool:
+        """Whether a trunk may call us from there."""
+        return self._find_trunk(source) is not None
+
+    def _is_known(self, source: Destination) -> bool:
+        is_phone = self._registrar is not None and self._registrar.is_registered(source)
+        return is_phone or self.is_trunk(source)
 
     def _find_trunk(self, source: Destination, request_uri: str = "") -> TrunkSettings | None:
         address = ip_address(source.host)

@@ -127,7 +127,7 @@ class TrunkLines:
             on_event(event)
 
         if line.registration is not None:
-            target = replace(target, route=line.registration.service_route)
+            target = replace(target, routes=[f"<{uri}>" for uri in line.registration.service_route])
         call = self._invite(target, sdp, listen)
         call.when_over(line.release_call)
         return call

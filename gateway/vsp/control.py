@@ -6,6 +6,7 @@ All methods return at once; nothing here blocks or raises for what a client sent
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from gateway.domain.causes import Cause
@@ -164,6 +165,9 @@ class ClientSession(Protocol):
 
     @property
     def identity(self) -> Identity: ...
+
+    @property
+    def logged_in_at(self) -> datetime: ...
 
     @property
     def is_connected(self) -> bool:

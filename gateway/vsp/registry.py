@@ -37,6 +37,8 @@ class SessionSnapshot:
     """Those of the login, without what belongs to push notifications: a device's token is a secret."""
     target_id: str | None = None
     """What a visitor came for."""
+    transport: str = "WSS"
+    """How it reached us: `WSS`, or of a SIP phone `UDP`, `TCP` or `TLS`."""
     is_registered: bool = True
     """False once its user is gone, while a call of it goes on."""
 

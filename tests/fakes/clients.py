@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 
 from gateway.domain.causes import Cause
 from gateway.domain.identity import Identity
@@ -17,6 +18,7 @@ class RecordingSession:
         self.session_id = SessionId(session_id)
         self.identity = Identity(connection_id="1", credential_id=None, username=username)
         self.is_connected = True
+        self.logged_in_at = datetime(2026, 1, 1, tzinfo=UTC)
         self.sent: list[tuple[object, ...]] = []
         self.calls: list[VertoCallId] = []
         self.error_messages: list[str] = []
@@ -221,6 +223,7 @@ class RecordingIncomingCall:
         self.caller_number, self.caller_name = "+12025550177", "Carol"
         self.headers: tuple[tuple[str, str], ...] = (("X-Tenant", "acme"), ("Privacy", "no"))
         self.offer = offer if offer is not None else Sdp("offer from trunk")
+        self.identity: Identity | None = None
         self.replaces: SipCallId | None = None
         self.dialog: Replaces | None = None
         self.on_refer_progress: OnReferProgress | None = None

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+from gateway.domain.identity import Identity
 from gateway.domain.ids import Sdp, SipCallId
 from gateway.sip.call import (
     Answered,
@@ -85,6 +86,7 @@ class FakeIncomingLeg(FakeLeg):
         self.caller_name = ""
         self.headers: Sequence[tuple[str, str]] = ()
         self.offer = offer
+        self.identity: Identity | None = None
         self.replaces: SipCallId | None = None
         self.session_expires: int | None = None
         self.retry_after: int | None = None

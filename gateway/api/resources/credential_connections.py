@@ -226,7 +226,7 @@ def _refuse_generated(user_name: str | None) -> None:
 
 
 def _registration(connection: Connection, sessions: LiveSessions) -> RegistrationStatus:
-    """The newest client that logged in with the connection's own user name."""
+    """The newest client or phone that logged in with the connection's own user name."""
     known = [one for one in sessions.sessions() if one.username == connection.user_name]
     own = [one for one in known if one.is_connected and one.is_registered]
     if not own:
@@ -236,7 +236,7 @@ def _registration(connection: Connection, sessions: LiveSessions) -> Registratio
         status="Registered",
         sip_username=connection.user_name,
         ip_address=newest.peer,
-        transport="WSS",
+        transport=newest.transport,
         port=newest.peer_port,
         user_agent=newest.user_agent,
         last_registration=to_milliseconds(newest.logged_in_at),

@@ -3,6 +3,7 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from gateway.b2bua.core.events import (
@@ -30,8 +31,10 @@ from gateway.domain.causes import (
     from_sip_response,
     is_telnyx_rejection,
 )
-from gateway.domain.client_media import DEFAULT_CLIENT_MEDIA
+from gateway.domain.client_media import DEFAULT_CLIENT_MEDIA, ClientMedia
+from gateway.domain.identity import Identity
 from gateway.domain.ids import LegName, Sdp, SipCallId
+from gateway.domain.media_encryption import MediaEncryption
 from gateway.media.engine import DEFAULT_OPTIONS, LegOptions, Profile
 from gateway.sip.call import (
     Answered,
@@ -63,16 +66,22 @@ FindReplaced = Callable[[Replaces], SipCallId | None]
 _URI_THAT_MAY_CROSS: Final = re.compile(r"^sips?:[^\s<>\"\x00-\x1f\x7f]{1,256}$", re.IGNORECASE)
 
 
-def _q850(cause: Cause) -> int | None:
+def q850_of_cause(cause: Cause) -> int | None:
     """What goes into a Reason header field: Q.850 has seven bits, FreeSWITCH's own numbers stay at home."""
     return cause.code if cause.code < 128 else None
 
 
 class SipLeg(ABC):
-    """What both kinds have in common: everything within the dialog."""
+    """What all kinds have in common: everything within the dialog.
+
+    Attributes:
+        media: what a phone's connection asks for; nothing of a trunk.
+        identity: the user whose phone it is, None for a trunk.
+    """
 
     profile: Final = Profile.RTP
-    media: Final = DEFAULT_CLIENT_MEDIA
+    media: ClientMedia = DEFAULT_CLIENT_MEDIA
+    identity: Identity | None = None
 
     def __init__(
         self,
@@ -83,10 +92,20 @@ class SipLeg(ABC):
         find_replaced: FindReplaced,
         options: LegOptions = DEFAULT_OPTIONS,
     ) -> None:
-        self.name, self.party, self.post, self.options = name, party, post, options
+        self.name, self.party, self.post, self._options = name, party, post, options
         self.referred: Referred | None = None
         """The REFER that was accepted or waits to be."""
         self._find_replaced = find_replaced
+
+    @property
+    def options(self) -> LegOptions:
+        """See `Leg`."""
+        return replace(self._options, dtmf=self.media.dtmf, keeps_order=self.media.codecs is not None)
+
+    def demand_encryption(self) -> None:
+        """Have nothing in plain, where encryption was optional; before its media is opened."""
+        if self._options.encryption is MediaEncryption.OPTIONAL:
+            self._options = replace(self._options, encryption=MediaEncryption.REQUIRED)
 
     @property
     @abstractmethod
@@ -290,11 +309,11 @@ class TrunkLeg(SipLeg):
         call, self._call = self._call, None
         self._attempt = len(self._route.trunks)
         if call is not None:
-            call.hangup(q850=_q850(cause), headers=headers)
+            call.hangup(q850=q850_of_cause(cause), headers=headers)
 
 
 class CallerLeg(SipLeg):
-    """A leg that a trunk called."""
+    """A leg that a trunk called, or a phone of ours."""
 
     def __init__(
         self,
@@ -306,9 +325,11 @@ class CallerLeg(SipLeg):
         find_replaced: FindReplaced,
         options: LegOptions = DEFAULT_OPTIONS,
     ) -> None:
-        party = Party(name=call.caller_name or call.caller_number, number=call.caller_number)
+        number = shown_number(call)
+        party = Party(name=call.caller_name or number, number=number)
         super().__init__(name, party=party, post=post, find_replaced=find_replaced, options=options)
-        self._call, self.codecs = call, codecs
+        self._call, self.codecs, self.identity = call, codecs, call.identity
+        self._early: Sdp | None = None
         self._is_answered = self._is_over = False
         call.listen(self._translate)
 
@@ -322,9 +343,9 @@ class CallerLeg(SipLeg):
         return self._call.offer
 
     @property
-    def trunk_name(self) -> str:
-        """The trunk that let it in."""
-        return self._call.trunk
+    def trunk_name(self) -> str | None:
+        """The trunk that let it in; None for a phone."""
+        return self._call.trunk or None
 
     @property
     def sip_call_id(self) -> SipCallId:
@@ -352,10 +373,12 @@ class CallerLeg(SipLeg):
 
     def early_media(self, sdp: Sdp) -> None:
         """183 with SDP."""
+        self._early = sdp
         self._call.progress(sdp)
 
     def answer(self, sdp: Sdp | None, headers: Crossing) -> None:
-        """200 with SDP. The other side is a client and sends no early media, so there always is one."""
+        """200 with SDP: that of the early media, where there was some."""
+        sdp = sdp or self._early
         assert sdp is not None
         self._is_answered = True
         self._call.answer(sdp, headers=headers)
@@ -366,10 +389,26 @@ class CallerLeg(SipLeg):
             return
         self._is_over = True
         if self._is_answered:
-            self._call.hangup(q850=_q850(cause), headers=headers)
+            self._call.hangup(q850=q850_of_cause(cause), headers=headers)
         else:
             status, reason = sip_status or cause.sip_status, sip_reason or cause.sip_reason
-            self._call.reject(status, reason, q850=_q850(cause))
+            self._call.reject(status, reason, q850=q850_of_cause(cause))
+
+
+def user_of(leg: object) -> Identity | None:
+    """The user whose phone is at the far end of a leg; None for a trunk, and for a client."""
+    return leg.identity if isinstance(leg, SipLeg) else None
+
+
+def shown_number(call: IncomingCall) -> str:
+    """Whom the called side sees: of a phone the number that it says, else that of its connection, else its user name.
+
+    As for a client (`directory.call_requested`): a phone's From has its user name when it asks for nothing.
+    """
+    identity = call.identity
+    if identity is None or call.caller_number not in ("", identity.username):
+        return call.caller_number
+    return identity.caller_number or identity.username
 
 
 def referred_by(text: str | None) -> tuple[tuple[str, str], ...]:

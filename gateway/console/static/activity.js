@@ -201,7 +201,7 @@ export class Activity {
           element("td", {}, element("span", { class: "badge", dataset: { state: session.is_connected ? "active" : "held" } }, session.is_connected ? "connected" : "away")),
           element("td", {}, clock(session.logged_in_at)),
           element("td", { class: "number" }, String(session.calls)),
-          element("td", { class: "code" }, session.peer),
+          element("td", { class: "code" }, `${session.transport} ${session.peer}`),
           element("td", { class: "agent", title: session.user_agent }, session.user_agent),
         ),
       ),

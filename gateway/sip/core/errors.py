@@ -3,6 +3,7 @@
 SipError
  +- SipParseError        not a SIP message, or a header field that breaks its grammar or range
  |   +- BrokenMessage    the same for a whole message, with what is needed to answer it (message.py)
+ +- IntervalTooBrief     a registration that shall be shorter than we let it
  +- UnsupportedUri       a URI that we cannot send to (an unknown scheme or transport, no listener for it)
  +- UnresolvedHost       a host name without a usable address
  +- ListenFailed         a socket of ours could not be bound
@@ -36,6 +37,17 @@ class SipParseError(SipError):
     def __init__(self, message: str, *, status: int = 400) -> None:
         super().__init__(message)
         self.status = status
+
+
+class IntervalTooBrief(SipError):
+    """A registration that shall end sooner than we let it (RFC 3261 section 21.4.17); `min_expires` in seconds."""
+
+    code: ClassVar[str] = "interval_too_brief"
+    sip_status: ClassVar[int] = 423
+
+    def __init__(self, min_expires: int) -> None:
+        super().__init__(f"a registration shorter than {min_expires} s")
+        self.min_expires = min_expires
 
 
 class UnsupportedUri(SipError):

@@ -106,11 +106,13 @@ def test_without_anything_the_lab_is_off_and_every_listener_is_on_loopback(tmp_p
     assert config.data_dir == Path.cwd() / "var"
 
 
-def test_demo_is_the_same_with_the_lab_on(tmp_path: Path) -> None:
+def test_demo_is_the_same_with_the_lab_and_the_registrar_on(tmp_path: Path) -> None:
     plain, demo = load(environ={}), load(environ={}, preset=DEMO)
 
-    assert dataclasses.replace(demo, lab=plain.lab) == plain
+    assert dataclasses.replace(demo, lab=plain.lab, registrar=plain.registrar) == plain
     assert demo.lab.enabled
+    assert demo.registrar.enabled
+    assert not plain.registrar.enabled
 
 
 def test_file_wins_over_the_preset_and_the_environment_over_both(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from gateway.sip.core.message import Headers, Request, Response, parse, response
 from gateway.sip.core.reliability import Reliability
 from gateway.sip.endpoint import Destination, Endpoint
 from gateway.sip.settings import SipSettings, TrunkSettings
-from gateway.sip.transport.flow import Transport
+from gateway.sip.transport.flow import Flow, Transport
 from gateway.sip.transport.tls_contexts import TlsContexts
 from gateway.sip.ua import UserAgent
 
@@ -88,10 +88,10 @@ class LossyEndpoint(Endpoint):
     acks_to_lose = 0
     acks = 0
 
-    def send_stateless(self, request: Request, destination: Destination) -> None:
+    def send_stateless(self, request: Request, destination: Destination, flow: Flow | None = None) -> None:
         self.acks += 1
         if self.acks > self.acks_to_lose:
-            super().send_stateless(request, destination)
+            super().send_stateless(request, destination, flow)
 
 
 @dataclass(slots=True)

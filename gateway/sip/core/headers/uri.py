@@ -89,6 +89,28 @@ def _parse(text: str) -> SipUri:
     return _parse_tel(rest) if scheme == "tel" else _parse_sip(scheme, rest)
 
 
+_PARAMS_THAT_COUNT: Final = ("user", "ttl", "method", "maddr", "transport")
+"""Parameters that make two URIs differ also where only one has them (RFC 3261 section 19.1.4)."""
+
+
+def is_same_uri(one: SipUri, other: SipUri) -> bool:
+    """Whether both are equivalent (RFC 3261 section 19.1.4): what a refreshed Contact is found again by."""
+    if (one.scheme, one.user, one.password, one.host.lower(), one.port) != (
+        *(other.scheme, other.user, other.password, other.host.lower(), other.port),
+    ):
+        return False
+    mine, theirs = _folded(one.params), _folded(other.params)
+    if any(mine.get(name) != theirs.get(name) for name in _PARAMS_THAT_COUNT):
+        return False
+    return all(mine[name] == theirs[name] for name in mine.keys() & theirs.keys()) and _folded(one.headers) == _folded(
+        other.headers
+    )
+
+
+def _folded(pairs: Pairs) -> dict[str, str]:
+    return {name.lower(): (value or "").lower() for name, value in pairs}
+
+
 @remembered
 def check_uri(text: str) -> str:
     """The lower case scheme of any URI, without a look at the rest but for characters that no URI may carry.
