@@ -20,9 +20,9 @@ from gateway.b2bua.lobby import Lobby
 from gateway.b2bua.routing import Refused, Route, ToClient, ToTrunks, ToUser
 from gateway.domain.causes import INCOMPATIBLE_DESTINATION, REJECTIONS
 from gateway.domain.client_media import ClientMedia
-from gateway.domain.ids import CallId, LegName, SessionId, VertoCallId
+from gateway.domain.ids import CallId, LegName, Sdp, SessionId, VertoCallId
 from gateway.media.engine import DEFAULT_OPTIONS, LegOptions
-from gateway.sip.call import IncomingCall, Replaces
+from gateway.sip.call import IncomingCall, OnSipCallEvent, OutgoingCall, Replaces, Target
 from gateway.trunks.core.identity import ANONYMOUS, Caller
 from gateway.trunks.core.rules import OutboundCall
 from gateway.vsp.control import ClientSession, Invite
@@ -170,7 +170,7 @@ class LegMaker:
             return TrunkLeg(
                 name,
                 route,
-                invite=self._invite,
+                invite=partial(self._named_invite, call_id),
                 call=OutboundCall(
                     called=route.user,
                     caller=_caller(caller, route.caller_number),
@@ -206,6 +206,12 @@ class LegMaker:
                 on_over=partial(self._settle, call_id),
             )
         return make(route.session, post)
+
+    def _named_invite(self, call_id: CallId, target: Target, sdp: Sdp, on_event: OnSipCallEvent) -> OutgoingCall:
+        """Call somebody, and have it known which call the dialog is of."""
+        call = self._invite(target, sdp, on_event)
+        self._calls.names.name_dialog(call_id, call.sip_call_id)
+        return call
 
     def _called_client(
         self,

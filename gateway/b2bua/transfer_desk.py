@@ -94,6 +94,7 @@ class TransferDesk:
         runner, name = found
         if runner.leg_at(name).trunk_name != incoming.trunk:
             return False
+        self._calls.names.name_dialog(runner.call_id, incoming.sip_call_id)
         runner.take_replacement(partial(self._legs.calling_trunk, incoming), name)
         return True
 

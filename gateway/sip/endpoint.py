@@ -33,6 +33,7 @@ from gateway.sip.core.transaction.non_invite_client import NonInviteClient
 from gateway.sip.core.transaction.non_invite_server import NonInviteServer
 from gateway.sip.doorkeeper import Doorkeeper
 from gateway.sip.failover import Attempts
+from gateway.sip.observer import Observer, PassingMessage
 from gateway.sip.refusals import Refusals, reply_flow, stamp_via
 from gateway.sip.security_settings import SipSecuritySettings
 from gateway.sip.settings import SipSettings
@@ -98,6 +99,9 @@ class Endpoint:
     """Who may send us requests. Others get 403 for an INVITE and silence for the rest; but their requests with a To
     tag are passed on, because a dialog's far end may have several addresses: the user agent knows its dialogs."""
 
+    observe: Observer | None
+    """Told of each message of those whom `accept` takes, and of all within dialogs; of none while it is None."""
+
     def __init__(
         self,
         settings: SipSettings,
@@ -132,6 +136,7 @@ class Endpoint:
         self.on_cancel = lambda transaction, _cancel: _not_ready(transaction, transaction.request)
         self.on_ack = lambda _ack, _source: None
         self.accept = lambda _source: True
+        self.observe = None
 
     @property
     def listeners(self) -> tuple[Listener, ...]:
@@ -196,6 +201,8 @@ class Endpoint:
         flow = self._network.flow_to(destination)
         if flow is None or not flow.send(data):
             _log.warning("sip_request_not_sent", method=request.method, peer=str(destination))
+        else:
+            self._saw_outbound(data, request, flow)
 
     def hold(self, destination: Destination) -> Callable[[], None]:
         """Keep a connection of ours to that address alive (RFC 5626 section 4.4.1), until what this returns is called.
@@ -318,9 +325,16 @@ class Endpoint:
             self._refuse_broken(error, flow)
             return
         if isinstance(message, Response):
-            self._receive_response(message, flow)
+            self._receive_response(message, data, flow)
         else:
-            self._receive_request(message, flow)
+            self._receive_request(message, data, flow)
+
+    def _saw_outbound(self, data: bytes, message: Request | Response, flow: Flow) -> None:
+        self._saw(data, message, flow.remote, is_inbound=False)
+
+    def _saw(self, data: bytes, message: Request | Response, remote: Destination, *, is_inbound: bool) -> None:
+        if self.observe is not None:
+            self.observe(PassingMessage(is_inbound, data, message, remote, self._local_address(remote)))
 
     def _on_broken(self, frame: Broken, flow: Flow) -> None:
         self._refuse_broken(salvage(frame.head, frame.error), flow)
@@ -335,7 +349,7 @@ class Endpoint:
         for client in [client for client in self._clients.values() if client.flow is flow]:
             client.flow_closed()
 
-    def _receive_response(self, response: Response, flow: Flow) -> None:
+    def _receive_response(self, response: Response, data: bytes, flow: Flow) -> None:
         _log.debug("sip_response_received", status=response.status, sip_call_id=response.call_id, peer=str(flow.remote))
         SIP_RESPONSES.labels(closed(response.cseq_method, METHODS), f"{response.status // 100}xx").inc()
         if len(response.headers.get_all("Via")) > 1:
@@ -344,24 +358,30 @@ class Endpoint:
             return
         key = client_key_of(response)
         client = None if key is None else self._clients.get(key)
+        if client is not None or self.accept(flow.remote):
+            self._saw(data, response, flow.remote, is_inbound=True)
         if client is None:
             # RFC 6026 section 7: dropped, a late repeat and a forged one alike.
             _log.debug("sip_response_dropped", status=response.status, sip_call_id=response.call_id)
             return
         client.receive(response)
 
-    def _receive_request(self, request: Request, flow: Flow) -> None:
+    def _receive_request(self, request: Request, data: bytes, flow: Flow) -> None:
         _log.debug("sip_request_received", method=request.method, sip_call_id=request.call_id, peer=str(flow.remote))
         SIP_REQUESTS.labels(closed(request.method, METHODS), "in").inc()
         stamp_via(request, flow)
         key = server_key_of(request)
         if (known := self._servers.get(key)) is not None:
+            self._saw(data, request, flow.remote, is_inbound=True)
             known.receive(request)
             return
         if request.method == "ACK":
+            self._saw(data, request, flow.remote, is_inbound=True)
             self.on_ack(request, flow.remote)
             return
         is_stranger = not self.accept(flow.remote)
+        if not is_stranger or request.to.tag is not None:
+            self._saw(data, request, flow.remote, is_inbound=True)
         if is_stranger and self._door.is_scanner(flow.remote, request):
             SIP_MESSAGES_REFUSED.labels("source").inc()
             self.offend(flow.remote, Offence.SCANNER)
@@ -381,6 +401,7 @@ class Endpoint:
         transaction = ServerTransaction(
             kind(request, values=self._values, is_reliable=flow.is_reliable, now=self._now()),
             flow=reply_flow(request, flow),
+            on_sent=self._saw_outbound,
             source=flow.remote,
             to_tag=self._tokens(),
             find_flow=partial(self._flow_to_via, request, flow.remote),
@@ -432,6 +453,7 @@ class Endpoint:
         transaction = ClientTransaction(
             kind(request, values=self._values, is_reliable=is_reliable, now=self._now()),
             flow=flow,
+            on_sent=self._saw_outbound,
             on_response=on_response,
             on_failure=on_failure,
             send_cancel=partial(self._send_cancel, flow),
