@@ -10,11 +10,11 @@ from gateway.traces.core.ladder_text import cut, printable, width
 ROW: Final = 30
 """Height of a row in pixels."""
 
-_GAP: Final = 230
-_TIME: Final = 84
-_MARGIN: Final = 90
+_GAP: Final = 212
+_TIME: Final = 76
+_MARGIN: Final = 72
 _HEAD: Final = 58
-_CHARACTER: Final = 6.9
+_CHARACTER: Final = 7.3
 """Width of a character of the font in pixels, at most."""
 
 _FONT: Final = "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"
