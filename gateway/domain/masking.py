@@ -28,6 +28,7 @@ SECRET_MEMBERS: Final = frozenset(
 """Members of a JSON object, in small letters, whose values are secrets, whatever the object is."""
 
 _SDP_SECRET: Final = re.compile(r"(a=(?:ice-pwd|crypto|key-mgmt):|^k=)[^\r\n\"\\]+", re.IGNORECASE | re.MULTILINE)
+_MARKS: Final = ("ice-pwd:", "crypto:", "key-mgmt:", "k=")
 _JWT: Final = re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}")
 
 
@@ -46,6 +47,14 @@ def masked_json(value: object) -> object:
         case list():
             return [masked_json(member) for member in value]
         case str():
-            return _JWT.sub(MASK, _SDP_SECRET.sub(r"\1" + MASK, value))
+            return _masked_text(value)
         case _:
             return value
+
+
+def _masked_text(text: str) -> str:
+    """Looks first whether there may be anything: a pattern that ignores case takes its time on a description."""
+    small = text.lower()
+    if any(mark in small for mark in _MARKS):
+        text = _SDP_SECRET.sub(r"\1" + MASK, text)
+    return _JWT.sub(MASK, text) if "eyJ" in text else text
