@@ -1,5 +1,6 @@
 """`/v2/gateway/calls/{call_id}/trace`: what happened in a call, as JSON, text, SVG and pcap."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -12,7 +13,7 @@ from gateway.api.resources.times import to_microseconds
 from gateway.api.views import Views
 from gateway.domain.ids import CallId
 from gateway.store.traces import StoredEntry
-from gateway.traces.core.ladder import Ladder, Numbered, Row, lay_out
+from gateway.traces.core.ladder import Numbered, Row, lay_out
 from gateway.traces.core.ladder_svg import draw_svg
 from gateway.traces.core.ladder_text import body_text, draw_text
 from gateway.traces.core.pcap import write_pcap
@@ -29,6 +30,9 @@ class KeptTraces(Protocol):
     async def of_call(self, call_id: CallId, *, after: int = 0) -> Sequence[StoredEntry]: ...
 
 
+# Drawing may take a tenth of a second, of a call that said all it may: not on the loop's thread.
+
+
 def trace_routes(views: Views, feed: LiveFeed, traces: KeptTraces) -> list[web.RouteDef]:
     """For `app.add_routes`."""
 
@@ -42,23 +46,24 @@ def trace_routes(views: Views, feed: LiveFeed, traces: KeptTraces) -> list[web.R
     async def show(request: web.Request) -> web.Response:
         after = _after(request)
         call_id, entries = await found(request)
-        view = {"call_id": call_id, "is_live": views.calls.find(call_id) is not None, **_view(lay_out(entries), after)}
-        return web.json_response({"data": view}, headers=_NO_STORE)
+        is_live = views.calls.find(call_id) is not None
+        view = await asyncio.to_thread(_view, entries, after)
+        return web.json_response({"data": {"call_id": call_id, "is_live": is_live, **view}}, headers=_NO_STORE)
 
     async def text(request: web.Request) -> web.Response:
         call_id, entries = await found(request)
-        return web.Response(text=draw_text(call_id, lay_out(entries)), headers=_NO_STORE)
+        drawn = await asyncio.to_thread(lambda: draw_text(call_id, lay_out(entries)))
+        return web.Response(text=drawn, headers=_NO_STORE)
 
     async def svg(request: web.Request) -> web.Response:
         call_id, entries = await found(request)
-        drawn = draw_svg(call_id, lay_out(entries))
+        drawn = await asyncio.to_thread(lambda: draw_svg(call_id, lay_out(entries)))
         return web.Response(text=drawn, content_type="image/svg+xml", headers=_NO_STORE)
 
     async def pcap(request: web.Request) -> web.Response:
         call_id, entries = await found(request)
-        ordered = [row.numbered.entry for row in lay_out(entries).rows]
         headers = {**_NO_STORE, hdrs.CONTENT_DISPOSITION: f'attachment; filename="{_file_name(call_id)}.pcap"'}
-        body = write_pcap(ordered)
+        body = await asyncio.to_thread(lambda: write_pcap(row.numbered.entry for row in lay_out(entries).rows))
         return web.Response(body=body, content_type="application/vnd.tcpdump.pcap", headers=headers)
 
     path = "/v2/gateway/calls/{call_id}/trace"
@@ -83,7 +88,8 @@ def _file_name(call_id: CallId) -> str:
     return call_id
 
 
-def _view(ladder: Ladder, after: int) -> dict[str, object]:
+def _view(entries: Sequence[Numbered], after: int) -> dict[str, object]:
+    ladder = lay_out(entries)
     return {
         "began_at": None if ladder.began_at is None else to_microseconds(ladder.began_at),
         "lifelines": [{"name": line.name, "detail": line.detail} for line in ladder.lifelines],

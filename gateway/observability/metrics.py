@@ -181,7 +181,7 @@ DETAIL_RECORDS: Final = Counter(
 )
 TRACE_ENTRIES: Final = Counter(
     "gateway_trace_entries_total",
-    "Messages and facts of calls: kept, dropped (too many waited), lost (the database failed)",
+    "Messages and facts of calls: kept, dropped (too many waited), lost (the database failed, or a defect of ours)",
     ["result"],
     registry=REGISTRY,
 )

@@ -173,7 +173,7 @@ class Tracer:
             while not (self._is_stopping and not self._queue):
                 await self._gather()
                 await self._hep.open()
-                await self._write([self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))])
+                await self._write_whatever([self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))])
         finally:
             self._hep.close()
 
@@ -195,6 +195,14 @@ class Tracer:
                     await self._much.wait()
             except TimeoutError:
                 return
+
+    async def _write_whatever(self, batch: Sequence[Placed]) -> None:
+        """Strangers wrote what is in there: whatever it breaks, the calls go on, and the next batch is written."""
+        try:
+            await self._write(batch)
+        except Exception:
+            TRACE_ENTRIES.labels("lost").inc(len(batch))
+            _log.exception("traces_crashed", count=len(batch))
 
     async def _write(self, batch: Sequence[Placed]) -> None:
         masked = [(call_id, _masked(entry)) for call_id, entry in batch]

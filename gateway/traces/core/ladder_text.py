@@ -36,8 +36,15 @@ def body_text(entry: TraceEntry) -> str:
     """A message for people: JSON indented, no carriage returns, what is not UTF-8 replaced."""
     text = entry.body.decode("utf-8", "replace")
     if entry.kind is TraceKind.VERTO:
-        text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        text = _indented(text)
     return printable(text.replace("\r\n", "\n"))
+
+
+def _indented(text: str) -> str:
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):  # nested so deeply that only a faster writer could write it
+        return text
 
 
 def _lines(call_id: str, ladder: Ladder) -> Iterator[str]:
@@ -120,11 +127,20 @@ def _message(number: int, row: Row) -> Iterator[str]:
 
 def wrapped(line: str) -> Iterator[str]:
     """The line in pieces that fit; all but the last end with a backslash."""
-    while width(line) > WIDTH:
-        piece = cut(line, WIDTH - 1, mark="")
-        yield f"{piece}\\"
-        line = line[len(piece) :]
-    yield line
+    start = used = 0
+    for place, character in enumerate(line):
+        columns = _columns_of(character)
+        if used + columns > WIDTH - 1 and not _fits(line, place, WIDTH - used):
+            yield f"{line[start:place]}\\"
+            start, used = place, 0
+        used += columns
+    yield line[start:]
+
+
+def _fits(line: str, start: int, columns: int) -> bool:
+    """Whether the rest of the line has so much room; looks no further than it must."""
+    rest = line[start : start + columns + 1]
+    return len(rest) <= columns and width(rest) <= columns
 
 
 def width(text: str) -> int:
@@ -138,17 +154,16 @@ def _columns_of(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def cut(text: str, columns: int, *, mark: str = _ELLIPSIS) -> str:
-    """As much of the text as fits, with a mark when that is not all."""
-    if width(text) <= columns:
-        return text
-    taken, used = 0, width(mark)
-    for character in text:
+def cut(text: str, columns: int) -> str:
+    """As much of the text as fits, with a mark when that is not all; looks no further than it must."""
+    used = fitting = 0
+    for place, character in enumerate(text):
         used += _columns_of(character)
+        if used <= columns - 1:
+            fitting = place + 1
         if used > columns:
-            break
-        taken += 1
-    return text[:taken] + mark
+            return text[:fitting] + _ELLIPSIS
+    return text
 
 
 class _Canvas:

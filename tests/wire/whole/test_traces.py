@@ -157,7 +157,7 @@ async def test_call_is_told_from_the_first_frame_to_the_last_bye(tmp_path: Path)
         "answered",
         "leg a: codec PCMU",
         "leg a: ICE path",
-        "leg b: RTP, our port",
+        "leg b: RTP/AVP, our port",
         "leg b: first packet received",
         "leg a: first packet sent",
         "leg b: packets received",
@@ -345,3 +345,20 @@ async def test_traces_outlive_the_process(tmp_path: Path) -> None:
 
     assert "telnyx_rtc.invite" in kept
     assert any(title.startswith("ended by") for title in kept)
+
+
+async def test_leg_that_moves_to_another_call_is_told_of_there_from_then_on(tmp_path: Path) -> None:
+    async with running(tmp_path, FAST) as gateway, phone(gateway, codecs=["PCMU"]) as alice:
+        written = Written(gateway)
+        one, other = [await alice.call(number) for number in (ECHO, TONE)]
+        for call in (one, other):
+            await alice.until_answered(call)
+        await alice.verto.modify(one, "replace", replaceCallID=other)
+        await written.until_titled("attended transfer")
+        [left] = (await gateway.get("/v2/gateway/calls?state=live"))["data"]
+        await gateway.post(f"/v2/gateway/calls/{left['call_id']}/actions/hangup", {})
+        await written.until(lambda entry: entry.title.startswith("ended by the gateway"))
+        byes = [(call_id, entry.channel) for call_id, entry in written.entries if entry.title == "BYE"]
+
+    assert [call_id for call_id, _ in byes] == [left["call_id"]] * 2
+    assert len({channel for _, channel in byes}) == 2

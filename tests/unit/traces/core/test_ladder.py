@@ -1,5 +1,6 @@
 """The ladder: who stands where, as text and as SVG."""
 
+import time
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.domain.trace import TraceEntry, TraceKind, Way
 from gateway.traces.core.ladder import Numbered, lay_out
 from gateway.traces.core.ladder_svg import draw_svg
-from gateway.traces.core.ladder_text import WIDTH, draw_text, width
+from gateway.traces.core.ladder_text import WIDTH, body_text, cut, draw_text, width, wrapped
 from tests.unit.traces.samples import CALL, fact, numbered, sip, verto
 
 CALL_OUT = numbered(
@@ -141,3 +142,36 @@ def test_label_that_is_too_long_is_cut(clients: int) -> None:
 
     assert any("…" in line for line in lines)
     assert max(map(len, lines)) <= WIDTH
+
+
+@pytest.mark.parametrize("line", ["", "x" * WIDTH, "x" * (WIDTH + 1), "漢" * 61, "x" * (WIDTH - 1) + "漢", "x" * 1000])
+def test_wrapped_line_is_whole_when_its_pieces_are_joined(line: str) -> None:
+    pieces = list(wrapped(line))
+
+    assert "".join(piece.removesuffix("\\") for piece in pieces) == line
+    assert max(map(width, pieces)) <= WIDTH
+    assert (len(pieces) == 1) == (width(line) <= WIDTH)
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "expected"),
+    [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("漢字", 4, "漢字"), ("漢字", 3, "漢…"), ("", 0, ""), ("a", 0, "…")],
+)
+def test_text_is_cut_to_columns(text: str, columns: int, expected: str) -> None:
+    assert cut(text, columns) == expected
+
+
+def test_frame_that_is_nested_too_deeply_to_be_indented_is_shown_as_it_is() -> None:
+    body = b'{"a":' * 900 + b"1" + b"}" * 900
+
+    assert "".join(body_text(verto(0, Way.IN, "x", body=body)).split()) == body.decode()
+
+
+def test_longest_message_is_drawn_at_once() -> None:
+    entries = numbered(verto(0, Way.IN, "x", body=b'"' + b"x" * 262_144 + b'"'))
+    began = time.perf_counter()
+
+    text = draw_text(CALL, lay_out(entries))
+
+    assert text.count("\\\n") > 2000
+    assert time.perf_counter() - began < 10.0
