@@ -23,6 +23,7 @@ from gateway.api.reports import report_routes
 from gateway.api.rest.routing import public_paths, resources
 from gateway.api.rest.routing import routes as rest_routes
 from gateway.api.routes import routes as api_routes
+from gateway.api.traces import trace_routes
 from gateway.api.views import GatewayInfo, Views
 from gateway.auth.attempts import WINDOW, LoginAttempts
 from gateway.auth.authenticator import Authenticator, Refusal
@@ -37,6 +38,7 @@ from gateway.auth.passwords import Passwords
 from gateway.auth.sealing import Seal
 from gateway.b2bua.directory import CallDirectory
 from gateway.b2bua.measures import CallMeasures
+from gateway.b2bua.noting_engine import NotingEngine
 from gateway.b2bua.routing import Router, Trunk
 from gateway.b2bua.whereabouts import Whereabouts
 from gateway.config import Config
@@ -78,9 +80,14 @@ from gateway.store.detail_records import DetailRecords
 from gateway.store.devices import Devices
 from gateway.store.heartbeat import Heartbeat
 from gateway.store.recorder import CallRecorder
+from gateway.store.traces import Traces
+from gateway.traces.homer import HepSender
+from gateway.traces.retention import TraceRetention
+from gateway.traces.tracer import Tracer
 from gateway.trunks.core.rules import TrunkRules
 from gateway.trunks.lines import TrunkLines
 from gateway.vsp.login import LoginAttempt
+from gateway.vsp.observer import nobody
 from gateway.vsp.registry import SessionRegistry
 from gateway.vsp.server import VertoServer
 
@@ -139,6 +146,8 @@ class Gateway:
         database = self.database = await Database.open(config.store)
         self._stack.push_async_callback(database.close)
         calls = await enter(self._call_records(database))
+        self.traces = Traces(database)
+        self.tracer = await enter(self._tracing())
         self._build_auth(database)
         self.engine = AiortcEngine(config.media)
         await self.engine.start()
@@ -188,6 +197,21 @@ class Gateway:
                 self.heartbeat.stop()
                 self.detail_recorder.stop()
                 await self.recorder.stop()
+
+    @asynccontextmanager
+    async def _tracing(self) -> AsyncIterator[Tracer | None]:
+        """What writes and forgets the traces of calls; None when they are off."""
+        settings = self.config.traces
+        retention = TraceRetention(settings, self.traces, clock=utc_now)
+        tracer = Tracer(settings, self.traces, HepSender(self.config.traces_hep))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(retention.run(), name="trace-retention")
+            group.create_task(tracer.run(), name="tracer")
+            try:
+                yield tracer if settings.enabled else None
+            finally:
+                retention.stop()
+                tracer.stop()
 
     def _build_auth(self, database: Database) -> None:
         config = self.config.auth
@@ -252,6 +276,8 @@ class Gateway:
             security=self.config.sip_security,
             never_ban=[network for trunk in self.trunks for network in trunk.accept_from],
         )
+        if self.tracer is not None:
+            self.endpoint.observe = self.tracer.take_message
         self.registrar = self._registrar() if self.config.registrar.enabled else None
         self.agent = UserAgent(self.endpoint, self.config.sip, self.trunks, registrar=self.registrar)
         self.lines = TrunkLines(
@@ -300,7 +326,7 @@ class Gateway:
         )
         self.directory = CallDirectory(
             config.calls,
-            engine=self.engine,
+            engine=self.engine if self.tracer is None else NotingEngine(self.engine, self.tracer.take_media),
             router=Router(
                 domain=config.sip.domain,
                 trunks=[_routable(trunk, self.lines.rules(trunk.name)) for trunk in self.trunks],
@@ -324,8 +350,15 @@ class Gateway:
             caller_options=self._caller_options,
             attach_timeout=config.verto.attach_timeout,
             pushes=self.pushes if config.lab.enabled else None,
-            listeners=[CallMeasures().take, self.recorder.record, gate.take, self.heartbeat.take],
+            listeners=[
+                CallMeasures().take,
+                self.recorder.record,
+                gate.take,
+                self.heartbeat.take,
+                *([] if self.tracer is None else [self.tracer.take_fact]),
+            ],
             on_client_leg=self._take_client_leg,
+            names=self.tracer,
         )
         async with self.directory:
             await self.agent.start()
@@ -364,6 +397,7 @@ class Gateway:
             registry=self.registry,
             reports=self.reports,
             devices=self.devices,
+            observe=nobody if self.tracer is None else self.tracer.take_frame,
         )
         sessions = Whereabouts(self.registry, self.registrar)
         around = Surroundings(
@@ -397,6 +431,7 @@ class Gateway:
             *rest_routes(catalogue),
             *api_routes(views, feed),
             *report_routes(views, feed, self.reports.archive),
+            *trace_routes(views, feed, self.traces),
             *self.reports.routes(),
         ]
         server = HttpServer(

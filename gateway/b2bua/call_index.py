@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from gateway.b2bua.core.call import State
 from gateway.b2bua.legs.base import Leg
@@ -16,6 +17,26 @@ from gateway.media.engine import LegStats
 
 Found = tuple[CallRunner, LegName]
 """A call, and the place in it that was looked for."""
+
+
+class CallNames(Protocol):
+    """Who is told by which names the far ends know a call, before anything is sent under them; must not block."""
+
+    def name_client(self, call_id: CallId, session_id: SessionId, verto_call_id: VertoCallId) -> None:
+        """A client knows it by that id; one that knew another call by it has moved here."""
+
+    def name_dialog(self, call_id: CallId, sip_call_id: SipCallId) -> None:
+        """It has a SIP dialog of that Call-ID, or has got it from another call."""
+
+
+class NoNames:
+    """Nobody wants to know."""
+
+    def name_client(self, call_id: CallId, session_id: SessionId, verto_call_id: VertoCallId) -> None:
+        """See `CallNames`."""
+
+    def name_dialog(self, call_id: CallId, sip_call_id: SipCallId) -> None:
+        """See `CallNames`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +160,8 @@ def _client_leg(leg: VertoLeg) -> ClientLeg:
 class CallIndex:
     """Oldest first. Whoever makes a call adds it, and removes it when it is over."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: CallNames) -> None:
+        self.names = names
         self._calls: dict[CallId, LiveCall] = {}
         self._by_verto: dict[tuple[SessionId, VertoCallId], tuple[CallId, VertoLeg]] = {}
         self._empty = asyncio.Event()
@@ -157,6 +179,7 @@ class CallIndex:
         self._empty.clear()
         for key, leg in call.verto_legs.items():
             self._by_verto[key] = (call.runner.call_id, leg)
+            self.names.name_client(call.runner.call_id, *key)
 
     def remove(self, call: LiveCall) -> None:
         """A call is over."""
@@ -218,6 +241,7 @@ class CallIndex:
         key = (leg.session.session_id, leg.verto_call_id)
         self._calls[call_id].verto_legs[key] = leg
         self._by_verto[key] = (call_id, leg)
+        self.names.name_client(call_id, *key)
 
     def rename(self, former: VertoCallId, leg: VertoLeg) -> None:
         """A call that rings again goes by another id."""
@@ -235,6 +259,8 @@ class CallIndex:
             for call in self._calls.values():
                 call.verto_legs.pop((leg.session.session_id, leg.verto_call_id), None)
             self.index(call_id, leg)
+        elif leg.sip_call_id is not None:
+            self.names.name_dialog(call_id, leg.sip_call_id)
 
     def let_go(self, call_id: CallId, leg: Leg) -> None:
         """A leg belongs to that call no longer."""
@@ -253,4 +279,4 @@ class CallIndex:
             call.callee = leg.party.number
 
 
-__all__ = ["CallIndex", "CallSnapshot", "Found", "LiveCall"]
+__all__ = ["CallIndex", "CallNames", "CallSnapshot", "Found", "LiveCall", "NoNames"]

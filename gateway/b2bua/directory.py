@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
-from gateway.b2bua.call_index import CallIndex, CallSnapshot, LiveCall
+from gateway.b2bua.call_index import CallIndex, CallNames, CallSnapshot, LiveCall, NoNames
 from gateway.b2bua.client_legs import ClientLegs
 from gateway.b2bua.core.call import ATTACH_TIMEOUT
 from gateway.b2bua.core.events import HangupRequested
@@ -81,6 +81,7 @@ class CallDirectory:
         pushes: PushSender | None = None,
         listeners: Iterable[Listener] = (),
         on_client_leg: Callable[[ClientLegFact], None] = lambda fact: None,
+        names: CallNames | None = None,
     ) -> None:
         """
         Args:
@@ -95,10 +96,11 @@ class CallDirectory:
             attach_timeout: see `[verto] attach_timeout`.
             pushes: delivers pushes; without it no call waits for a device.
             on_client_leg: told of the legs of clients, on the loop's thread; it must not block.
+            names: told by which names the far ends know each call.
         """
         self._settings, self._engine, self._router = settings, engine, router
         self._attach_timeout = attach_timeout
-        self._calls = CallIndex()
+        self._calls = CallIndex(NoNames() if names is None else names)
         self._lobby = Lobby(sender=pushes, push_wait=settings.push_wait)
         self._client_legs = ClientLegs(on_client_leg)
         self._legs = LegMaker(
@@ -265,6 +267,7 @@ class CallDirectory:
             self._replace(incoming, incoming.replaces)
             return
         runner = self._new_runner(Direction.INBOUND if identity is None else Direction.OUTBOUND)
+        self._calls.names.name_dialog(runner.call_id, incoming.sip_call_id)
         leg_a = self._legs.calling_trunk(incoming, LegName.A, runner.door())
         caller, headers = leg_a.party, sendable(incoming.headers)
         connection_id = None if identity is None else identity.connection_id

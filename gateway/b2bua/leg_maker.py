@@ -22,9 +22,9 @@ from gateway.b2bua.lobby import Lobby
 from gateway.b2bua.routing import Refused, Route, ToClient, ToPhones, ToTrunks, ToUser
 from gateway.domain.causes import INCOMPATIBLE_DESTINATION, REJECTIONS
 from gateway.domain.client_media import ClientMedia, DtmfMode
-from gateway.domain.ids import CallId, LegName, SessionId, VertoCallId
+from gateway.domain.ids import CallId, LegName, Sdp, SessionId, VertoCallId
 from gateway.media.engine import DEFAULT_OPTIONS, LegOptions
-from gateway.sip.call import IncomingCall, Replaces
+from gateway.sip.call import IncomingCall, OnSipCallEvent, OutgoingCall, Replaces, Target
 from gateway.trunks.core.identity import ANONYMOUS, Caller
 from gateway.trunks.core.rules import OutboundCall
 from gateway.vsp.control import ClientSession, Invite
@@ -192,7 +192,7 @@ class LegMaker:
             return TrunkLeg(
                 name,
                 route,
-                invite=self._invite,
+                invite=partial(self._named_invite, call_id),
                 call=OutboundCall(
                     called=route.user,
                     caller=_caller(caller, route.caller_number),
@@ -206,7 +206,7 @@ class LegMaker:
                 replaces=replaces,
             )
         if isinstance(route, ToPhones):
-            return self._called_phones(route, name, caller=caller, headers=headers, post=post)
+            return self._called_phones(route, name, call_id=call_id, caller=caller, headers=headers, post=post)
         verto_call_id = VertoCallId(str(uuid.uuid4()))
         make = partial(
             self._called_client,
@@ -232,7 +232,7 @@ class LegMaker:
         return make(route.session, post)
 
     def _called_phones(
-        self, route: ToPhones, name: LegName, *, caller: Party, headers: Crossing, post: Door
+        self, route: ToPhones, name: LegName, *, call_id: CallId, caller: Party, headers: Crossing, post: Door
     ) -> PhoneLeg:
         """A leg that calls a user's phones."""
         return PhoneLeg(
@@ -240,7 +240,7 @@ class LegMaker:
             route.user,
             media=route.media,
             codecs=self._codecs_towards_phones(route.media),
-            invite=self._invite,
+            invite=partial(self._named_invite, call_id),
             from_uri=f"sip:{_uri_user(caller.number)}@{self._domain}",
             from_name=caller.name,
             to_uri=f"sip:{_uri_user(route.user.username)}@{self._domain}",
@@ -248,6 +248,12 @@ class LegMaker:
             post=post,
             find_replaced=self._find_replaced,
         )
+
+    def _named_invite(self, call_id: CallId, target: Target, sdp: Sdp, on_event: OnSipCallEvent) -> OutgoingCall:
+        """Call somebody, and have it known which call the dialog is of."""
+        call = self._invite(target, sdp, on_event)
+        self._calls.names.name_dialog(call_id, call.sip_call_id)
+        return call
 
     def _called_client(
         self,

@@ -98,6 +98,7 @@ class TransferDesk:
         there, caller = runner.leg_at(name), incoming.identity
         if (there.trunk_name or "", _name_of(there)) != (incoming.trunk, None if caller is None else caller.username):
             return False
+        self._calls.names.name_dialog(runner.call_id, incoming.sip_call_id)
         runner.take_replacement(partial(self._legs.calling_trunk, incoming), name)
         return True
 

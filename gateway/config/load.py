@@ -9,7 +9,16 @@ from typing import Any, Final, get_type_hints
 
 from gateway.config.convert import Context, Unfit, convert
 from gateway.config.problems import ConfigError, Problem
-from gateway.config.sections import ARRAYS, NOT_EMPTY, PARSERS, SECTIONS, Config, number_limits, refused_together
+from gateway.config.sections import (
+    ARRAYS,
+    NOT_EMPTY,
+    PARSERS,
+    SECTIONS,
+    Config,
+    attribute_of,
+    number_limits,
+    refused_together,
+)
 from gateway.config.sources import Raw, Section, Tree, add_preset, read_environment, read_file
 from gateway.domain.errors import GatewayError
 
@@ -17,6 +26,7 @@ DEMO: Final[Mapping[str, object]] = {"lab": {"enabled": True}, "registrar": {"en
 """What `demo` changes in the built-in values."""
 
 _ARRAYS: Final = frozenset(ARRAYS)
+_NESTED: Final = frozenset(name for name in SECTIONS if "." in name)
 _MAX_SECRET: Final = 4096
 SECRETS: Final = ("password", "s3_secret_access_key")
 """Keys that may stand in the environment only; a file has `<key>_file`, the place of a file that holds the secret."""
@@ -41,10 +51,10 @@ def load(
         ConfigError: with every mistake.
     """
     tree = Tree()
-    problems = add_preset(preset or {}, tree, arrays=_ARRAYS)
+    problems = add_preset(preset or {}, tree, arrays=_ARRAYS, nested=_NESTED)
     if file is not None:
-        problems += read_file(file, tree, arrays=_ARRAYS)
-    problems += read_environment(os.environ if environ is None else environ, tree, arrays=_ARRAYS)
+        problems += read_file(file, tree, arrays=_ARRAYS, nested=_NESTED)
+    problems += read_environment(os.environ if environ is None else environ, tree, arrays=_ARRAYS, nested=_NESTED)
     base = Path.cwd() if file is None else file.parent.absolute()
     reader = _Reader(Context(base=base, parsers=PARSERS), problems)
     values = reader.read(tree)
@@ -72,7 +82,7 @@ class _Reader:
                 where = next((raw.where for raw in section.values()), "")
                 self._unknown(name, where, (*SECTIONS, *ARRAYS))
         for name, settings in SECTIONS.items():
-            made[name] = self._section(name, name, settings, tree.sections.get(name, {}))
+            made[attribute_of(name)] = self._section(name, name, settings, tree.sections.get(name, {}))
         for name, settings in ARRAYS.items():
             entries = tree.arrays.get(name, [])
             made[name] = tuple(self._section(f"{name}[{i}]", name, settings, entry) for i, entry in enumerate(entries))

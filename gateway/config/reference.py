@@ -58,7 +58,9 @@ def render() -> str:
     """The whole page, in Markdown."""
     parts = [_HEAD]
     for name, settings in SECTIONS.items():
-        parts.append(_section(f"## `[{name}]`", name, f"{name}.", f"{PREFIX}{name.upper()}__", settings))
+        parts.append(
+            _section(f"## `[{name}]`", name, f"{name}.", f"{PREFIX}{name.upper().replace('.', '__')}__", settings)
+        )
     for name, settings in ARRAYS.items():
         parts.append(_section(f"## `[[{name}]]`", name, f"{name}.", f"{PREFIX}{name.upper()}__0__", settings))
     return "\n".join(parts)

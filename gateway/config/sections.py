@@ -24,6 +24,7 @@ from gateway.sip.security_settings import SipSecuritySettings
 from gateway.sip.settings import SipSettings, TrunkSettings
 from gateway.sip.tls_settings import SipTlsSettings
 from gateway.store.settings import StoreSettings
+from gateway.traces.settings import HepSettings, TraceSettings, collector
 from gateway.trunks.core.numbers import NumberRule
 from gateway.vsp.settings import VspSettings
 
@@ -55,6 +56,8 @@ class Config:
     trunks: tuple[TrunkSettings, ...] = ()
     media: MediaSettings = field(default_factory=MediaSettings)
     reports: ReportSettings = field(default_factory=ReportSettings)
+    traces: TraceSettings = field(default_factory=TraceSettings)
+    traces_hep: HepSettings = field(default_factory=HepSettings)
     billing: BillingSettings = field(default_factory=BillingSettings)
     rates: tuple[RateSettings, ...] = ()
     lab: LabSettings = field(default_factory=LabSettings)
@@ -83,10 +86,18 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {  # Any: settings classes share no b
     "sip_tls": SipTlsSettings,
     "media": MediaSettings,
     "reports": ReportSettings,
+    "traces": TraceSettings,
+    "traces.hep": HepSettings,
     "billing": BillingSettings,
     "lab": LabSettings,
 }
-"""In the order of the reference."""
+"""In the order of the reference. One with a dot is a section within another: `[traces.hep]`."""
+
+
+def attribute_of(section: str) -> str:
+    """The attribute of `Config` that holds a section."""
+    return section.replace(".", "_")
+
 
 ARRAYS: Final[Mapping[str, type[Any]]] = {  # Any: as above
     "trunks": TrunkSettings,
@@ -191,6 +202,7 @@ PARSERS: Final[Mapping[str, Parser]] = {
     "store.url": _store_url,
     "calls.browser_codecs": _codec,
     "sip.listen": sip_listener,
+    "traces.hep.collector": collector,
     "sip.domain": _host_name,
     "sip.nameservers": name_server,
     "sip.advertise": _address_or_nothing,
@@ -243,6 +255,7 @@ _MAY_BE_ZERO: Final = frozenset(
         "sip_security.stranger_rate",
         "sip_security.ban_time",
         "sip.keepalive_interval",
+        "traces.keep",
         "verto.reattach_window",
         "verto.refused_login_linger",
         "verto.speed_test_max_bytes",

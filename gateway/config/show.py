@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from gateway.config.sections import ARRAYS, SECTIONS, Config
+from gateway.config.sections import ARRAYS, SECTIONS, Config, attribute_of
 from gateway.observability.logging import MASK
 
 
@@ -14,7 +14,7 @@ def in_force(config: Config) -> dict[str, object]:
         "data_dir": str(config.data_dir),
     }
     for name in SECTIONS:
-        shown[name] = _section(getattr(config, name))
+        shown[name] = _section(getattr(config, attribute_of(name)))
     for name in ARRAYS:
         shown[name] = [_section(entry) for entry in getattr(config, name)]
     return shown

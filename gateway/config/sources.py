@@ -47,11 +47,12 @@ class Tree:
     arrays: dict[str, list[Section]] = field(default_factory=dict)
 
 
-def read_file(path: Path, tree: Tree, *, arrays: frozenset[str]) -> list[Problem]:
+def read_file(path: Path, tree: Tree, *, arrays: frozenset[str], nested: frozenset[str]) -> list[Problem]:
     """Put the values of a TOML file into the tree.
 
     Args:
         arrays: names of the arrays of sections; other lists are values.
+        nested: names of the sections within others, as `traces.hep`; other tables within a section are values.
     """
     try:
         content = path.read_bytes()[: MAX_FILE + 1]
@@ -72,15 +73,19 @@ def read_file(path: Path, tree: Tree, *, arrays: frozenset[str]) -> list[Problem
         line = lines.get(key)
         return Raw(value, where=f"{path.name}:{line}" if line else path.name, may_be_secret=False)
 
-    return _place(document, tree, raw, arrays)
+    return _place(document, tree, raw, arrays, nested)
 
 
-def add_preset(preset: Mapping[str, object], tree: Tree, *, arrays: frozenset[str]) -> list[Problem]:
+def add_preset(
+    preset: Mapping[str, object], tree: Tree, *, arrays: frozenset[str], nested: frozenset[str]
+) -> list[Problem]:
     """Put built-in values into the tree, as if they were written in a file."""
-    return _place(preset, tree, lambda _key, value: Raw(value), arrays)
+    return _place(preset, tree, lambda _key, value: Raw(value), arrays, nested)
 
 
-def read_environment(environ: Mapping[str, str], tree: Tree, *, arrays: frozenset[str]) -> list[Problem]:
+def read_environment(
+    environ: Mapping[str, str], tree: Tree, *, arrays: frozenset[str], nested: frozenset[str]
+) -> list[Problem]:
     """Put every `RTC_GATEWAY__...` variable into the tree, over what is there."""
     problems: list[Problem] = []
     # Whole arrays come before their elements: ..__TRUNKS before ..__TRUNKS__0__PASSWORD.
@@ -88,6 +93,8 @@ def read_environment(environ: Mapping[str, str], tree: Tree, *, arrays: frozense
         if not name.startswith(PREFIX):
             continue
         path = [part.lower() for part in name.removeprefix(PREFIX).split("__")]
+        if len(path) == 3 and f"{path[0]}.{path[1]}" in nested:
+            path = [f"{path[0]}.{path[1]}", path[2]]
         raw = _from_text(name, environ[name])
         problem = _set(tree, path, raw, arrays)
         if problem is not None:
@@ -96,18 +103,32 @@ def read_environment(environ: Mapping[str, str], tree: Tree, *, arrays: frozense
 
 
 def _place(
-    document: Mapping[str, object], tree: Tree, raw: Callable[[str, object], Raw], arrays: frozenset[str]
+    document: Mapping[str, object],
+    tree: Tree,
+    raw: Callable[[str, object], Raw],
+    arrays: frozenset[str],
+    nested: frozenset[str],
 ) -> list[Problem]:
     problems: list[Problem] = []
     for name, value in document.items():
         if name in arrays:
             problems += _place_array(name, raw(name, value), tree, raw)
         elif isinstance(value, dict):
-            section = tree.sections.setdefault(name, {})
-            section.update({key: raw(f"{name}.{key}", inner) for key, inner in value.items()})
+            _place_section(name, value, tree, raw, nested)
         else:
             tree.root[name] = raw(name, value)
     return problems
+
+
+def _place_section(
+    name: str, values: Mapping[str, object], tree: Tree, raw: Callable[[str, object], Raw], nested: frozenset[str]
+) -> None:
+    section = tree.sections.setdefault(name, {})
+    for key, value in values.items():
+        if isinstance(value, dict) and f"{name}.{key}" in nested:
+            _place_section(f"{name}.{key}", value, tree, raw, nested)
+        else:
+            section[key] = raw(f"{name}.{key}", value)
 
 
 def _place_array(name: str, whole: Raw, tree: Tree, raw: Callable[[str, object], Raw]) -> list[Problem]:
@@ -167,7 +188,7 @@ def _from_json(text: str) -> object:
         return text
 
 
-_HEADER: Final = re.compile(r"\s*\[(\[)?\s*([A-Za-z0-9_-]+)\s*\]{1,2}")
+_HEADER: Final = re.compile(r"\s*\[(\[)?\s*([A-Za-z0-9_.-]+)\s*\]{1,2}")
 _KEY: Final = re.compile(r"\s*([A-Za-z0-9_-]+)\s*(?:=|\.)")
 
 

@@ -13,7 +13,7 @@ from gateway.console.assets import INDEX, Asset, Assets
 
 LATEST: Final = "latest"
 
-PAGES: Final = ("accounts", "records", "api")
+PAGES: Final = ("accounts", "records", "api", "trace")
 """Pages beside the phone's: `/console/NAME` is the file `NAME.html`. They work without the SDK."""
 
 _FOR_EVER: Final = "public, max-age=31536000, immutable"

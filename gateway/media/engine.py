@@ -129,6 +129,30 @@ class DigitReceived:
 MediaEvent = MediaReady | MediaFailed | DigitReceived
 
 
+@dataclass(frozen=True, slots=True)
+class MediaFact:
+    """Something that became known of a leg, in a few words, for whoever looks into the call; nothing depends on it."""
+
+    leg: LegName
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RtcpPassed:
+    """A compound RTCP packet in plain, received from the leg's far end or sent to it."""
+
+    leg: LegName
+    data: bytes
+    is_inbound: bool
+
+
+MediaNote = MediaFact | RtcpPassed
+
+
+def unnoted(_note: MediaNote) -> None:
+    """Nobody takes notes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegStats:
     """Totals of one leg since it began. Packets are RTP without RTCP; times are seconds."""
@@ -303,6 +327,7 @@ class MediaEngine(Protocol):
         on_event: Callable[[MediaEvent], None],
         options_a: LegOptions = DEFAULT_OPTIONS,
         options_b: LegOptions = DEFAULT_OPTIONS,
+        on_note: Callable[[MediaNote], None] = unnoted,
     ) -> MediaSession:
         """Open the media of one call.
 
@@ -312,6 +337,7 @@ class MediaEngine(Protocol):
             on_event: called on the loop's thread, must not block; may be called from inside no method of
                 the session (always from a fresh iteration of the loop).
             options_a, options_b: what is special about the legs.
+            on_note: told what somebody may want to know who looks into the call; as `on_event`.
         """
 
     async def stop(self) -> None:

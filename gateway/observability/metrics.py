@@ -182,6 +182,18 @@ DETAIL_RECORDS: Final = Counter(
     ["result"],
     registry=REGISTRY,
 )
+TRACE_ENTRIES: Final = Counter(
+    "gateway_trace_entries_total",
+    "Messages and facts of calls: kept, dropped (too many waited), lost (the database failed, or a defect of ours)",
+    ["result"],
+    registry=REGISTRY,
+)
+HEP_PACKETS: Final = Counter(
+    "gateway_hep_packets_total",
+    "Packets for the HEP collector: sent, dropped (no address yet, or the network is slow)",
+    ["result"],
+    registry=REGISTRY,
+)
 EVENT_LOOP_LAG_SECONDS: Final = Histogram(
     "gateway_event_loop_lag_seconds",
     "How late a timer of the event loop fired, probed every second",

@@ -34,6 +34,7 @@ from gateway.sip.core.transaction.non_invite_client import NonInviteClient
 from gateway.sip.core.transaction.non_invite_server import NonInviteServer
 from gateway.sip.doorkeeper import Doorkeeper
 from gateway.sip.failover import Attempts
+from gateway.sip.observer import Observer, PassingMessage
 from gateway.sip.refusals import Refusals, reply_flow, stamp_via
 from gateway.sip.security_settings import SipSecuritySettings
 from gateway.sip.settings import SipSettings
@@ -106,6 +107,9 @@ class Endpoint:
     """Looks at each request outside of a dialog first. A refusal is sent at once and nothing is kept: a challenge, for
     one. True lets it in wherever it comes from, because it has an answer to one; False leaves it to `accept`."""
 
+    observe: Observer | None
+    """Told of each message of those whom `accept` or `screen` lets in, and of all within dialogs; None: nobody is."""
+
     def __init__(
         self,
         settings: SipSettings,
@@ -142,6 +146,7 @@ class Endpoint:
         self.accept = lambda _source: True
         self.on_flow_closed = lambda _flow: None
         self.screen = lambda _request, _source: False
+        self.observe = None
 
     @property
     def listeners(self) -> tuple[Listener, ...]:
@@ -208,6 +213,8 @@ class Endpoint:
         flow = flow or self._network.flow_to(destination)
         if flow is None or not flow.send(data):
             _log.warning("sip_request_not_sent", method=request.method, peer=str(destination))
+        else:
+            self._saw_outbound(data, request, flow)
 
     def hold(self, destination: Destination) -> Callable[[], None]:
         """Keep a connection of ours to that address alive (RFC 5626 section 4.4.1), until what this returns is called.
@@ -334,9 +341,16 @@ class Endpoint:
             self._refuse_broken(error, flow)
             return
         if isinstance(message, Response):
-            self._receive_response(message, flow)
+            self._receive_response(message, data, flow)
         else:
-            self._receive_request(message, flow)
+            self._receive_request(message, data, flow)
+
+    def _saw_outbound(self, data: bytes, message: Request | Response, flow: Flow) -> None:
+        self._saw(data, message, flow.remote, is_inbound=False)
+
+    def _saw(self, data: bytes, message: Request | Response, remote: Destination, *, is_inbound: bool) -> None:
+        if self.observe is not None:
+            self.observe(PassingMessage(is_inbound, data, message, remote, self._local_address(remote)))
 
     def _on_broken(self, frame: Broken, flow: Flow) -> None:
         self._refuse_broken(salvage(frame.head, frame.error), flow)
@@ -352,7 +366,7 @@ class Endpoint:
             client.flow_closed()
         self.on_flow_closed(flow)
 
-    def _receive_response(self, response: Response, flow: Flow) -> None:
+    def _receive_response(self, response: Response, data: bytes, flow: Flow) -> None:
         _log.debug("sip_response_received", status=response.status, sip_call_id=response.call_id, peer=str(flow.remote))
         SIP_RESPONSES.labels(closed(response.cseq_method, METHODS), f"{response.status // 100}xx").inc()
         if len(response.headers.get_all("Via")) > 1:
@@ -361,25 +375,31 @@ class Endpoint:
             return
         key = client_key_of(response)
         client = None if key is None else self._clients.get(key)
+        if client is not None or self.accept(flow.remote):
+            self._saw(data, response, flow.remote, is_inbound=True)
         if client is None:
             # RFC 6026 section 7: dropped, a late repeat and a forged one alike.
             _log.debug("sip_response_dropped", status=response.status, sip_call_id=response.call_id)
             return
         client.receive(response)
 
-    def _receive_request(self, request: Request, flow: Flow) -> None:
+    def _receive_request(self, request: Request, data: bytes, flow: Flow) -> None:
         _log.debug("sip_request_received", method=request.method, sip_call_id=request.call_id, peer=str(flow.remote))
         SIP_REQUESTS.labels(closed(request.method, METHODS), "in").inc()
         stamp_via(request, flow)
         key = server_key_of(request)
         if (known := self._servers.get(key)) is not None:
+            self._saw(data, request, flow.remote, is_inbound=True)
             known.receive(request)
             return
         if request.method == "ACK":
+            self._saw(data, request, flow.remote, is_inbound=True)
             self.on_ack(request, flow.remote)
             return
         is_stranger = not self.accept(flow.remote)
         verdict = self._screened(request, flow)
+        if not is_stranger or request.to.tag is not None or verdict is True:
+            self._saw(data, request, flow.remote, is_inbound=True)
         if is_stranger and self._door.is_scanner(flow.remote, request):
             SIP_MESSAGES_REFUSED.labels("source").inc()
             self.offend(flow.remote, Offence.SCANNER)
@@ -409,6 +429,7 @@ class Endpoint:
         transaction = ServerTransaction(
             kind(request, values=self._values, is_reliable=flow.is_reliable, now=self._now()),
             flow=reply_flow(request, flow),
+            on_sent=self._saw_outbound,
             source=flow.remote,
             to_tag=self._tokens(),
             find_flow=partial(self._flow_to_via, request, flow.remote),
@@ -460,6 +481,7 @@ class Endpoint:
         transaction = ClientTransaction(
             kind(request, values=self._values, is_reliable=is_reliable, now=self._now()),
             flow=flow,
+            on_sent=self._saw_outbound,
             on_response=on_response,
             on_failure=on_failure,
             send_cancel=partial(self._send_cancel, flow),

@@ -24,6 +24,9 @@ from gateway.sip.core.transaction.non_invite_client import NonInviteClient
 from gateway.sip.core.transaction.non_invite_server import NonInviteServer
 from gateway.sip.transport.flow import Destination, Flow
 
+OnSent = Callable[[bytes, Request | Response, Flow], None]
+"""Told of each message that has left, repeats too: its octets, itself and the way."""
+
 _log = get_logger()
 
 
@@ -39,8 +42,8 @@ class _Machine(Protocol):
 class _Shell(ABC):
     """Drains a machine after each input, sends by the flow, arms one timer, forgets itself at the end."""
 
-    def __init__(self, machine: _Machine, flow: Flow | None, on_over: Callable[[], None]) -> None:
-        self._machine, self._flow, self._on_over = machine, flow, on_over
+    def __init__(self, machine: _Machine, flow: Flow | None, on_over: Callable[[], None], on_sent: OnSent) -> None:
+        self._machine, self._flow, self._on_over, self._on_sent = machine, flow, on_over, on_sent
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._is_over = False
@@ -96,6 +99,8 @@ class _Shell(ABC):
         if flow is None or not flow.send(self._sent[1]):
             # Not at once: the user agent must have got its transaction before it hears that it failed.
             self._loop.call_soon(self._transport_failed)
+        else:
+            self._on_sent(self._sent[1], message, flow)
 
     def _find_flow(self) -> Flow | None:
         return self._flow
@@ -144,8 +149,9 @@ class ServerTransaction(_Shell):
         find_flow: Callable[[], Flow | None],
         on_ack: Callable[[Request, Destination], None],
         on_over: Callable[[], None],
+        on_sent: OnSent,
     ) -> None:
-        super().__init__(machine, flow, on_over)
+        super().__init__(machine, flow, on_over, on_sent)
         self.machine, self.source, self.to_tag = machine, source, to_tag
         self.request = machine.request
         self.flow = flow
@@ -213,8 +219,9 @@ class ClientTransaction(_Shell):
         on_failure: Callable[[str], None],
         send_cancel: Callable[[Request, Iterable[tuple[str, str]]], None],
         on_over: Callable[[], None],
+        on_sent: OnSent,
     ) -> None:
-        super().__init__(machine, flow, on_over)
+        super().__init__(machine, flow, on_over, on_sent)
         self.machine, self.flow = machine, flow
         self.request = machine.request
         self._on_response, self._on_failure, self._send_cancel = on_response, on_failure, send_cancel

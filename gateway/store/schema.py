@@ -13,6 +13,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -304,4 +305,25 @@ call_reports: Final = Table(
     Column("object_name", String(512), nullable=False),
     Column("size", Integer, nullable=False),
     Column("stored_at", UtcDateTime, nullable=False, index=True),
+)
+
+# The SIP messages, Verto frames and facts of calls, without secrets; a row each. `[traces]` says how long.
+call_traces: Final = Table(
+    "call_traces",
+    METADATA,
+    Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    # Not a foreign key: a record may be forgotten earlier, and is written later than the first message.
+    Column("call_id", String(36), nullable=False),
+    Column("at", UtcDateTime, nullable=False, index=True),
+    Column("kind", String(8), nullable=False),
+    Column("way", String(3), nullable=False),
+    Column("channel", String(256), nullable=False),
+    Column("party", String(128), nullable=False),
+    Column("transport", String(8), nullable=False),
+    Column("local", String(64), nullable=False),
+    Column("remote", String(64), nullable=False),
+    Column("title", String(256), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("ix_call_traces_call_id", "call_id", "sequence"),
+    sqlite_autoincrement=True,  # whoever follows a live call asks for larger numbers
 )

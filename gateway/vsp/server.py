@@ -35,6 +35,7 @@ from gateway.vsp.core.session import (
 from gateway.vsp.devices import DISABLED, DeviceDesk, DeviceStore
 from gateway.vsp.endings import Endings
 from gateway.vsp.login import BUSY, Authenticate, LoginAttempt
+from gateway.vsp.observer import Observer, nobody
 from gateway.vsp.receiving import Reason, Receiving
 from gateway.vsp.registry import SessionRegistry
 from gateway.vsp.reports import NoReports, ReportIntake
@@ -64,6 +65,7 @@ class VertoServer:
         devices: DeviceStore | None = None,
         clock: Callable[[], datetime] = utc_now,
         new_session_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+        observe: Observer = nobody,
     ) -> None:
         """
         Args:
@@ -71,10 +73,11 @@ class VertoServer:
             reports: takes call reports and debug frames; without it there are none.
             devices: keeps what pushes could wake up; without it nothing is kept.
             new_session_id: makes ids that cannot be guessed.
+            observe: told of every frame of clients that are logged in.
         """
         self._settings, self._authenticate, self._control, self._registry = settings, authenticate, control, registry
         self._reports = reports if reports is not None else NoReports()
-        self._clock, self._new_session_id = clock, new_session_id
+        self._clock, self._new_session_id, self._observe = clock, new_session_id, observe
         self._devices = None if devices is None else DeviceDesk(devices, authenticate, clock)
         self._sockets: dict[VertoSocket, None] = {}
         self._by_peer: Counter[str] = Counter()
@@ -170,6 +173,8 @@ class VertoServer:
         socket = self._new_socket(websocket, transport, peer, last_voice_sdk_id)
         name = transport.get_extra_info("peername")
         socket.peer_port = name[1] if isinstance(name, tuple) else None
+        name = transport.get_extra_info("sockname")
+        socket.local = (name[0], name[1]) if isinstance(name, tuple) else ("", 0)
         self._sockets[socket] = None
 
         def on_excess(reason: Reason) -> None:
@@ -210,6 +215,7 @@ class VertoServer:
             channels=self._channels,
             check_login=self._check_login,
             disable_push=self._disable_push,
+            observe=self._observe,
         )
 
     def _lose(self, socket: VertoSocket) -> None:

@@ -38,6 +38,7 @@ from gateway.vsp.core.session import (
     VertoSession,
 )
 from gateway.vsp.core.speed_test import download
+from gateway.vsp.observer import Observer, PassingFrame, nobody
 from gateway.vsp.outbox import Close, Item, Outbox, Pong
 from gateway.vsp.reports import ReportIntake
 from gateway.vsp.settings import VspSettings
@@ -75,22 +76,26 @@ class VertoSocket:
         channels: Channels,
         check_login: Callable[["VertoSocket", LoginRequest], Coroutine[None, None, None]],
         disable_push: Callable[["VertoSocket", VertoClient, PushDisableRequested], Coroutine[None, None, None]],
+        observe: Observer = nobody,
     ) -> None:
         """
         Args:
+            observe: told of every frame once the client is logged in.
             last_voice_sdk_id: what the client was given on its last socket, or says so.
             check_login, disable_push: the server's; they may take their time.
         """
         self.core, self.peer, self.last_voice_sdk_id = core, peer, last_voice_sdk_id
         self.peer_port: int | None = None
         """Where the connection itself comes from; behind a proxy, the proxy's."""
+        self.local: tuple[str, int] = ("", 0)
+        """Our own end of it."""
         self.client: VertoClient | None = None
         self.closed_by = "client"
         self.on_message: Callable[[], None] = lambda: None
         """Told when a frame has left the buffers of the transport."""
         self._websocket, self._transport, self._settings = websocket, transport, settings
         self._control, self._reports, self._check_login = control, reports, check_login
-        self._channels, self._disable_push = channels, disable_push
+        self._channels, self._disable_push, self._observe = channels, disable_push, observe
         self._outbox = Outbox(max_frames=settings.max_frames_queued, max_bytes=settings.max_bytes_queued)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -140,6 +145,7 @@ class VertoSocket:
         for frame in self.core.frames_to_send():
             if logging.getLogger(__name__).isEnabledFor(logging.DEBUG):
                 _log.debug("verto_frame_sent", peer=self.peer, frame=frame_log.masked_frame(frame))
+            self._saw(frame, is_inbound=False)
             self._put(frame)
         for method, result in self.core.outcomes():
             VERTO_REQUESTS.labels(method=closed(method, _METHOD_LABELS), result=result).inc()
@@ -178,12 +184,19 @@ class VertoSocket:
             case WSMsgType.TEXT:
                 if logging.getLogger(__name__).isEnabledFor(logging.DEBUG):
                     _log.debug("verto_frame_received", peer=self.peer, frame=frame_log.masked_frame(message.data))
+                self._saw(message.data, is_inbound=True)
                 return self.core.receive(message.data, now=now)
             case WSMsgType.PING:
                 self._put(Pong(bytes(message.data)))
             case WSMsgType.BINARY:
                 VERTO_FRAMES_REFUSED.labels(reason="binary").inc()
         return self.core.receive_other(now=now)
+
+    def _saw(self, text: str, *, is_inbound: bool) -> None:
+        if (client := self.client) is not None:
+            remote = (self.peer, self.peer_port or 0)
+            username = client.identity.username
+            self._observe(PassingFrame(is_inbound, client.session_id, username, text, self.local, remote))
 
     def _bind(self) -> None:
         """From its login on, lines of this task and of the calls begun in it name the session."""

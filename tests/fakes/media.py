@@ -13,10 +13,12 @@ from gateway.media.engine import (
     LegStats,
     MediaEvent,
     MediaFailed,
+    MediaNote,
     MediaReady,
     NoTelephoneEvent,
     Profile,
     Sound,
+    unnoted,
 )
 
 
@@ -195,6 +197,7 @@ class FakeMediaEngine:
         on_event: Callable[[MediaEvent], None],
         options_a: LegOptions = DEFAULT_OPTIONS,
         options_b: LegOptions = DEFAULT_OPTIONS,
+        on_note: Callable[[MediaNote], None] = unnoted,
     ) -> FakeMediaSession:
         session = FakeMediaSession(call_id, on_event)
         session.codecs = {LegName.A: tuple(codecs_a), LegName.B: tuple(codecs_b)}

@@ -81,12 +81,14 @@ function side(field, value) {
   return value === "a" ? "the caller" : "the called side";
 }
 
-/** What the client told about the call: asked for when somebody wants to see it. */
+/** The way to its trace, and what the client told about the call: asked for when somebody wants to see it. */
 function reportsOf(call, api) {
-  if (!call.verto_call_id) return [];
+  // In a tab of its own, because leaving the phone's page would end its calls; the tab gets the key from this one.
+  const trace = element("a", { class: "trace-link", href: `/console/trace?call=${encodeURIComponent(call.call_id)}`, target: "_blank", rel: "opener" }, "Trace");
+  if (!call.verto_call_id) return [element("p", { class: "reports" }, trace)];
   const list = element("span", { class: "reports" });
   const show = () => listReports(call, api, list);
-  return [element("p", { class: "reports" }, element("button", { type: "button", class: "soft tiny", onclick: show }, "Client's reports"), list)];
+  return [element("p", { class: "reports" }, trace, element("button", { type: "button", class: "soft tiny", onclick: show }, "Client's reports"), list)];
 }
 
 async function listReports(call, api, list) {

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from gateway.domain.ids import CallId, LegName
 from gateway.domain.media_encryption import MediaEncryption
-from gateway.media.engine import DEFAULT_OPTIONS, LegOptions, MediaEvent, Profile
+from gateway.media.engine import DEFAULT_OPTIONS, LegOptions, MediaEvent, MediaNote, Profile, unnoted
 from gateway.media.engines.dtls import Certificate
 from gateway.media.engines.leg import Leg, LegObserver
 from gateway.media.engines.rtp_leg import RtpLeg
@@ -52,6 +52,7 @@ class AiortcEngine:
         on_event: Callable[[MediaEvent], None],
         options_a: LegOptions = DEFAULT_OPTIONS,
         options_b: LegOptions = DEFAULT_OPTIONS,
+        on_note: Callable[[MediaNote], None] = unnoted,
     ) -> Session:
         """See `MediaEngine`. Takes no port yet: each leg does with its first description.
 
@@ -59,7 +60,13 @@ class AiortcEngine:
             ValueError: before `start`, or no codec is allowed.
         """
         cname = secrets.token_urlsafe(12)  # RFC 7022 section 4.2: short-term, random
-        session = Session(on_event=on_event, preference=self._settings.preference, cname=cname, sounds=self._sounds)
+        session = Session(
+            on_event=on_event,
+            preference=self._settings.preference,
+            cname=cname,
+            sounds=self._sounds,
+            on_note=on_note,
+        )
         session.add_legs(
             self._leg(LegName.A, a, codecs_a, options_a, cname, session),
             self._leg(LegName.B, b, codecs_b, options_b, cname, session),

@@ -104,6 +104,8 @@ class DtlsAssociation:
         self.state = DtlsState.NEW
         self.is_client = is_client
         self.fingerprints = frozenset(fingerprints)
+        self.profile_name = ""
+        """The SRTP suite that was agreed; empty before."""
         self._send = send
         self._connection = SSL.Connection(certificate.context)
         self._connection.set_ciphertext_mtu(_MTU)
@@ -203,7 +205,7 @@ class DtlsAssociation:
         ours, theirs = (client, server) if self.is_client else (server, client)
         self._outbound = sender(SrtpKey(suite, ours))
         self._inbound = receiver(SrtpKey(suite, theirs))
-        self.state = DtlsState.CONNECTED
+        self.state, self.profile_name = DtlsState.CONNECTED, suite.name
         self._retransmit_at = None
 
     def _is_expected_peer(self) -> bool:

@@ -49,6 +49,9 @@ class LegObserver(Protocol):
     def deadline_changed(self, leg: "Leg") -> None:
         """`next_deadline()` may be earlier than it was."""
 
+    def leg_noted(self, leg: "Leg", text: str) -> None:
+        """Something became known of it (see `MediaFact`)."""
+
 
 class Leg(ABC):
     """One leg of a session: its descriptions, its sockets, its packets.

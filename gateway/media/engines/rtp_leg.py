@@ -160,6 +160,8 @@ class RtpLeg(Leg):
         self._rtcp_lock = SourceLock(None if is_held else rtcp, any_address=False)
         self._is_mux = remote.is_rtcp_mux
         self._silent_since = self._loop.time()
+        ours = 0 if self._rtp is None else self._rtp.port
+        self._observer.leg_noted(self, f"{remote.protocol}, our port {ours}, {remote.address} port {remote.port}")
 
     def _agree(self, agreement: Agreement, remote: Audio) -> None:
         was_ready = self.is_ready

@@ -136,6 +136,8 @@ class SecuredRtpLeg(RtpLeg):
     def _begin_anew(self) -> None:
         """Another description: what failed under the last one may go well under this."""
         self._has_failed = False
+        if (keying := self._security.keying) is not None:
+            self._observer.leg_noted(self, f"keys by {keying.value}")
         self._lock_on_handshake()
 
     # Receiving
@@ -210,6 +212,7 @@ class SecuredRtpLeg(RtpLeg):
         if self._security.channel.failure is not None:
             self._fail(self._security.channel.failure)
         elif self.is_ready and not was_ready:
+            self._observer.leg_noted(self, "DTLS is through")
             self._observer.leg_ready(self)
         self._observer.deadline_changed(self)
 

@@ -11,7 +11,7 @@ from typing import Final
 from gateway.domain.client_media import DtmfMode
 from gateway.domain.ids import LegName, Sdp
 from gateway.media.core.codec import LegCodec
-from gateway.media.core.negotiate import Preference, choose
+from gateway.media.core.negotiate import Agreement, Preference, choose
 from gateway.media.core.rtcp import RtcpParseError, RtcpSession, SenderInfo
 from gateway.media.core.rtp import ReceptionStats, RtpPacket, RtpParseError, parse
 from gateway.media.core.sdp import Direction
@@ -23,11 +23,15 @@ from gateway.media.engine import (
     LegStats,
     MediaError,
     MediaEvent,
+    MediaFact,
     MediaFailed,
+    MediaNote,
     MediaReady,
     NoTelephoneEvent,
     Profile,
+    RtcpPassed,
     Sound,
+    unnoted,
 )
 from gateway.media.engines.leg import Leg, LegObserver
 from gateway.media.engines.replacement import MovingLeg, SpareLeg
@@ -54,15 +58,22 @@ class Session:
     """See `MediaSession`. Made by an engine, which then gives it its legs."""
 
     def __init__(
-        self, *, on_event: Callable[[MediaEvent], None], preference: Preference, cname: str, sounds: Sounds
+        self,
+        *,
+        on_event: Callable[[MediaEvent], None],
+        preference: Preference,
+        cname: str,
+        sounds: Sounds,
+        on_note: Callable[[MediaNote], None] = unnoted,
     ) -> None:
         """
         Args:
-            on_event: see `MediaEngine.open`.
+            on_event, on_note: see `MediaEngine.open`.
             cname: of our RTCP, the same towards both legs (RFC 7022).
             sounds: what can be played.
         """
-        self._on_event = on_event
+        self._on_event, self._on_note = on_event, on_note
+        self._has_sent: set[Leg] = set()
         self._preference = preference
         self._cname = cname
         self._loop = asyncio.get_running_loop()
@@ -365,7 +376,7 @@ class Session:
     def _say_bye(self, name: LegName) -> None:
         rtcp, now = self._rtcp.get(name), self._loop.time()
         if rtcp is not None:
-            self._legs[name].send_rtcp(rtcp.bye(now, self._reception(name), self._sender_info(name, now)))
+            self._send_rtcp(name, rtcp.bye(now, self._reception(name), self._sender_info(name, now)))
 
     def _observe(self) -> None:
         for name, stats in self.stats().items():
@@ -385,6 +396,8 @@ class Session:
             leg.reject("not_rtp")
             return
         now = self._loop.time()
+        if leg.last_received is None:
+            self.leg_noted(leg, f"first packet received, payload type {packet.payload_type}")
         leg.last_received = now
         if self._listening:
             self._tell_listeners(leg)
@@ -404,6 +417,12 @@ class Session:
             rtcp.receive(data, self._loop.time())
         except RtcpParseError:
             leg.reject("not_rtp")
+            return
+        self._on_note(RtcpPassed(leg.name, data, is_inbound=True))
+
+    def leg_noted(self, leg: Leg, text: str) -> None:
+        """See `LegObserver`."""
+        self._on_note(MediaFact(leg.name, text))
 
     def leg_ready(self, leg: Leg) -> None:
         """See `LegObserver`."""
@@ -479,6 +498,8 @@ class Session:
 
     def _follow_agreement(self, leg: Leg) -> None:
         """A leg's codecs have been agreed, maybe anew: both directions are concerned."""
+        if leg.agreement is not None:
+            self.leg_noted(leg, _codecs_in_words(leg.agreement))
         if not self._is_seated(leg):
             return
         now = self._loop.time()
@@ -497,8 +518,16 @@ class Session:
         self._emit(self._legs[leg], DigitReceived(leg, digit, duration))
 
     def _send(self, leg: LegName, packets: Sequence[RtpPacket]) -> None:
+        sink = self._legs[leg]
         for packet in packets:
-            self._legs[leg].send_rtp(packet)
+            sink.send_rtp(packet)
+        if sink.packets_sent and sink not in self._has_sent:
+            self._has_sent.add(sink)
+            self.leg_noted(sink, f"first packet sent, payload type {packets[0].payload_type}")
+
+    def _send_rtcp(self, leg: LegName, data: bytes) -> None:
+        self._legs[leg].send_rtcp(data)
+        self._on_note(RtcpPassed(leg, data, is_inbound=False))
 
     # Reports
 
@@ -541,7 +570,7 @@ class Session:
             if now >= rtcp.next_deadline():
                 report = rtcp.handle_timeout(now, self._reception(name), self._sender_info(name, now))
                 if report is not None:
-                    self._legs[name].send_rtcp(report)
+                    self._send_rtcp(name, report)
         for leg in self._all_legs():
             leg.handle_timeout(now)
         self._wake_waiting(now)
@@ -568,3 +597,9 @@ class Session:
 
 def _seconds_since_1970(now: datetime) -> float:
     return now.timestamp()
+
+
+def _codecs_in_words(agreement: Agreement) -> str:
+    codec, event = agreement.send.codec, agreement.send.telephone_event
+    digits = "no telephone-event" if event is None else f"telephone-event {event[0]}"
+    return f"codec {codec.name}/{codec.clock_rate}, payload type {codec.payload_type}, {digits}"

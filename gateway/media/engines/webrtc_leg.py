@@ -234,6 +234,9 @@ class WebRtcLeg(Leg):
         """A path was found, or has changed: the association that is there goes on upon it, or one begins."""
         self._begin_handshake()
         if (path := self._ice.path) is not None:
+            self._observer.leg_noted(
+                self, f"ICE path, our port {path.udp.port}, {path.remote[0]} port {path.remote[1]}"
+            )
             for datagram in self._early.take(path.udp.port, path.remote):
                 self._receive_dtls(path.udp.port, datagram, path.remote)
         if self.is_ready:
@@ -263,6 +266,8 @@ class WebRtcLeg(Leg):
             case state if state is was:
                 pass
             case DtlsState.CONNECTED:
+                role = "client" if self._dtls.is_client else "server"
+                self._observer.leg_noted(self, f"DTLS is through, we are the {role}, {self._dtls.profile_name}")
                 self._observer.leg_ready(self)
             case DtlsState.FAILED:
                 self._fail("dtls_failed")

@@ -3,17 +3,18 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
 from tests.harness.gateway import Running, running
-from tests.harness.lab import ring
+from tests.harness.lab import live_call, ring
 from tests.interop.browser.chromium import SharedChromium
 from tests.interop.browser.console import DESKTOP, PHONE, Console, console, faint_texts
 from tests.interop.browser.sound import write_tone
+from tests.wire.whole.phone import phone
 
 pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="module")]
 
@@ -373,3 +374,97 @@ async def test_page_fits_its_window_and_every_text_can_be_read(opened: Console, 
         assert await page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
     assert await faint_texts(page, "light") == []
     assert await faint_texts(page, "dark") == []
+
+
+async def test_trace_of_a_live_call_grows_and_opens_its_messages(opened: Console) -> None:
+    async with phone(opened.gateway, codecs=["PCMU"]) as caller:
+        call = await caller.call(ECHO)
+        await caller.until_answered(call)
+        await opened.page.goto(f"{opened.gateway.http}/#key={opened.gateway.key}")
+        await opened.page.locator("#calls button", has_text="▸").first.press("Enter")
+        async with opened.page.expect_popup() as popup:
+            await opened.page.get_by_role("link", name="Trace", exact=True).click()
+        page = await popup.value
+        await expect(page.locator("#state")).to_have_text("live")
+        await expect(page.locator("#parties")).to_have_text(f"outbound call from alice to {ECHO}")
+        await caller.hang_up(call)
+    await expect(page.locator(".ladder .row.call", has_text="ended by leg a")).to_be_visible()
+    await page.locator(".ladder .row.sip").first.focus()
+    await page.keyboard.press("Enter")
+
+    await expect(page.locator("#message-title")).to_have_text("INVITE (SDP)")
+    await expect(page.locator("#message-text")).to_contain_text(f"INVITE sip:{ECHO}@127.0.0.1")
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press(" ")
+    await expect(page.locator("#message-title")).to_have_text("100 Trying (INVITE)")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#message")).to_be_hidden()
+    await expect(page.locator("#state")).to_have_text("ended")
+    await page.close()
+
+
+async def test_trace_is_saved_as_text_svg_and_pcap(opened: Console) -> None:
+    page = await trace_of_a_call(opened)
+    for kind, start in (("text", b"Call "), ("SVG", b"<svg "), ("pcap", bytes.fromhex("d4c3b2a1"))):
+        async with page.expect_download() as download:
+            await button(page, f"Save as {kind}").click()
+        saved = await (await download.value).path()
+
+        assert (await asyncio.to_thread(saved.read_bytes)).startswith(start)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_trace_fits_a_phone_and_is_readable(opened: Console, scheme: Literal["light", "dark"]) -> None:
+    page = await trace_of_a_call(opened)
+    await page.set_viewport_size(PHONE)
+    await page.locator(".ladder .row.verto").first.click()
+    await expect(page.locator("#message-text")).to_contain_text("telnyx_rtc.invite")
+
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert await faint_texts(page, scheme) == []
+    assert await page.evaluate(FAINT_WORDS) == []
+
+
+async def test_trace_of_no_call_says_so(opened: Console) -> None:
+    await opened.page.goto(f"{opened.gateway.http}/console/trace#key={opened.gateway.key}")
+    await expect(opened.page.locator("#no-trace")).to_contain_text("from the details of a call")
+    await opened.page.goto(f"{opened.gateway.http}/console/trace?call=nobody")
+    await expect(opened.page.locator("#no-trace")).to_have_text("The gateway knows no such call.")
+
+    await expect(button(opened.page, "Save as text")).to_be_disabled()
+    assert [problem for problem in opened.problems if "404" not in problem] == []
+    opened.problems.clear()  # Chromium reports the 404 itself
+
+
+async def trace_of_a_call(opened: Console) -> Page:
+    """The page of a call that is over."""
+    async with phone(opened.gateway, codecs=["PCMU"]) as caller:
+        call = await caller.call(ECHO)
+        await caller.until_answered(call)
+        live = await live_call(opened.gateway, call)
+        await caller.hang_up(call)
+    await opened.page.goto(f"{opened.gateway.http}/console/trace?call={live['call_id']}#key={opened.gateway.key}")
+    await expect(opened.page.locator(".ladder .row.call", has_text="ended by leg a")).to_be_visible()
+    return opened.page
+
+
+# SVG text is painted with `fill`, which the check of the other texts does not look at.
+FAINT_WORDS: Final = """() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const light = (color) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = color;
+    canvas.fillRect(0, 0, 1, 1);
+    const linear = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((v) => linear(v / 255));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const card = getComputedStyle(document.querySelector(".ladder-card")).backgroundColor;
+  return [...document.querySelectorAll(".ladder text")].flatMap((text) => {
+    const note = text.previousElementSibling;
+    const behind = note?.matches(".note") ? getComputedStyle(note).fill : card;
+    const [one, other] = [light(getComputedStyle(text).fill), light(behind)];
+    const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+    return contrast < 4.5 ? [`${text.textContent} ${contrast.toFixed(2)}`] : [];
+  });
+}"""

@@ -20,7 +20,7 @@ from gateway.b2bua.settings import CallSettings
 from gateway.domain.facts import CallEnded, Fact
 from gateway.domain.identity import Identity
 from gateway.domain.ids import CallId, LegName, Sdp, SessionId, VertoCallId
-from gateway.media.engine import DEFAULT_OPTIONS, LegOptions, MediaEvent, MediaReady, Profile
+from gateway.media.engine import DEFAULT_OPTIONS, LegOptions, MediaEvent, MediaNote, MediaReady, Profile, unnoted
 from gateway.vsp.control import ClientSession
 from gateway.vsp.login import LoginAttempt
 from gateway.vsp.registry import SessionRegistry
@@ -158,6 +158,7 @@ class Engine(FakeMediaEngine):
         on_event: Callable[[MediaEvent], None],
         options_a: LegOptions = DEFAULT_OPTIONS,
         options_b: LegOptions = DEFAULT_OPTIONS,
+        on_note: Callable[[MediaNote], None] = unnoted,
     ) -> FakeMediaSession:
         media = self.by_call[call_id] = Media(call_id, on_event)
         media.browser = LegName.A if a is Profile.WEBRTC else LegName.B

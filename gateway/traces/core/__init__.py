@@ -1,0 +1,1 @@
+"""Pure: values in, text and octets out."""
