@@ -108,7 +108,8 @@ class Endpoint:
     one. True lets it in wherever it comes from, because it has an answer to one; False leaves it to `accept`."""
 
     observe: Observer | None
-    """Told of each message of those whom `accept` or `screen` lets in, and of all within dialogs; None: nobody is."""
+    """Told of each message of those whom `accept` or `screen` lets in, of challenged INVITEs, and of all within
+    dialogs; None: nobody is."""
 
     def __init__(
         self,
@@ -398,13 +399,15 @@ class Endpoint:
             return
         is_stranger = not self.accept(flow.remote)
         verdict = self._screened(request, flow)
-        if not is_stranger or request.to.tag is not None or verdict is True:
+        may_be_call = verdict is True or (isinstance(verdict, Refusal) and request.method == "INVITE")
+        if not is_stranger or request.to.tag is not None or may_be_call:
             self._saw(data, request, flow.remote, is_inbound=True)
         if is_stranger and self._door.is_scanner(flow.remote, request):
             SIP_MESSAGES_REFUSED.labels("source").inc()
             self.offend(flow.remote, Offence.SCANNER)
         elif isinstance(verdict, Refusal):
-            self._refusals.challenge(request, verdict, flow)
+            if (sent := self._refusals.challenge(request, verdict, flow)) is not None and may_be_call:
+                self._saw_outbound(*sent)
         elif is_stranger and not verdict:
             self._refusals.refuse_stranger(request, flow, self._now())
         elif self._is_full(is_stranger=is_stranger):

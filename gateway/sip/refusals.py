@@ -11,7 +11,7 @@ from gateway.observability.logging import get_logger
 from gateway.observability.metrics import SIP_MESSAGES_REFUSED
 from gateway.sip.core.capabilities import Refusal
 from gateway.sip.core.headers.via import stamp
-from gateway.sip.core.message import BrokenMessage, Request, response_to, serialize
+from gateway.sip.core.message import BrokenMessage, Request, Response, response_to, serialize
 from gateway.sip.core.rate import TokenBucket
 from gateway.sip.transport.flow import Flow
 from gateway.sip.transport.locate import default_port
@@ -71,14 +71,18 @@ class Refusals:
         if request.method == "INVITE" and not self._is_silent:
             self._reply(request, 403, flow, now)
 
-    def challenge(self, request: Request, refusal: Refusal, flow: Flow) -> None:
-        """Say what a request lacks, and keep nothing: its sender proves its address by coming again."""
+    def challenge(self, request: Request, refusal: Refusal, flow: Flow) -> tuple[bytes, Response, Flow] | None:
+        """Say what a request lacks, and keep nothing: its sender proves its address by coming again.
+
+        Returns:
+            what has left, and which way; None when nothing has.
+        """
         response = response_to(
             request, refusal.status, refusal.reason, to_tag=self._tag(request), headers=refusal.headers
         )
         data = serialize(response)
-        if not _is_too_much(data, request, flow):
-            reply_flow(request, flow).send(data)
+        back = reply_flow(request, flow)
+        return (data, response, back) if not _is_too_much(data, request, flow) and back.send(data) else None
 
     def refuse_flood(self, request: Request, flow: Flow, now: float) -> None:
         """Drop a request because too many are open; its sender repeats it."""

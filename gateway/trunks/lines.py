@@ -133,8 +133,14 @@ class TrunkLines:
         return call
 
     def incoming(self, call: ArrivingCall) -> None:
-        """A trunk calls: pass it on as its rules show it, or 503 with Retry-After where a limit is met."""
-        line = self._lines[call.trunk]
+        """A trunk calls: pass it on as its rules show it, or 503 with Retry-After where a limit is met.
+
+        A phone of a user calls as well: no trunk's rules and limits are for it.
+        """
+        line = self._lines.get(call.trunk)
+        if line is None:
+            self._on_incoming(call)
+            return
         over = line.take_call("in")
         if over is not None:
             call.reject(503, "Service Unavailable", q850=CONGESTION, retry_after=over.retry_after)

@@ -521,7 +521,7 @@ class Session:
         sink = self._legs[leg]
         for packet in packets:
             sink.send_rtp(packet)
-        if sink.packets_sent and sink not in self._has_sent:
+        if packets and sink.packets_sent and sink not in self._has_sent:
             self._has_sent.add(sink)
             self.leg_noted(sink, f"first packet sent, payload type {packets[0].payload_type}")
 

@@ -22,6 +22,7 @@ from tests.unit.traces.hep_reader import HepPacket, read_hep
 from tests.wire.sip.wire import udp_peer
 from tests.wire.whole.attackers import destination
 from tests.wire.whole.phone import phone
+from tests.wire.whole.sip_phone import sip_phone
 
 TONE, ECHO = "+12025550101", "+12025550100"
 FAST: Final = {"lab": {"time_scale": 0.1}, "calls": {"stop_grace": 0.0}}
@@ -362,3 +363,19 @@ async def test_leg_that_moves_to_another_call_is_told_of_there_from_then_on(tmp_
 
     assert [call_id for call_id, _ in byes] == [left["call_id"]] * 2
     assert len({channel for _, channel in byes}) == 2
+
+
+async def test_call_of_a_phone_is_told_with_its_challenge_and_without_its_answer(tmp_path: Path) -> None:
+    async with running(tmp_path, {**FAST, "registrar": {"enabled": True}}) as gateway, sip_phone(gateway) as desk:
+        written = Written(gateway)
+        line = await desk.calls(TONE)
+        await desk.until_answered(line)
+        line.leg.call.hangup()
+        call_id = await written.until_titled("ended by")
+        told = [entry for entry in await entries(gateway, call_id) if entry["to"] is not None]
+
+    calling = [(entry["title"], entry["from"], entry["to"]) for entry in told if 0 in (entry["from"], entry["to"])]
+    assert [title for title, _, _ in calling[:2]] == ["INVITE (SDP)", "407 Proxy Authentication Required (INVITE)"]
+    assert ("ACK", 0, 1) in calling and ("BYE", 0, 1) in calling
+    proofs = [entry["text"] for entry in told if "Proxy-Authorization: Digest" in entry["text"]]
+    assert proofs and all(re.search(r'response="x{32,}"', proof) and 'username="alice"' in proof for proof in proofs)

