@@ -27,6 +27,8 @@ class Target:
         route: loose routes for the INVITE (RFC 3608); it goes to the first of them.
         follow_redirects: whether a 3xx sends the call to another place, or is its end.
         reliable_provisional: whether 101 to 199 of the far end may, or must, be reliable (RFC 3262).
+        may_open_keys: whether descriptions with keys of media (RFC 4568) may go out unencrypted. Without, they go over
+            TLS or not at all, wherever a redirection or the far end's Contact leads.
     """
 
     uri: str
@@ -41,6 +43,7 @@ class Target:
     route: Sequence[str] = ()
     reliable_provisional: Reliability = "off"
     follow_redirects: bool = False
+    may_open_keys: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,7 @@ class Incoming(InDialog):
             flow=transaction.flow,
             deliver=self._deliver,
             on_over=self._over,
+            may_open_keys=trunk.srtp_over_plain_sip,
         )
         self._on_over = on_over
         self.driver.run([])

@@ -168,6 +168,7 @@ class Outgoing(InDialog):
             deliver=self._on_event,
             on_over=self._over,
             prepare=partial(_under_contact, context, contact_uri),
+            may_open_keys=self._target.may_open_keys,
         )
         self.driver.know(self._next_hop, destinations)
         self.driver.run(core.start())
