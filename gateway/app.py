@@ -493,6 +493,7 @@ def _routable(trunk: TrunkSettings, rules: TrunkRules) -> Trunk:
         password=trunk.password,
         realm=trunk.realm,
         encryption=MediaEncryption(trunk.srtp),
+        may_open_keys=trunk.srtp_over_plain_sip,
         rules=rules,
         is_lab=trunk.name == LAB_TRUNK,
         reliable_provisional=trunk.reliable_provisional,

@@ -69,6 +69,7 @@ class Trunk:
     Attributes:
         uri: ``sip:host:port;transport=...``, without a user part.
         encryption: of its media.
+        may_open_keys: see `sip.call.Target`.
         rules: how it wants numbers, identities and header fields.
         is_lab: whether it is the built-in lab trunk, which takes magic numbers only.
         follow_redirects: whether a 3xx of it sends the call to another place.
@@ -82,6 +83,7 @@ class Trunk:
     password: str | None = None
     realm: str | None = None
     encryption: MediaEncryption = MediaEncryption.OFF
+    may_open_keys: bool = False
     rules: TrunkRules = field(default_factory=TrunkRules)
     is_lab: bool = False
     reliable_provisional: Reliability = "off"

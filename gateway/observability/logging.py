@@ -42,6 +42,7 @@ _SECRET_TEXT: Final = re.compile(
     r"""(?ix)
     (?P<name>
       (?:\b|(?<=\\[rn]))a=(?:crypto|ice-pwd):\s*    # SDP keys and ICE passwords, also inside a JSON string
+    | \binline:                                      # the key itself, wherever it stands (RFC 4568)
     | \b(?:proxy-)?authorization\s*:\s*              # SIP and HTTP credentials
     | \bbearer\s+
     )

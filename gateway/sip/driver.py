@@ -23,6 +23,7 @@ from gateway.sip.core.actions import (
     Send,
     SendAck,
 )
+from gateway.sip.core.description_keys import has_keys
 from gateway.sip.core.dialog import DialogId, Stage
 from gateway.sip.core.errors import SipError
 from gateway.sip.core.message import Request, Response
@@ -83,6 +84,7 @@ class Driver:
         deliver: takes the events, one after the other and never nested.
         on_over: called once, when nothing more will happen.
         prepare: what has to be done to a request for each address that it is tried at; None: nothing.
+        may_open_keys: see `Target`.
     """
 
     def __init__(
@@ -96,8 +98,10 @@ class Driver:
         on_over: Callable[[], None],
         prepare: Prepare | None = None,
         is_bound_to_flow: bool = False,
+        may_open_keys: bool = False,
     ) -> None:
         self.usage = usage
+        self._may_open_keys = may_open_keys
         self._prepare = prepare
         self._endpoint, self._tasks, self._flow = endpoint, tasks, flow
         self._is_bound_to_flow = is_bound_to_flow
@@ -209,10 +213,24 @@ class Driver:
             remote if (remote.transport, remote.host) == (one.transport, one.host) else one for one in destinations
         )
 
+    def _keeping_keys(self, request: Request, destinations: tuple[Destination, ...]) -> tuple[Destination, ...]:
+        """The destinations that may see what the request holds: keys of media go over TLS (RFC 4568 section 7.1)."""
+        if self._may_open_keys or not has_keys(request.body):
+            return destinations
+        kept = tuple(destination for destination in destinations if destination.transport == "tls")
+        if not kept:
+            _log.warning("srtp_keys_not_sent", method=request.method, peer=str(destinations[0]))
+        return kept
+
     def _send_ack(self, ack: Request, destinations: tuple[Destination, ...]) -> None:
+        if not (destinations := self._keeping_keys(ack, destinations)):
+            return
         self._endpoint.send_stateless(ack, destinations[0], self._bound_flow())
 
     def _send(self, client_request: ClientRequest, destinations: tuple[Destination, ...]) -> None:
+        if not (destinations := self._keeping_keys(client_request.request, destinations)):
+            self._loop.call_soon(self._on_failure, client_request, "transport")
+            return
         transaction = self._endpoint.send_to_any(
             client_request.request,
             destinations,

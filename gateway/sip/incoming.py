@@ -92,6 +92,7 @@ class Incoming(InDialog):
             deliver=self._deliver,
             on_over=self._over,
             is_bound_to_flow=trunk is None,
+            may_open_keys=trunk is not None and trunk.srtp_over_plain_sip,
         )
         self._on_over = on_over
         self.driver.run([])

@@ -166,6 +166,7 @@ class Outgoing(InDialog):
             on_over=self._over,
             is_bound_to_flow=flow is not None,
             prepare=partial(_under_contact, context, contact_uri),
+            may_open_keys=self._target.may_open_keys,
         )
         self.driver.know(self._next_hop, destinations)
         self.driver.run(core.start())

@@ -14,6 +14,11 @@ OFFER: Final = (
     "a=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1\r\na=rtpmap:110 telephone-event/48000\r\n"
     "a=candidate:1 1 udp 2113937151 127.0.0.1 50000 typ host\r\n"
 )
+SECURED: Final = (
+    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/SAVP 0\r\n"
+    "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20|1:4 WSH=64\r\n"
+    "a=crypto:2 AEAD_AES_128_GCM inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGw== -FEC_ORDER=FEC_SRTP\r\n"
+)
 INVITE: Final = (
     "INVITE sip:alice@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5062;branch=z9hG4bK1;rport\r\n"
     'From: "Bob" <sip:bob@127.0.0.1>;tag=1\r\nTo: <sip:alice@127.0.0.1>\r\nCall-ID: 1@127.0.0.1\r\n'
@@ -53,7 +58,7 @@ def _verto() -> Iterable[bytes]:
 
 SEEDS: Final[Mapping[str, tuple[bytes, ...]]] = {
     "verto": tuple(_verto()),
-    "sdp": (OFFER.encode(), b"v=0\r\n", b"m=audio 0 RTP/AVP\r\n"),
+    "sdp": (OFFER.encode(), SECURED.encode(), b"v=0\r\n", b"m=audio 0 RTP/AVP\r\n"),
     "sip": (INVITE.encode(), b"SIP/2.0 200 OK\r\n\r\n", b"\r\n\r\n"),
 }
 

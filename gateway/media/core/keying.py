@@ -43,26 +43,18 @@ class KeyingPolicy:
     @property
     def offers(self) -> Keying:
         """What our first offer is about. Demanded where keys may not stand in it, it is DTLS."""
-        match self.encryption:
-            case MediaEncryption.OFF:
-                return Keying.NONE
-            case MediaEncryption.DTLS:
-                return Keying.DTLS
-            case MediaEncryption.REQUIRED:
-                return Keying.SDES if self.may_sdes else Keying.DTLS
-            case MediaEncryption.OPTIONAL:
-                return Keying.SDES if self.may_sdes else Keying.NONE
+        if self.encryption is MediaEncryption.OFF:
+            return Keying.NONE
+        if self.encryption is not MediaEncryption.DTLS and self.may_sdes:
+            return Keying.SDES
+        return Keying.DTLS if self.encryption.is_demanded else Keying.NONE
 
 
 def protocol_of_offer(policy: KeyingPolicy, keying: Keying) -> str:
     """The transport of our first offer. An optional one is plain with keys beside it (RFC 8643 section 3.1)."""
-    match keying:
-        case Keying.NONE:
-            return "RTP/AVP"
-        case Keying.SDES:
-            return "RTP/SAVP" if policy.encryption.is_demanded else "RTP/AVP"
-        case Keying.DTLS:
-            return "UDP/TLS/RTP/SAVP"
+    if keying is Keying.DTLS:
+        return "UDP/TLS/RTP/SAVP"
+    return "RTP/SAVP" if keying is Keying.SDES and policy.encryption.is_demanded else "RTP/AVP"
 
 
 def keying_of_offer(audio: Audio, policy: KeyingPolicy) -> Keying:

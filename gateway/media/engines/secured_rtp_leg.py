@@ -69,9 +69,11 @@ class SecuredRtpLeg(RtpLeg):
             return False
         if len(packet.payload) > MAX_PLAIN - HEADER_SIZE:
             return False
-        numbered = replace(packet, sequence=self._sequence.number(packet.sequence))
+        number = self._sequence.number(packet.sequence)
+        if number != packet.sequence:
+            packet = replace(packet, sequence=number)
         try:
-            data = keys.protect(serialize(numbered))
+            data = keys.protect(serialize(packet))
         except SrtpError:  # a sequence number that went out before
             return True
         if self._rtp.send(data, destination):

@@ -18,6 +18,7 @@ from gateway.media.core.rtp import RtpPacket, is_rtcp, serialize
 from gateway.media.core.sdp import Audio, Format, SessionDescription, Setup
 from gateway.media.core.sdp_parser import parse_candidate
 from gateway.media.core.source_lock import Address
+from gateway.media.core.unbroken_sequence import UnbrokenSequence
 from gateway.media.engine import DEFAULT_OPTIONS, BadSdp, LegOptions
 from gateway.media.engines.dtls import Certificate, DtlsAssociation, DtlsState, is_checkable
 from gateway.media.engines.early_flights import EarlyFlights
@@ -61,6 +62,7 @@ class WebRtcLeg(Leg):
         self._dtls: DtlsAssociation | None = None
         self._dtls_deadline: float | None = None
         self._early = EarlyFlights()
+        self._sequence = UnbrokenSequence()
         self._has_failed = False
         self._is_path_awaited = False
         """An offer of ours was answered by the peer connection that was there: its new path makes the leg ready."""
@@ -72,7 +74,13 @@ class WebRtcLeg(Leg):
 
     def send_rtp(self, packet: RtpPacket) -> None:
         """See `Leg`."""
-        if self.may_send and self._send_protected(serialize(packet), DtlsAssociation.protect):
+        if not self.may_send:
+            self._sequence.skip()
+            return
+        number = self._sequence.number(packet.sequence)
+        if number != packet.sequence:
+            packet = replace(packet, sequence=number)
+        if self._send_protected(serialize(packet), DtlsAssociation.protect):
             self.packets_sent += 1
             self.bytes_sent += len(packet.payload)
 

@@ -38,6 +38,7 @@ def stderr(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
         ("INVITE sip:a SIP/2.0\r\nAuthorization: Digest response=abcdef\r\n\r\n", "abcdef"),
         ("Proxy-Authorization: Digest response=abcdef", "abcdef"),
         ("v=0\r\na=ice-pwd:verysecretpwd\r\n", "verysecretpwd"),
+        ("crypto 1 AES_CM_128_HMAC_SHA1_80 inline:KEYKEY|2^20", "KEYKEY"),
         ("v=0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:KEYKEY\r\n", "KEYKEY"),
         ("Authorization: Bearer KEY0123", "KEY0123"),
         ('{"sdp":"v=0\\r\\na=ice-pwd:verysecretpwd\\r\\na=mid:0\\r\\n"}', "verysecretpwd"),

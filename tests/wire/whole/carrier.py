@@ -49,6 +49,8 @@ class Carrier:
         self._agent, self._gateway, self._media = agent, gateway, media
         self.make_trunk: Callable[[], Trunk] = lambda: Trunk(codecs=("PCMU",))
         """What the media of its next call is."""
+        self.transport = "udp"
+        """Of its calls."""
 
     async def _trunk(self) -> Trunk:
         trunk = await self.make_trunk().open()
@@ -75,7 +77,10 @@ class Carrier:
         """
         media, ear = await self._trunk(), Ear()
         target = Target(
-            uri=f"sip:{user}@{self._gateway.sip('udp')}", from_uri="sip:+12025550177@127.0.0.1", replaces=replaces
+            uri=f"sip:{user}@{self._gateway.sip(self.transport)};transport={self.transport}",
+            from_uri="sip:+12025550177@127.0.0.1",
+            replaces=replaces,
+            may_open_keys=True,
         )
         return Line(Outbound(self._agent.agent.invite(target, offer(media.describe()), ear), ear), media)
 

@@ -2,9 +2,9 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,14 +15,18 @@ from gateway.media.core.sdp import Setup
 from gateway.media.core.sdp_parser import parse
 from gateway.media.engines.dtls import Certificate
 from gateway.sip.call import Answered, Ended, Rejected, Reoffered
+from gateway.sip.tls_settings import SipTlsSettings
+from gateway.sip.transport.tls_contexts import TlsContexts
 from tests.harness.gateway import Running, running
 from tests.harness.log_lines import log_lines
 from tests.wire.media import sound
 from tests.wire.media.browser import CODEC_LINES
 from tests.wire.media.secured_trunk import DtlsTrunk, SdesTrunk
 from tests.wire.media.trunk import Trunk
-from tests.wire.sip.agents import Agent, Inbound
+from tests.wire.sip.agents import LOOPBACK, Agent, Inbound
 from tests.wire.sip.agents import running as user_agent
+from tests.wire.sip.agents import settings as agent_settings
+from tests.wire.sip.certificates import TestAuthority
 from tests.wire.whole.carrier import Carrier, Line, carrier
 from tests.wire.whole.phone import Phone, phone
 
@@ -68,21 +72,53 @@ MakeTown = Callable[..., AbstractAsyncContextManager[Town]]
 @pytest.fixture
 def make_town(tmp_path: Path) -> MakeTown:
     @asynccontextmanager
-    async def make(srtp: str, kind: Kind, *, in_clear: bool = True) -> AsyncIterator[Town]:
-        async with user_agent() as agent, AsyncExitStack() as stack:
+    async def make(srtp: str, kind: Kind, *, in_clear: bool = True, is_tls: bool = False) -> AsyncIterator[Town]:
+        """`in_clear`: whether keys may stand in SDP over UDP. `is_tls`: whether signalling is encrypted."""
+        security = secured(tmp_path) if is_tls else OPEN
+        async with security.agent() as agent, AsyncExitStack() as stack:
             trunk: dict[str, object] = {
                 "name": "carrier",
                 "uri": agent.uri().replace("bob@", ""),
                 "accept_from": ["127.0.0.0/8"],
             }
-            trunk |= {"srtp": srtp, "srtp_over_plain_sip": in_clear}
-            settings = {"lab": {"enabled": False}, "calls": {"stop_grace": 0.0}, "trunks": [trunk]}
+            trunk |= {"srtp": srtp, "srtp_over_plain_sip": in_clear, **security.trunk}
+            settings = {"lab": {"enabled": False}, "calls": {"stop_grace": 0.0}, "trunks": [trunk], **security.settings}
             gateway = await stack.enter_async_context(running(tmp_path, settings))
             far = await stack.enter_async_context(carrier(agent, gateway))
-            far.make_trunk = kind
+            far.make_trunk, far.transport = kind, security.transport
             yield Town(gateway, agent, far)
 
     return make
+
+
+@dataclass(frozen=True)
+class Security:
+    """How signalling goes between the gateway and the carrier."""
+
+    transport: str
+    agent: Callable[[], AbstractAsyncContextManager[Agent]]
+    trunk: Mapping[str, object] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
+OPEN = Security("udp", partial(user_agent, trunks=(replace(LOOPBACK, srtp_over_plain_sip=True),)))
+
+
+def secured(folder: Path) -> Security:
+    """Over TLS, with certificates of an authority that both trust."""
+    authority = TestAuthority.made(folder)
+    carriers, ours = (authority.signs(name, addresses=["127.0.0.1"]) for name in ("carrier", "ours"))
+    listening = replace(agent_settings(), listen=(("tls", "127.0.0.1", 0),))
+    tls = SipTlsSettings(certificate=carriers, ca=authority.file)
+    return Security(
+        "tls",
+        partial(user_agent, listening, tls=lambda: TlsContexts(tls)),
+        trunk={"ca": str(authority.file)},
+        settings={
+            "sip": {"listen": ["tls:127.0.0.1:0"]},
+            "sip_tls": {"certificate": {"cert": str(ours.cert), "key": str(ours.key)}},
+        },
+    )
 
 
 async def hear_each_other(alice: Phone, call: str, line: Line, *, codec: str = "PCMU") -> None:
@@ -133,6 +169,24 @@ async def test_trunk_and_client_that_it_calls_hear_each_other(
         call, line = await town.called(alice)
 
         await hear_each_other(alice, call, line, codec=codec)
+        await alice.hang_up(call)
+
+
+@pytest.mark.parametrize("srtp", ["required", "optional"])
+async def test_keys_in_sdp_need_no_leave_where_signalling_is_encrypted(make_town: MakeTown, srtp: str) -> None:
+    kind = SDES if srtp == "required" else BESIDE
+    async with (
+        make_town(srtp, kind, in_clear=False, is_tls=True) as town,
+        phone(town.gateway, codecs=["PCMU"]) as alice,
+    ):
+        call, line = await town.calls(alice)
+        assert isinstance(line.media, SdesTrunk) and line.media.ours is not None
+        await hear_each_other(alice, call, line)
+        await alice.hang_up(call)
+
+        call, line = await town.called(alice)
+        assert isinstance(line.media, SdesTrunk) and line.media.ours is not None
+        await hear_each_other(alice, call, line)
         await alice.hang_up(call)
 
 

@@ -118,3 +118,16 @@ def test_hold_without_an_address_takes_nothing() -> None:
 )
 def test_addresses_that_packets_will_not_come_from_are_known(signalled: str, local: str, expected: bool) -> None:
     assert is_behind_nat(signalled, local) is expected
+
+
+@pytest.mark.parametrize("any_address", [True, False])
+def test_lock_tells_whether_a_nat_is_in_between(any_address: bool) -> None:
+    assert SourceLock(SIGNALLED, any_address=any_address).may_be_elsewhere is any_address
+
+
+def test_asking_whether_a_source_may_be_taken_locks_nothing() -> None:
+    lock = SourceLock(SIGNALLED, any_address=False)
+
+    assert lock.may_lock(OTHER_PORT)
+    assert not lock.may_lock(STRANGER)
+    assert lock.locked is None
