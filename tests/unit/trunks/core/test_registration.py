@@ -102,6 +102,7 @@ def test_a_refresh_keeps_the_call_id_and_counts_on() -> None:
         ((("Contact", "<sip:acme@203.0.113.4:40000>;expires=62"),), 62),  # written anew by a NAT's registrar
         ((("Contact", "<sip:a@192.0.2.9>;expires=7, <sip:b@192.0.2.9>;expires=8"), ("Expires", "63")), 63),
         ((("Contact", f"<{CONTACT}>"), ("Expires", "64")), 64),
+        ((("Contact", f"<mailto:acme@127.0.0.1>;expires=7, <{CONTACT}>;expires=66"),), 66),
         ((("Contact", f"<{CONTACT}>;expires=never"),), 3600),
         ((("Contact", "<broken"), ("Expires", "65")), 65),
         ((), 3600),
