@@ -9,11 +9,11 @@ from gateway.observability.metrics import TRUNK_PROBES, TRUNK_STATE
 from gateway.sip.core.errors import SipError
 from gateway.sip.core.headers.uri import SipUri
 from gateway.sip.core.message import Headers, Request, Response
-from gateway.sip.endpoint import Endpoint
+from gateway.sip.endpoint import Destination, Endpoint
 from gateway.sip.settings import TrunkSettings
 from gateway.trunks.core.health import Health, HealthCheck
-from gateway.trunks.exchange import ask
-from gateway.trunks.stopping import Stopping
+from gateway.trunks.exchange import ask, under_contact
+from gateway.trunks.turns import Turns
 
 ANSWER_TIMEOUT: Final = 5.0
 """Seconds for an answer; a trunk that needs longer to say that it is there would not carry a call in time."""
@@ -40,7 +40,7 @@ class TrunkProbing:
     ) -> None:
         self._trunk, self._endpoint, self._user_agent = trunk, endpoint, user_agent
         self._tokens, self._random = tokens, random
-        self._stopping = Stopping()
+        self._turns = Turns()
         self._core = HealthCheck(interval=trunk.health_interval, now=self._now())
         self._number = 0
         self._show()
@@ -52,12 +52,12 @@ class TrunkProbing:
 
     async def run(self) -> None:
         """Until `stop`."""
-        while not await self._stopping.comes_before(self._core.deadline):
-            await self._stopping.interrupts(self._probe())
+        while not await self._turns.end_before(self._core.deadline):
+            await self._turns.work(self._probe())
 
     def stop(self) -> None:
         """Have `run` come to its end."""
-        self._stopping.wish()
+        self._turns.stop()
 
     async def _probe(self) -> None:
         status = await self._status()
@@ -73,12 +73,18 @@ class TrunkProbing:
     async def _status(self) -> int | None:
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT):
-                destination = await self._endpoint.resolve(self._trunk.uri)
-                contact = self._endpoint.contact_uri("", destination)
-                outcome = await ask(self._endpoint, self._request(contact), destination)
+                destinations = await self._endpoint.resolve_all(self._trunk.uri)
+                request = self._request(self._contact(destinations[0]))
+                outcome = await ask(self._endpoint, request, destinations, prepare=self._prepare)
         except (TimeoutError, SipError):
             return None
-        return outcome.status if isinstance(outcome, Response) else None
+        return outcome.answer.status if isinstance(outcome.answer, Response) else None
+
+    def _contact(self, destination: Destination) -> str:
+        return self._endpoint.contact_uri("", destination, is_sips=self._trunk.uri.startswith("sips:"))
+
+    def _prepare(self, request: Request, destination: Destination) -> Request:
+        return under_contact(request, self._contact(destination))
 
     def _request(self, contact: str) -> Request:
         uri = SipUri.parse(self._trunk.uri)

@@ -1,7 +1,7 @@
 """Keeps our registration at one trunk alive: the shell of `core.registration`."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from gateway.observability.logging import get_logger
@@ -13,8 +13,8 @@ from gateway.sip.core.message import Request, Response
 from gateway.sip.endpoint import Destination, Endpoint
 from gateway.sip.settings import TrunkSettings
 from gateway.trunks.core.registration import Registrant, Registration, State
-from gateway.trunks.exchange import ask
-from gateway.trunks.stopping import Stopping
+from gateway.trunks.exchange import ask, under_contact
+from gateway.trunks.turns import Turns
 
 END_TIMEOUT: Final = 2.0
 """Seconds that a registrar has to take our last request; the binding runs out by itself otherwise."""
@@ -41,10 +41,14 @@ class TrunkRegistration:
     ) -> None:
         assert trunk.username is not None and trunk.password is not None
         self._name, self._user, self._endpoint = trunk.name, trunk.username, endpoint
-        self._stopping = Stopping()
-        self._host: str | None = None
+        self._turns = Turns()
+        self._registrar: Destination | None = None
+        """The address that answered last."""
+        self._held: tuple[Destination, Callable[[], None]] | None = None
+        """The address whose connection is kept for calls to us, and what lets it go."""
         self._was_bound = False
-        host = SipUri.parse(trunk.uri).host
+        uri = SipUri.parse(trunk.uri)
+        host, self._is_sips = uri.host, uri.scheme == "sips"
         self._core = Registration(
             Registrant(
                 registrar=trunk.uri,
@@ -76,7 +80,7 @@ class TrunkRegistration:
     @property
     def registrar_host(self) -> str | None:
         """The address that has granted the binding, as long as it holds."""
-        return self._host if self.is_bound else None
+        return self._registrar.host if self._registrar is not None and self.is_bound else None
 
     @property
     def service_route(self) -> tuple[str, ...]:
@@ -85,56 +89,80 @@ class TrunkRegistration:
 
     async def run(self) -> None:
         """Until `stop`; then the binding is taken back, within `END_TIMEOUT`."""
-        while not await self._stopping.comes_before(self._core.deadline):
-            await self._stopping.interrupts(self._attempt())
+        while not await self._turns.end_before(self._core.deadline):
+            await self._turns.work(self._attempt())
         try:
             async with asyncio.timeout(END_TIMEOUT):
                 await self._end()
         except TimeoutError:
             _log.warning("trunk_still_registered", trunk=self._name)
+        finally:
+            self._hold(None)
 
     def stop(self) -> None:
         """Have `run` come to its end."""
-        self._stopping.wish()
+        self._turns.stop()
+
+    def flow_closed(self, remote: Destination) -> None:
+        """A connection is gone: if it was the registrar's, calls to us have lost their way."""
+        if remote == self._registrar and self._core.state is State.REGISTERED:
+            self._core.renew(self._now())
+            if self._core.deadline is not None:
+                self._turns.wake(self._core.deadline)
 
     async def _attempt(self) -> None:
         try:
-            destination = await self._endpoint.resolve(self._core.target)
+            destinations = await self._endpoint.resolve_all(self._core.target)
         except SipError as error:
             self._core.lost(self._now())
             self._tell(detail=str(error))
             return
-        contact = self._endpoint.contact_uri(self._user, destination)
-        detail = await self._converse(self._core.begin(contact, self._now()), destination)
-        if self._core.state is State.REGISTERED:
-            self._host = destination.host
+        request = self._core.begin(self._contact(destinations[0]), self._now())
+        detail = await self._converse(request, destinations)
+        self._hold(self._registrar if self.is_bound else None)
         self._tell(detail=detail)
 
-    async def _converse(self, request: Request | None, destination: Destination) -> str:
+    def _hold(self, destination: Destination | None) -> None:
+        """Keep the connection alive by which the registrar's calls come."""
+        held = self._held
+        if held is not None and held[0] == destination:
+            return
+        self._held = None if destination is None else (destination, self._endpoint.hold(destination))
+        if held is not None:
+            held[1]()
+
+    async def _converse(self, request: Request | None, destinations: Sequence[Destination]) -> str:
         """Ask as often as the registrar's answers lead to another request; the last answer in words."""
         detail = ""
         while request is not None:
-            outcome = await ask(self._endpoint, request, destination)
-            if isinstance(outcome, Response):
-                detail = f"{outcome.status} {outcome.reason}"
-                request = self._core.receive(outcome, self._now())
-            else:
+            outcome = await ask(self._endpoint, request, destinations, prepare=self._prepare)
+            if outcome.source is not None:
+                destinations, self._registrar = (outcome.source,), outcome.source
+                self._core.sent_from(self._contact(outcome.source))
+            if not isinstance(outcome.answer, Response):
                 self._core.lost(self._now())
-                return f"no answer ({outcome})"
+                return f"no answer ({outcome.answer})"
+            detail = f"{outcome.answer.status} {outcome.answer.reason}"
+            request = self._core.receive(outcome.answer, self._now())
         return detail
 
+    def _contact(self, destination: Destination) -> str:
+        return self._endpoint.contact_uri(self._user, destination, is_sips=self._is_sips)
+
+    def _prepare(self, request: Request, destination: Destination) -> Request:
+        return under_contact(request, self._contact(destination))
+
     async def _end(self) -> None:
-        request = self._core.end(self._now())
+        request, registrar = self._core.end(self._now()), self._registrar
         TRUNK_REGISTERED.labels(self._name).set(0)
         if request is None:
             return
         try:
-            destination = await self._endpoint.resolve(self._core.target)
+            to = (registrar,) if registrar is not None else await self._endpoint.resolve_all(self._core.target)
         except SipError as error:
             _log.warning("trunk_still_registered", trunk=self._name, detail=str(error))
             return
-        detail = await self._converse(request, destination)
-        _log.info("trunk_unregistered", trunk=self._name, detail=detail)
+        _log.info("trunk_unregistered", trunk=self._name, detail=await self._converse(request, to))
 
     def _tell(self, *, detail: str) -> None:
         core, is_bound = self._core, self.is_bound

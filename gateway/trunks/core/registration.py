@@ -36,6 +36,9 @@ LONGEST_RETRY_AFTER: Final = 3600.0
 LONGEST_EXPIRES: Final = 86_400
 """Seconds; a Min-Expires above is not accepted."""
 
+SHORTEST_FLOW: Final = 60.0
+"""Seconds between a binding and one that replaces it because its connection is gone: some registrars close each."""
+
 MAX_REDIRECTS: Final = 3
 """3xx followed in a row."""
 
@@ -109,7 +112,7 @@ class Registration:
         self._expires = registrant.expires
         self._number = 0
         self._failures = self._redirects = 0
-        self._bound_until = 0.0
+        self._bound_at = self._bound_until = 0.0
         self._contact = ""
         self._asked: ClientRequest | None = None
 
@@ -127,6 +130,15 @@ class Registration:
         if not self.is_bound(now):
             self.state = State.REGISTERING
         return self._ask(contact, self._expires)
+
+    def sent_from(self, contact: str) -> None:
+        """The request that was answered had that Contact, because another address of the registrar took it."""
+        self._contact = contact
+
+    def renew(self, now: float) -> None:
+        """What carried the binding is gone: register anew, at once where it had lasted (RFC 5626 section 4.5)."""
+        if self.state is State.REGISTERED and self.deadline is not None:
+            self.deadline = min(self.deadline, max(now, self._bound_at + SHORTEST_FLOW))
 
     def end(self, now: float) -> Request | None:
         """The REGISTER that takes the binding back (section 10.2.2); None when there surely is none."""
@@ -197,9 +209,9 @@ class Registration:
             self._fail(now)
             return
         self.state, self._failures, self._redirects = State.REGISTERED, 0, 0
-        self._bound_until = now + self.granted
+        self._bound_at, self._bound_until = now, now + self.granted
         self.deadline = now + max(1.0, self.granted * (REFRESH_AT - 0.05 * self._random()))
-        self.service_route = _service_route(response)
+        self.service_route = _service_route(response, is_secure=_is_secure(SipUri.parse(self._who.registrar)))
 
     def _take_min_expires(self, response: Response) -> bool:
         """Whether a 423 names a longer time that we did not offer yet (section 10.2.8)."""
@@ -210,17 +222,20 @@ class Registration:
         return True
 
     def _redirect(self, response: Response) -> bool:
-        """Whether a 3xx leads somewhere. Another host gets no digest: see `Authentication`."""
+        """Whether a 3xx leads somewhere. Another host gets no digest, see `Authentication`; TLS stays TLS."""
         self._redirects += 1
         try:
             addresses = parse_addresses(response.headers.get_all("Contact"))
-            uri = next((address.sip_uri for address in addresses if address.uri.lower().startswith("sip:")), None)
+            uri = next((found for address in addresses if (found := address.sip_uri).scheme != "tel"), None)
         except SipError:
             uri = None
         if uri is None or self._redirects > MAX_REDIRECTS:
             return False
         params = tuple((name, value) for name, value in uri.params if name.lower() == "transport")
-        self.target = str(SipUri(scheme="sip", host=uri.host, port=uri.port, params=params))
+        former = SipUri.parse(self.target)
+        if _is_secure(former) and not _is_secure(uri):
+            return False
+        self.target = str(SipUri(scheme=uri.scheme, host=uri.host, port=uri.port, params=params))
         return True
 
     def _fail(self, now: float, *, is_denied: bool = False, at_least: float = 0.0) -> None:
@@ -254,14 +269,20 @@ def _is_same(address: NameAddr, contact: str) -> bool:
     return (one.user, one.host.lower(), one.port) == (other.user, other.host.lower(), other.port)
 
 
-def _service_route(response: Response) -> tuple[str, ...]:
-    """Loose routers only, in order (RFC 3608 section 5); nothing of a list that is broken."""
+def _is_secure(uri: SipUri) -> bool:
+    return uri.scheme == "sips" or (uri.param("transport") or "").lower() == "tls"
+
+
+def _service_route(response: Response, *, is_secure: bool) -> tuple[str, ...]:
+    """Loose routers only, in order (RFC 3608 section 5); nothing of a list that is broken, or leads out of TLS."""
     try:
         addresses = parse_addresses(response.headers.get_all("Service-Route"))
         uris = [address.sip_uri for address in addresses]
     except SipError:
         return ()
-    is_usable = all(uri.scheme == "sip" and uri.param("lr") is not None for uri in uris)
+    is_usable = all(
+        uri.scheme != "tel" and uri.param("lr") is not None and (_is_secure(uri) or not is_secure) for uri in uris
+    )
     return tuple(address.uri for address in addresses) if is_usable else ()
 
 

@@ -1,11 +1,18 @@
 """Our registration at a trunk, on the wire."""
 
+import asyncio
+import dataclasses
 from ipaddress import ip_network
 
 import pytest
 
 from gateway.sip.call import Answered, Rejected
-from tests.wire.sip.agents import ANSWER, OFFER
+from gateway.sip.core.message import Request, Response, response_to
+from gateway.sip.settings import TrunkSettings
+from tests.wire.sip.agents import ANSWER, OFFER, settings
+from tests.wire.sip.name_server import name_server
+from tests.wire.sip.test_failover import zone_of
+from tests.wire.sip.wire import TcpPeer, soon, tcp_listener
 from tests.wire.trunks.registrar import CHALLENGE, Registrar, site
 
 
@@ -167,3 +174,59 @@ async def test_a_registered_trunk_is_called_as_any_other(granted: int) -> None:
             call.call.hangup()
             registrar.answers(await registrar.expects("BYE"), 200)
             await gateway.until("calls", 0)
+
+
+async def test_a_registration_whose_connection_is_gone_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.trunks.core.registration.SHORTEST_FLOW", 0.0)
+    async with tcp_listener() as (address, taken), asyncio.TaskGroup() as group:
+        trunk = TrunkSettings(
+            name="carrier",
+            uri=f"sip:{address.host}:{address.port};transport=tcp",
+            username="acme",
+            password="s3cret",
+            register=True,
+        )
+        async with site(trunk, config=settings("tcp")) as gateway:
+            first = await soon(taken)
+            request = await first.request()
+            first.send(granted(request))
+            await gateway.until("is_registered", value=True)
+
+            await first.close()
+            second = await soon(taken)
+            again = await second.request()
+            second.send(granted(again))
+            await gateway.until("registration", "registered")
+
+            assert ";transport=tcp" in str(again.headers.get("Contact"))
+            assert (again.call_id, again.cseq.number) == (request.call_id, request.cseq.number + 1)
+            group.create_task(takes_back(second))
+
+
+def granted(request: Request) -> Response:
+    """200 to a REGISTER, for an hour."""
+    contact = f"{request.headers.get('Contact')};expires=3600"
+    return response_to(request, 200, to_tag="registrar", headers=(("Contact", contact),))
+
+
+async def takes_back(peer: TcpPeer) -> None:
+    """The last REGISTER of a gateway that stops."""
+    request = await peer.request()
+    peer.send(response_to(request, 200, to_tag="registrar"))
+    assert request.headers.get("Expires") == "0"
+
+
+async def test_the_next_server_of_a_registrar_is_taken_where_the_first_is_silent_and_kept() -> None:
+    async with Registrar.listening() as silent, Registrar.listening() as second:
+        async with name_server(zone_of(silent, second)) as names:
+            config = dataclasses.replace(settings(), nameservers=(names.address,), failover_after=0.1)
+            trunk = second.trunk(uri="sip:trunk.example", register=True)
+            async with site(trunk, config=config) as gateway:
+                second.answers(await second.expects("REGISTER"), 401, more=(CHALLENGE,))
+                second.grants(await second.expects("REGISTER"), 600)
+                await gateway.until("is_registered", value=True)
+
+        await silent.expects("REGISTER")
+        assert silent.requests.empty()
+        assert len(second.taken_back) == 1
+        assert silent.taken_back == []

@@ -39,7 +39,8 @@ def test_weights_decide_within_a_priority_and_nowhere_else() -> None:
 
 
 @pytest.mark.parametrize(
-    ("random", "first"), [(0.0, "a"), (0.249, "a"), (0.25, "b"), (0.749, "b"), (0.75, "c"), (0.9999999, "c")]
+    ("random", "first"),
+    [(0.0, "a"), (0.249, "a"), (0.25, "b"), (0.749, "b"), (0.75, "c"), (0.9999999, "c"), (1.0, "c")],
 )
 def test_each_trunk_has_its_share_of_the_drawing(random: float, first: str) -> None:
     candidates = [Candidate(name="a", weight=1), Candidate(name="b", weight=2), Candidate(name="c", weight=1)]

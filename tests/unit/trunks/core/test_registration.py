@@ -10,6 +10,7 @@ from gateway.trunks.core.registration import (
     LONGEST_PAUSE,
     LONGEST_RETRY_AFTER,
     MAX_REDIRECTS,
+    SHORTEST_FLOW,
     Registrant,
     Registration,
     State,
@@ -19,7 +20,12 @@ CONTACT = "sip:acme@127.0.0.1:5060"
 CHALLENGE = ("WWW-Authenticate", 'Digest realm="carrier", nonce="n1", algorithm=MD5, qop="auth"')
 
 
-def registration(*, random: float = 0.0, password: str | None = "secret") -> Registration:
+def registration(
+    *,
+    random: float = 0.0,
+    password: str | None = "secret",
+    registrar: str = "sip:carrier.example:5070;transport=tcp",
+) -> Registration:
     authentication = (
         None
         if password is None
@@ -27,7 +33,7 @@ def registration(*, random: float = 0.0, password: str | None = "secret") -> Reg
     )
     return Registration(
         Registrant(
-            registrar="sip:carrier.example:5070;transport=tcp",
+            registrar=registrar,
             username="acme",
             domain="carrier.example",
             expires=3600,
@@ -102,6 +108,7 @@ def test_a_refresh_keeps_the_call_id_and_counts_on() -> None:
         ((("Contact", "<sip:acme@203.0.113.4:40000>;expires=62"),), 62),  # written anew by a NAT's registrar
         ((("Contact", "<sip:a@192.0.2.9>;expires=7, <sip:b@192.0.2.9>;expires=8"), ("Expires", "63")), 63),
         ((("Contact", f"<{CONTACT}>"), ("Expires", "64")), 64),
+        ((("Contact", f"<mailto:acme@127.0.0.1>;expires=7, <{CONTACT}>;expires=66"),), 66),
         ((("Contact", f"<{CONTACT}>;expires=never"),), 3600),
         ((("Contact", "<broken"), ("Expires", "65")), 65),
         ((), 3600),
@@ -295,6 +302,61 @@ def test_another_host_gets_no_digest() -> None:
     assert machine.target == "sip:carrier.example:5070;transport=tcp"
 
 
+@pytest.mark.parametrize("registrar", ["sip:carrier.example;transport=tls", "sips:carrier.example"])
+def test_a_registrar_over_tls_leads_nowhere_else(registrar: str) -> None:
+    plain, secure = registration(registrar=registrar), registration(registrar=registrar)
+    for machine, contact in ((plain, "<sip:carrier.example>"), (secure, "<sip:b.example;transport=TLS>")):
+        machine.receive(answer(machine.begin(CONTACT, 100.0), 302, ("Contact", contact)), 100.0)
+
+    assert (plain.state, plain.target) == (State.FAILED, registrar)
+    assert secure.target == "sip:b.example;transport=TLS"
+
+
+@pytest.mark.parametrize(
+    ("route", "kept"),
+    [
+        ("<sips:p.example;lr>", ("sips:p.example;lr",)),
+        ("<sip:p.example;lr;transport=tls>", ("sip:p.example;lr;transport=tls",)),
+        ("<sips:p.example;lr>, <sip:q.example;lr>", ()),
+    ],
+)
+def test_a_service_route_out_of_tls_is_left_out(route: str, kept: tuple[str, ...]) -> None:
+    machine = registration(registrar="sip:carrier.example;transport=tls")
+
+    machine.receive(answer(machine.begin(CONTACT, 100.0), 200, ("Service-Route", route)), 100.0)
+
+    assert machine.service_route == kept
+
+
+def test_a_binding_whose_connection_is_gone_is_made_anew_at_once() -> None:
+    machine = registration()
+    registered(machine)
+
+    machine.renew(500.0)
+
+    assert machine.deadline == 500.0
+
+
+def test_a_registrar_that_closes_each_connection_is_not_asked_all_the_time() -> None:
+    machine = registration()
+    registered(machine)
+
+    machine.renew(101.0)
+
+    assert machine.deadline == 100.0 + SHORTEST_FLOW
+
+
+def test_a_connection_that_goes_while_nothing_is_bound_changes_no_pause() -> None:
+    machine = registration()
+    machine.begin(CONTACT, 100.0)
+    machine.lost(100.0)
+    deadline = machine.deadline
+
+    machine.renew(101.0)
+
+    assert machine.deadline == deadline
+
+
 def test_redirections_in_a_circle_end() -> None:
     machine = registration()
 
@@ -323,7 +385,7 @@ def test_the_service_route_of_the_registrar_is_kept_in_order() -> None:
     assert machine.service_route == ("sip:p1.example;lr", "sip:p2.example;lr")
 
 
-@pytest.mark.parametrize("route", ["<sip:strict.example>", "<sips:p.example;lr>", "<broken", "<ldap:x>"])
+@pytest.mark.parametrize("route", ["<sip:strict.example>", "<tel:+1;lr>", "<broken", "<ldap:x>"])
 def test_a_service_route_that_we_cannot_go_is_left_out(route: str) -> None:
     machine = registration()
 
