@@ -1,5 +1,6 @@
 """Calls through several trunks, each with its own rules: from the client's words to the trunk's INVITE, and back."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ import pytest
 from gateway.sip.core.message import Request
 from tests.harness.gateway import Running, running
 from tests.harness.verto_client import Message
-from tests.wire.sip.agents import Peer
+from tests.wire.sip.agents import PATIENCE
+from tests.wire.trunks.registrar import CHALLENGE, Registrar
 from tests.wire.whole.phone import Phone, phone
 
 NUMBER = "+41441234567"
@@ -23,7 +25,7 @@ class Exchange:
 
     gateway: Running
     alice: Phone
-    peers: dict[str, Peer]
+    peers: dict[str, Registrar]
 
     async def dials(self, destination: str = NUMBER, **dialog: object) -> str:
         return await self.alice.call(destination, **{**CALLER, **dialog})
@@ -51,7 +53,7 @@ def make_exchange(tmp_path: Path) -> MakeExchange:
     async def make(**trunks: dict[str, object]) -> AsyncIterator[Exchange]:
         """Trunks by name, in that order, with their settings."""
         async with AsyncExitStack() as stack:
-            peers = {name: await stack.enter_async_context(Peer.listening()) for name in trunks}
+            peers = {name: await stack.enter_async_context(Registrar.listening()) for name in trunks}
             sections = [
                 {"name": name, "uri": "sip:{}:{}".format(*peers[name].address), **more} for name, more in trunks.items()
             ]
@@ -211,3 +213,27 @@ async def test_a_trunk_that_is_not_trusted_cannot_name_another_caller(make_excha
         assert rung["caller_id_number"] == "+12025550199"
         await exchange.alice.verto.bye(rung["callID"])
         await exchange.peers["carrier"].expects_response(180)
+
+
+async def test_a_call_to_the_registered_contact_rings_whoever_has_the_number(make_exchange: MakeExchange) -> None:
+    account = {"register": True, "username": "acme", "password": "s3cret", "domain": "carrier.example"}
+    async with make_exchange(carrier=account) as exchange:
+        gateway, peer = exchange.gateway, exchange.peers["carrier"]
+        await gateway.gateway.provisioning.add_number(NUMBER, connection_id=gateway.connections["alice"])
+        peer.answers(await peer.expects("REGISTER"), 401, more=(CHALLENGE,))
+        register = await peer.expects("REGISTER")
+        peer.grants(register, 600)
+        async with asyncio.timeout(PATIENCE):
+            while not (await gateway.get("/v2/gateway/info"))["data"]["trunk_states"][0]["is_registered"]:
+                pass
+        invite = peer.request("INVITE", to=f"<sip:{NUMBER}@carrier.example>")
+        invite.uri = str(register.headers.get("Contact")).strip("<>")
+
+        await exchange.hears_from("carrier", invite)
+        rung = (await exchange.alice.verto.wait_for("telnyx_rtc.invite"))["params"]
+
+        assert rung["caller_id_number"] == "+12025550199"
+        await exchange.alice.verto.bye(rung["callID"])
+        await peer.expects_response(180)
+
+    assert peer.taken_back == [register.headers.get("Contact")]
