@@ -11,13 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.observability import logging as logs
-from tests.bench import api, delay, load, records, recovery, signalling, soak
+from tests.bench import api, delay, flood, load, records, recovery, signalling, soak
 from tests.bench.calls import client, place
 from tests.bench.process import gateway_process
 from tests.bench.trunk import BenchTrunk
 
 PARTS = ("delay", "load", "setup")
-SOAK, RECOVERY, API, RECORDS, SIGNALLING = "soak", "recovery", "api", "records", "signalling"
+SOAK, RECOVERY, API, RECORDS = "soak", "recovery", "api", "records"
+SIGNALLING, FLOOD = "signalling", "flood"
 """These run only when they are asked for: they take long, or need a browser, or a gigabyte."""
 
 MANY = 6
@@ -68,7 +69,7 @@ def _shown(value: object) -> str:
 async def run(arguments: argparse.Namespace) -> dict[str, list[dict[str, object]]]:
     """The parts that were asked for, one after the other."""
     console, results = Console(stderr=True), {}
-    for part in (*PARTS, SOAK, RECOVERY, API, RECORDS, SIGNALLING):
+    for part in (*PARTS, SOAK, RECOVERY, API, RECORDS, SIGNALLING, FLOOD):
         if part not in arguments.only:
             continue
         console.print(f"measuring {part} ...")
@@ -93,6 +94,8 @@ async def run(arguments: argparse.Namespace) -> dict[str, list[dict[str, object]
                 rate=arguments.token_rate, seconds=arguments.token_seconds, credentials=arguments.credentials
             )
             results[part] = [dataclasses.asdict(figures)]
+        elif part == FLOOD:
+            results[part] = [dataclasses.asdict(one) for one in await flood.measure(arguments.flood_seconds)]
         elif part == RECORDS:
             found = await records.measure(arguments.records, arguments.repeats)
             results[part] = [dataclasses.asdict(one) for one in found]
@@ -108,7 +111,7 @@ async def run(arguments: argparse.Namespace) -> dict[str, list[dict[str, object]
 def main() -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parts = (*PARTS, SOAK, RECOVERY, API, RECORDS, SIGNALLING)
+    parts = (*PARTS, SOAK, RECOVERY, API, RECORDS, SIGNALLING, FLOOD)
     parser.add_argument("--only", nargs="+", choices=parts, default=list(PARTS), help="parts to run")
     parser.add_argument("--delay-seconds", type=float, default=20.0, help="of each of the two delay calls")
     parser.add_argument("--calls", type=int, default=20, help="calls at once under load")
@@ -124,6 +127,7 @@ def main() -> None:
     parser.add_argument("--token-rate", type=float, default=50.0, help="tokens a second")
     parser.add_argument("--token-seconds", type=float, default=30.0, help="how long they are asked for")
     parser.add_argument("--records", type=int, default=1_000_000, help="detail records that the queries go over")
+    parser.add_argument("--flood-seconds", type=float, default=300.0, help="of each flood of the SIP port")
     parser.add_argument("--repeats", type=int, default=50, help="of each query")
     parser.add_argument("--call-rate", type=float, default=300.0, help="calls a second, signalling only")
     parser.add_argument("--signalling-seconds", type=float, default=60.0, help="how long they are made")
