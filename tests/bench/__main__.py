@@ -5,7 +5,9 @@ import asyncio
 import dataclasses
 import json
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -73,39 +75,42 @@ async def run(arguments: argparse.Namespace) -> dict[str, list[dict[str, object]
         if part not in arguments.only:
             continue
         console.print(f"measuring {part} ...")
-        if part == "delay":
-            results[part] = [dataclasses.asdict(one) for one in await delay.measure(arguments.delay_seconds)]
-        elif part == "load":
-            kinds = (("transcoding", "quality", "opus"), ("pass-through", "passthrough", "PCMU"))
-            results[part] = [
-                {"kind": kind, **dataclasses.asdict(await load.measure(
-                    arguments.calls, arguments.load_seconds, prefer=prefer, codec=codec))}
-                for kind, prefer, codec in kinds
-            ]  # fmt: skip
-        elif part == SOAK:
-            results[part] = [
-                dataclasses.asdict(await soak.measure(arguments.clients, arguments.soak_seconds, idle=arguments.idle))
-            ]
-        elif part == RECOVERY:
-            counts = (arguments.sockets, arguments.pages, arguments.restarts)
-            results[part] = [dataclasses.asdict(one) for one in await recovery.measure(*counts)]
-        elif part == API:
-            figures = await api.measure(
-                rate=arguments.token_rate, seconds=arguments.token_seconds, credentials=arguments.credentials
-            )
-            results[part] = [dataclasses.asdict(figures)]
-        elif part == FLOOD:
-            results[part] = [dataclasses.asdict(one) for one in await flood.measure(arguments.flood_seconds)]
-        elif part == RECORDS:
-            found = await records.measure(arguments.records, arguments.repeats)
-            results[part] = [dataclasses.asdict(one) for one in found]
-        elif part == SIGNALLING:
-            measured = await signalling.measure(arguments.call_rate, arguments.signalling_seconds)
-            results[part] = [dataclasses.asdict(one) for one in measured]
-        else:
-            results[part] = [dict(await call_setup(arguments.setups))]
+        results[part] = await _measure(part, arguments)
         console.print(table(part, results[part]))
     return results
+
+
+async def _measure(part: str, arguments: argparse.Namespace) -> list[dict[str, object]]:
+    match part:
+        case "delay":
+            found: Sequence[Any] = await delay.measure(arguments.delay_seconds)  # Any: figures of a part
+        case "load":
+            return await _load(arguments)
+        case "soak":
+            found = [await soak.measure(arguments.clients, arguments.soak_seconds, idle=arguments.idle)]
+        case "recovery":
+            found = await recovery.measure(arguments.sockets, arguments.pages, arguments.restarts)
+        case "api":
+            rate, seconds = arguments.token_rate, arguments.token_seconds
+            found = [await api.measure(rate=rate, seconds=seconds, credentials=arguments.credentials)]
+        case "records":
+            found = await records.measure(arguments.records, arguments.repeats)
+        case "signalling":
+            found = await signalling.measure(arguments.call_rate, arguments.signalling_seconds)
+        case "flood":
+            found = await flood.measure(arguments.flood_seconds)
+        case _:
+            return [dict(await call_setup(arguments.setups))]
+    return [dataclasses.asdict(one) for one in found]
+
+
+async def _load(arguments: argparse.Namespace) -> list[dict[str, object]]:
+    kinds = (("transcoding", "quality", "opus"), ("pass-through", "passthrough", "PCMU"))
+    count, seconds = arguments.calls, arguments.load_seconds
+    return [
+        {"kind": kind, **dataclasses.asdict(await load.measure(count, seconds, prefer=prefer, codec=codec))}
+        for kind, prefer, codec in kinds
+    ]
 
 
 def main() -> None:
