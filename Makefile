@@ -37,7 +37,7 @@ check: setup-dev ## The fast loop: format, lint, types, layers, unit tests
 bench: setup-dev ## Benchmarks: call set-up time, added delay, load
 	$(BIN)/python -m tests.bench $(ARGS)
 
-fuzz: setup-dev $(STAMPS)/fuzz ## Fuzz what strangers send: ARGS="verto -max_total_time=60", or sdp, or sip
+fuzz: setup-dev $(STAMPS)/fuzz ## Fuzz what strangers send: ARGS="verto -max_total_time=60", or sdp, sip, port
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
 format: setup-dev ## Format and mend what can be mended by itself

@@ -323,7 +323,10 @@ class Gateway:
     async def _call_control(self) -> AsyncIterator[None]:
         config = self.config
         gate = CallGate(
-            self.database, rate_of=self.tariff.price_per_minute, account_limit=config.calls.max_outbound_calls
+            self.database,
+            rate_of=self.tariff.price_per_minute,
+            account_limit=config.calls.max_outbound_calls,
+            hourly_limit=config.calls.max_outbound_calls_per_hour or None,
         )
         self.directory = CallDirectory(
             config.calls,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from gateway.accounts.connections import settings_of
@@ -15,50 +16,70 @@ from gateway.accounts.core.admission import (
     refuse_inbound,
     refuse_outbound,
 )
+from gateway.accounts.core.frequency import HourlyCounts
 from gateway.accounts.core.numbering import look_up
 from gateway.accounts.core.profile import ProfileSettings
+from gateway.accounts.core.rating import charge
 from gateway.domain.admission import Admitted
 from gateway.domain.causes import REJECTIONS, Cause
-from gateway.domain.facts import CallEnded, Fact
+from gateway.domain.facts import CallAnswered, CallEnded, Fact
 from gateway.domain.identity import Identity
 from gateway.domain.ids import CallId
+from gateway.observability.clock import utc_now
 from gateway.store.connections import Connection, Connections
 from gateway.store.credentials import Credentials
 from gateway.store.database import Database
+from gateway.store.detail_records import DetailRecords
 from gateway.store.errors import NotFound
 from gateway.store.profiles import Profiles
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Seat:
-    """A live call, as limits count it. `profile_id` is that of a call to a trunk."""
+    """A live call, as limits count it. `profile_id` and `rate` are those of a call to a trunk."""
 
     connection_id: str
     profile_id: str | None
     is_inbound: bool
+    rate: Decimal = Decimal(0)
+    answered_at: datetime | None = None
+
+    def cost(self, now: datetime) -> Decimal:
+        """What it costs if it ends now; one that is not answered yet counts as answered."""
+        return charge(self.answered_at or now, now, self.rate).cost
 
 
 class CallGate:
     """One per process. Between counting and taking a seat nothing else runs, so that a limit holds exactly."""
 
     def __init__(
-        self, database: Database, *, rate_of: Callable[[str], Decimal], account_limit: int | None = None
+        self,
+        database: Database,
+        *,
+        rate_of: Callable[[str], Decimal],
+        account_limit: int | None = None,
+        hourly_limit: int | None = None,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         """
         Args:
             rate_of: USD a minute to an E.164 number.
             account_limit: calls to trunks that may be live at once; None for any.
+            hourly_limit: calls to trunks that one connection may begin within an hour; None for any.
         """
         self._connections, self._credentials = Connections(database), Credentials(database)
-        self._profiles = Profiles(database)
-        self._rate_of, self._account_limit = rate_of, account_limit
+        self._profiles, self._details = Profiles(database), DetailRecords(database)
+        self._rate_of, self._account_limit, self._hourly_limit = rate_of, account_limit, hourly_limit
+        self._now = now
+        self._hours = HourlyCounts()
         self._seats: dict[CallId, list[_Seat]] = {}
 
-    async def to_trunk(self, call_id: CallId, caller: Identity, dialled: str, shown: str) -> Admitted | Cause:
+    async def to_trunk(self, call_id: CallId, caller: Identity | None, dialled: str, shown: str) -> Admitted | Cause:
         """See `b2bua.admission.Admission`."""
-        if caller.connection_id is None:
+        connection_id = self._payer(call_id) if caller is None else caller.connection_id
+        if connection_id is None:
             return Admitted(shown)
-        party = await self._party(caller.connection_id)
+        party = await self._party(connection_id)
         if party is None:
             return REJECTIONS["D25"]
         numbered = look_up(dialled, party.settings.outbound.localization)
@@ -69,12 +90,22 @@ class CallGate:
             rate=self._rate_of(numbered.e164),
         )
         number = caller_id(party.settings, shown, destination)
-        load = self._load(party)
-        cause = refuse_outbound(party, destination, number, load, account_limit=self._account_limit)
+        finished = await self._finished_today(party)
+        load = self._load(party, finished)
+        cause = refuse_outbound(
+            party,
+            destination,
+            number,
+            load,
+            account_limit=self._account_limit,
+            hourly_limit=self._hourly_limit,
+        )
         if cause is not None:
             return cause
         profile_id = None if party.profile is None else party.profile.profile_id
-        self._take(call_id, _Seat(party.connection_id, profile_id, is_inbound=False))
+        self._take(call_id, _Seat(party.connection_id, profile_id, is_inbound=False, rate=destination.rate))
+        if self._hourly_limit is not None:
+            self._hours.add(party.connection_id, self._now())
         return Admitted(number)
 
     async def to_client(
@@ -102,16 +133,36 @@ class CallGate:
         return cause
 
     def take(self, fact: Fact) -> None:
-        """Hear a fact: a call that is over gives up its seats."""
-        if isinstance(fact, CallEnded):
+        """Hear a fact: an answered call begins to cost, one that is over gives up its seats."""
+        if isinstance(fact, CallAnswered):
+            for seat in self._seats.get(fact.call_id, ()):
+                seat.answered_at = seat.answered_at or fact.at
+        elif isinstance(fact, CallEnded):
             self._seats.pop(fact.call_id, None)
 
     def _take(self, call_id: CallId, seat: _Seat) -> None:
         self._seats.setdefault(call_id, []).append(seat)
 
-    def _load(self, caller: Party) -> Load:
+    def _payer(self, call_id: CallId) -> str | None:
+        """The connection that a live call counts for: the one whose client has called, else whose was called."""
+        seats = sorted(self._seats.get(call_id, ()), key=lambda seat: seat.is_inbound)
+        return seats[0].connection_id if seats else None
+
+    async def _finished_today(self, caller: Party) -> Decimal:
+        """What the profile's calls that have ended today have cost; 0 where nobody wants to know."""
+        profile = caller.profile
+        if profile is None or not profile.settings.daily_spend_limit_enabled:
+            return Decimal(0)
+        midnight = self._now().replace(hour=0, minute=0, second=0, microsecond=0)
+        return await self._details.spent(profile.profile_id, since=midnight)
+
+    def _load(self, caller: Party, finished_today: Decimal) -> Load:
         profile_id = None if caller.profile is None else caller.profile.profile_id
+        now = self._now()
+        live = (seat for seats in self._seats.values() for seat in seats if seat.profile_id == profile_id)
         return Load(
+            last_hour=self._hours.count(caller.connection_id, now),
+            spent_today=finished_today + sum((seat.cost(now) for seat in live if profile_id is not None), Decimal(0)),
             account=self._count(lambda seat: not seat.is_inbound),
             connection=self._count(lambda seat: not seat.is_inbound and seat.connection_id == caller.connection_id),
             profile=self._count(lambda seat: profile_id is not None and seat.profile_id == profile_id),

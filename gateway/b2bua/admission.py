@@ -14,8 +14,13 @@ class Admission(Protocol):
     Raises nothing that a client could cause; the database may fail (`StoreUnavailable`).
     """
 
-    async def to_trunk(self, call_id: CallId, caller: Identity, dialled: str, shown: str) -> Admitted | Cause:
-        """May that client call that number at a trunk, and as whom? `shown` is the number that it wants to show."""
+    async def to_trunk(self, call_id: CallId, caller: Identity | None, dialled: str, shown: str) -> Admitted | Cause:
+        """May that client call that number at a trunk, and as whom?
+
+        Args:
+            caller: None where a far end behind a trunk has it dialled (REFER): whoever the call counts for pays.
+            shown: the number that it wants to show.
+        """
 
     async def to_client(
         self, call_id: CallId, username: str, connection_id: str | None, *, caller: Identity | None, is_by_uri: bool

@@ -304,11 +304,27 @@ class Router:
             return route
         return await self._to_owner_of_number(destination) or Refused(NO_ROUTE_DESTINATION, NO_ROUTE_REASON)
 
-    async def from_refer(self, uri: str, *, may_dial_out: bool) -> Route:
+    async def from_refer(
+        self, call_id: CallId, uri: str, *, may_dial_out: bool, payer: Identity | None, shown: str
+    ) -> Route:
         """Where a transfer leads that a trunk's far end asked for.
 
-        To a client or the lab; to the trunks only if `may_dial_out`, for it is not the caller who pays for it.
+        To a client or the lab; to the trunks only if `may_dial_out`, for it is not the caller who pays for it: that
+        call is one of the payer's, with all its limits.
+
+        Args:
+            payer: the client that remains, None where it is a far end behind a trunk.
+            shown: the number that the target is to see.
         """
+        route = await self._from_refer(uri, may_dial_out=may_dial_out)
+        if self._admission is None or not isinstance(route, ToTrunks):
+            return route
+        verdict = await self._admission.to_trunk(call_id, payer, route.user, shown)
+        if not isinstance(verdict, Admitted):
+            return Refused(verdict)
+        return replace(route, caller_number=verdict.caller_number)
+
+    async def _from_refer(self, uri: str, *, may_dial_out: bool) -> Route:
         destination = parse_destination(uri)
         if destination is None:
             return Refused(INVALID_NUMBER_FORMAT)

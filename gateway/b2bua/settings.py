@@ -26,6 +26,10 @@ class CallSettings:
     max_outbound_calls: int = 1000
     """Calls to trunks at once, the channel limit of the account; further ones are refused with 403 and D1's text."""
 
+    max_outbound_calls_per_hour: int = 0
+    """Calls to trunks that one connection may begin within an hour, transfers that far ends ask for among them; further
+    ones are refused with 403. 0 sets no limit. A bound on what a stolen password costs; a restart counts anew."""
+
     max_calls_per_session: int = 20
     """Calls at once of one client. The SDK's network check makes six (verto-js 10)."""
 

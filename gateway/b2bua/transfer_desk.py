@@ -22,7 +22,9 @@ class TransferRoutes(Protocol):
 
     async def from_client(self, call_id: CallId, caller: Identity, text: str, *, shown: str) -> Route: ...
 
-    async def from_refer(self, uri: str, *, may_dial_out: bool) -> Route: ...
+    async def from_refer(
+        self, call_id: CallId, uri: str, *, may_dial_out: bool, payer: Identity | None, shown: str
+    ) -> Route: ...
 
 
 class TransferDesk:
@@ -40,9 +42,10 @@ class TransferDesk:
     @refusing_without_store
     async def find_target(self, call_id: CallId, transferor: Leg, destination: str, *, remaining: Leg) -> Route:
         """A client may transfer to whatever it may call, a trunk's far end to what `[calls] refer` says."""
-        return await self._legs.settle(remaining, await self._find_target(call_id, transferor, destination))
+        route = await self._find_target(call_id, transferor, destination, remaining)
+        return await self._legs.settle(remaining, route)
 
-    async def _find_target(self, call_id: CallId, transferor: Leg, destination: str) -> Route:
+    async def _find_target(self, call_id: CallId, transferor: Leg, destination: str, remaining: Leg) -> Route:
         if isinstance(transferor, VertoLeg):
             identity, shown = transferor.session.identity, transferor.party.number
             return await self._router.from_client(call_id, identity, destination, shown=shown)
@@ -51,7 +54,14 @@ class TransferDesk:
             return await self._router.from_client(call_id, user, _without_host(destination), shown=shown)
         if self._refer == "refuse":
             return Refused(CALL_REJECTED)
-        route = await self._router.from_refer(destination, may_dial_out=self._refer == "anywhere")
+        payer = remaining.session.identity if isinstance(remaining, VertoLeg) else user_of(remaining)
+        route = await self._router.from_refer(
+            call_id,
+            destination,
+            may_dial_out=self._refer == "anywhere",
+            payer=payer,
+            shown=remaining.party.number,
+        )
         if isinstance(route, ToClient | ToUser | ToPhones) and _foreign_replaces(transferor) is not None:
             return Refused(CALL_REJECTED, "the call to be replaced is not known here")
         return route

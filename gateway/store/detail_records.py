@@ -3,17 +3,20 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from enum import Enum
 from typing import Final
 
 from sqlalchemy import (
     Column,
     ColumnElement,
+    Float,
     Numeric,
     RowMapping,
     bindparam,
     cast,
     delete,
+    func,
     insert,
     select,
     tuple_,
@@ -24,7 +27,7 @@ from gateway.domain.facts import ClientLegAnswered, ClientLegOpened
 from gateway.domain.ids import Direction
 from gateway.store.database import Database
 from gateway.store.paging import Page, Paged, fetch_page
-from gateway.store.schema import detail_records
+from gateway.store.schema import detail_records, profile_connections
 from gateway.store.storable import storable
 
 _FORGET_AT_ONCE: Final = 5000
@@ -198,6 +201,18 @@ class DetailRecords:
                 return forgotten
 
     # ---- reading
+
+    async def spent(self, profile_id: str, *, since: datetime) -> Decimal:
+        """What calls of the connections that have that outbound voice profile have cost, of those ended `since`."""
+        of_profile = select(profile_connections.c.connection_id).where(profile_connections.c.profile_id == profile_id)
+        query = select(func.sum(cast(detail_records.c.cost, Float))).where(
+            detail_records.c.finished_at >= since,
+            detail_records.c.direction == Direction.OUTBOUND.value,
+            detail_records.c.connection_id.in_(of_profile),
+        )
+        async with self._database.read() as sql:
+            total = (await sql.execute(query)).scalar_one_or_none()
+        return Decimal(0) if total is None else round(Decimal(total), 6)  # six decimals are what a price may have
 
     async def page(
         self, page: Page, *, where: Sequence[Condition] = (), sort: Sequence[tuple[str, bool]] = (("started_at", True),)

@@ -5,19 +5,22 @@ import asyncio
 import dataclasses
 import json
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from gateway.observability import logging as logs
-from tests.bench import api, delay, load, records, recovery, signalling, soak
+from tests.bench import api, delay, flood, load, records, recovery, signalling, soak
 from tests.bench.calls import client, place
 from tests.bench.process import gateway_process
 from tests.bench.trunk import BenchTrunk
 
 PARTS = ("delay", "load", "setup")
-SOAK, RECOVERY, API, RECORDS, SIGNALLING = "soak", "recovery", "api", "records", "signalling"
+SOAK, RECOVERY, API, RECORDS = "soak", "recovery", "api", "records"
+SIGNALLING, FLOOD = "signalling", "flood"
 """These run only when they are asked for: they take long, or need a browser, or a gigabyte."""
 
 MANY = 6
@@ -68,47 +71,52 @@ def _shown(value: object) -> str:
 async def run(arguments: argparse.Namespace) -> dict[str, list[dict[str, object]]]:
     """The parts that were asked for, one after the other."""
     console, results = Console(stderr=True), {}
-    for part in (*PARTS, SOAK, RECOVERY, API, RECORDS, SIGNALLING):
+    for part in (*PARTS, SOAK, RECOVERY, API, RECORDS, SIGNALLING, FLOOD):
         if part not in arguments.only:
             continue
         console.print(f"measuring {part} ...")
-        if part == "delay":
-            results[part] = [dataclasses.asdict(one) for one in await delay.measure(arguments.delay_seconds)]
-        elif part == "load":
-            kinds = (("transcoding", "quality", "opus"), ("pass-through", "passthrough", "PCMU"))
-            results[part] = [
-                {"kind": kind, **dataclasses.asdict(await load.measure(
-                    arguments.calls, arguments.load_seconds, prefer=prefer, codec=codec))}
-                for kind, prefer, codec in kinds
-            ]  # fmt: skip
-        elif part == SOAK:
-            results[part] = [
-                dataclasses.asdict(await soak.measure(arguments.clients, arguments.soak_seconds, idle=arguments.idle))
-            ]
-        elif part == RECOVERY:
-            counts = (arguments.sockets, arguments.pages, arguments.restarts)
-            results[part] = [dataclasses.asdict(one) for one in await recovery.measure(*counts)]
-        elif part == API:
-            figures = await api.measure(
-                rate=arguments.token_rate, seconds=arguments.token_seconds, credentials=arguments.credentials
-            )
-            results[part] = [dataclasses.asdict(figures)]
-        elif part == RECORDS:
-            found = await records.measure(arguments.records, arguments.repeats)
-            results[part] = [dataclasses.asdict(one) for one in found]
-        elif part == SIGNALLING:
-            measured = await signalling.measure(arguments.call_rate, arguments.signalling_seconds)
-            results[part] = [dataclasses.asdict(one) for one in measured]
-        else:
-            results[part] = [dict(await call_setup(arguments.setups))]
+        results[part] = await _measure(part, arguments)
         console.print(table(part, results[part]))
     return results
+
+
+async def _measure(part: str, arguments: argparse.Namespace) -> list[dict[str, object]]:
+    match part:
+        case "delay":
+            found: Sequence[Any] = await delay.measure(arguments.delay_seconds)  # Any: figures of a part
+        case "load":
+            return await _load(arguments)
+        case "soak":
+            found = [await soak.measure(arguments.clients, arguments.soak_seconds, idle=arguments.idle)]
+        case "recovery":
+            found = await recovery.measure(arguments.sockets, arguments.pages, arguments.restarts)
+        case "api":
+            rate, seconds = arguments.token_rate, arguments.token_seconds
+            found = [await api.measure(rate=rate, seconds=seconds, credentials=arguments.credentials)]
+        case "records":
+            found = await records.measure(arguments.records, arguments.repeats)
+        case "signalling":
+            found = await signalling.measure(arguments.call_rate, arguments.signalling_seconds)
+        case "flood":
+            found = await flood.measure(arguments.flood_seconds)
+        case _:
+            return [dict(await call_setup(arguments.setups))]
+    return [dataclasses.asdict(one) for one in found]
+
+
+async def _load(arguments: argparse.Namespace) -> list[dict[str, object]]:
+    kinds = (("transcoding", "quality", "opus"), ("pass-through", "passthrough", "PCMU"))
+    count, seconds = arguments.calls, arguments.load_seconds
+    return [
+        {"kind": kind, **dataclasses.asdict(await load.measure(count, seconds, prefer=prefer, codec=codec))}
+        for kind, prefer, codec in kinds
+    ]
 
 
 def main() -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parts = (*PARTS, SOAK, RECOVERY, API, RECORDS, SIGNALLING)
+    parts = (*PARTS, SOAK, RECOVERY, API, RECORDS, SIGNALLING, FLOOD)
     parser.add_argument("--only", nargs="+", choices=parts, default=list(PARTS), help="parts to run")
     parser.add_argument("--delay-seconds", type=float, default=20.0, help="of each of the two delay calls")
     parser.add_argument("--calls", type=int, default=20, help="calls at once under load")
@@ -124,6 +132,7 @@ def main() -> None:
     parser.add_argument("--token-rate", type=float, default=50.0, help="tokens a second")
     parser.add_argument("--token-seconds", type=float, default=30.0, help="how long they are asked for")
     parser.add_argument("--records", type=int, default=1_000_000, help="detail records that the queries go over")
+    parser.add_argument("--flood-seconds", type=float, default=300.0, help="of each flood of the SIP port")
     parser.add_argument("--repeats", type=int, default=50, help="of each query")
     parser.add_argument("--call-rate", type=float, default=300.0, help="calls a second, signalling only")
     parser.add_argument("--signalling-seconds", type=float, default=60.0, help="how long they are made")

@@ -49,8 +49,10 @@ class GatewayProcess:
 
 
 @asynccontextmanager
-async def gateway_process(trunk: str, *, prefer: str) -> AsyncIterator[GatewayProcess]:
-    """Start the program on free ports with one trunk (host:port), stop it at the end."""
+async def gateway_process(
+    trunk: str, *, prefer: str, more: Mapping[str, str] | None = None
+) -> AsyncIterator[GatewayProcess]:
+    """Start the program on free ports with one trunk (host:port), stop it at the end; `more` are further settings."""
     settings = {
         "HTTP__LISTEN": '["http://127.0.0.1:0"]',
         "METRICS__LISTEN": "127.0.0.1:0",
@@ -58,6 +60,7 @@ async def gateway_process(trunk: str, *, prefer: str) -> AsyncIterator[GatewayPr
         "LOG__LEVEL": "warning",
         "MEDIA__PREFER": prefer,
         "TRUNKS": json.dumps([{"name": "bench", "uri": f"sip:{trunk};transport=udp", "codecs": ["PCMU"]}]),
+        **(more or {}),
     }
     environment = os.environ | {f"RTC_GATEWAY__{name}": value for name, value in settings.items()}
     process = await asyncio.create_subprocess_exec(

@@ -56,9 +56,22 @@ def _verto() -> Iterable[bytes]:
     yield b'\x00[]\n{}\nnull\n1\n""\n\xff\xfe\n' + b"[" * 2000
 
 
+def _port() -> Iterable[bytes]:
+    """Each kind of sender: a call that is asked for twice, cancelled, hung up, and whatever else belongs to one."""
+    in_dialog = INVITE.replace("To: <sip:alice@127.0.0.1>", "To: <sip:alice@127.0.0.1>;tag=x")
+    body = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n"
+    offer = INVITE.replace("Content-Length: 0", f"Content-Type: application/sdp\r\nContent-Length: {len(body)}") + body
+    calls = [offer, offer, INVITE.replace("INVITE", "CANCEL"), in_dialog.replace("INVITE", "BYE")]
+    calls += [INVITE.replace("INVITE", method) for method in ("OPTIONS", "REGISTER", "MESSAGE", "ACK", "PRACK", "x")]
+    calls += [in_dialog.replace("INVITE", method) for method in ("INFO", "UPDATE", "REFER", "NOTIFY")]
+    for kind in range(8):
+        yield bytes([kind]) + b"\0\0\0".join(call.encode() for call in calls)
+
+
 SEEDS: Final[Mapping[str, tuple[bytes, ...]]] = {
     "verto": tuple(_verto()),
     "sdp": (OFFER.encode(), SECURED.encode(), b"v=0\r\n", b"m=audio 0 RTP/AVP\r\n"),
+    "port": tuple(_port()),
     "sip": (INVITE.encode(), b"SIP/2.0 200 OK\r\n\r\n", b"\r\n\r\n"),
 }
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from typing import Any, Final
 
 from gateway.domain.ids import SessionId, VoiceSdkId
@@ -12,6 +13,7 @@ from gateway.sip.core.errors import SipError
 from gateway.vsp.core.calls import CallMessaged, CallRequested
 from gateway.vsp.core.session import LoginRequested, State, VertoSession
 from gateway.vsp.settings import VspSettings
+from tests.fuzz import sip_port
 
 MAX_FRAMES: Final = 16
 MAX_SENT_FOR_ONE: Final = 40
@@ -81,4 +83,13 @@ def sip(data: bytes) -> None:
         return
 
 
-TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {"verto": verto, "sdp": sdp, "sip": sip}
+def port(data: bytes) -> None:
+    """The SIP port: the first byte says who sends and how, messages are separated by three NULs."""
+    kind = data[0] if data else 0
+    player = sip_port.Player()
+    with closing(player):
+        messages = data[1:].split(b"\0\0\0")[:MAX_FRAMES]
+        player.play(messages, is_trunk=bool(kind & 1), is_tcp=bool(kind & 2), answers=bool(kind & 4))
+
+
+TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {"verto": verto, "sdp": sdp, "sip": sip, "port": port}

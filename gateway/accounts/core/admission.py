@@ -10,7 +10,7 @@ from typing import Final
 
 from gateway.accounts.core.connection import AniOverride, ConnectionSettings, SipUriCalling
 from gateway.accounts.core.profile import ProfileSettings
-from gateway.domain.causes import REJECTIONS, SERVICE_NOT_IMPLEMENTED, Cause
+from gateway.domain.causes import CALL_REJECTED, REJECTIONS, SERVICE_NOT_IMPLEMENTED, Cause
 
 NO_CALL_CONTROL: Final = Cause(
     SERVICE_NOT_IMPLEMENTED.name,
@@ -19,6 +19,14 @@ NO_CALL_CONTROL: Final = Cause(
     "Call parking needs Call Control, which is not here",
 )
 """A parked call waits for commands that nobody could give (`outbound.call_parking_enabled`)."""
+
+SPENT: Final = Cause(
+    CALL_REJECTED.name, CALL_REJECTED.code, 403, "Daily spend limit of the outbound voice profile reached"
+)
+"""Without a code of the service: the specification has none for it."""
+
+TOO_OFTEN: Final = Cause(CALL_REJECTED.name, CALL_REJECTED.code, 403, "Calls per hour of the connection exceeded")
+"""A limit of ours (`[calls] max_outbound_calls_per_hour`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +63,17 @@ class Load:
         connection: those of the connection.
         profile: those of all connections of the profile.
         inbound: calls to clients of the connection that is called.
+        last_hour: calls to trunks that the connection has begun within the last hour, ended ones as well.
+        spent_today: USD that calls of the profile's connections have cost since midnight UTC, live ones as far as they
+            have got.
     """
 
     account: int = 0
     connection: int = 0
     profile: int = 0
     inbound: int = 0
+    last_hour: int = 0
+    spent_today: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,19 +108,28 @@ def caller_id(settings: ConnectionSettings, shown: str, destination: Destination
 
 
 def refuse_outbound(
-    caller: Party, destination: Destination, number: str, load: Load, *, account_limit: int | None
+    caller: Party,
+    destination: Destination,
+    number: str,
+    load: Load,
+    *,
+    account_limit: int | None,
+    hourly_limit: int | None = None,
 ) -> Cause | None:
     """Why a call to a trunk may not be made, None if it may.
 
     Args:
         number: as `caller_id` has it.
         account_limit: calls to trunks that may be live at once.
+        hourly_limit: calls to trunks that one connection may begin within an hour.
     """
     own = refuse_caller(caller, load)
     if own is not None:
         return own
     if account_limit is not None and load.account >= account_limit:
         return REJECTIONS["D1"]
+    if hourly_limit is not None and load.last_hour >= hourly_limit:
+        return TOO_OFTEN
     if caller.profile is None:
         return None if caller.is_local else REJECTIONS["D38"]
     return _refuse_by_profile(caller.profile, destination, number, load, is_local=caller.is_local)
@@ -162,7 +184,15 @@ def _refuse_by_profile(
         "D35": not is_local and not is_e164(number),
         "D2": settings.concurrent_call_limit is not None and load.profile >= settings.concurrent_call_limit,
     }
-    return next((REJECTIONS[code] for code, is_broken in rules.items() if is_broken), None)
+    broken = next((REJECTIONS[code] for code, is_broken in rules.items() if is_broken), None)
+    return SPENT if broken is None and _is_spent(settings, destination, load) else broken
+
+
+def _is_spent(settings: ProfileSettings, destination: Destination, load: Load) -> bool:
+    """Whether the first minute of the call would go beyond what the profile may spend today."""
+    if not settings.daily_spend_limit_enabled or settings.daily_spend_limit is None:
+        return False
+    return load.spent_today + destination.rate > Decimal(settings.daily_spend_limit)
 
 
 def is_e164(number: str) -> bool:

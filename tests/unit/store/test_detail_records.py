@@ -1,18 +1,23 @@
 """Detail records: written as legs come and go, found by what they say."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
 from gateway.domain.facts import ClientLegAnswered
+from gateway.domain.ids import Direction
 from gateway.store import detail_records as module
+from gateway.store.connections import Connections
 from gateway.store.database import Database
 from gateway.store.detail_records import Comparison, Condition, DetailRecord, DetailRecords
 from gateway.store.errors import Duplicate
 from gateway.store.heartbeat import Heartbeat
 from gateway.store.paging import Page
-from tests.unit.store.samples import NOON, finished, leg_id, new_leg, opened
+from gateway.store.profiles import Profiles
+from tests.unit.store.samples import NOON, connection, finished, leg_id, new_leg, opened, profile
 
 
 def _after(seconds: float) -> datetime:
@@ -171,3 +176,25 @@ async def test_text_of_clients_is_cut_to_the_column_and_freed_of_what_no_databas
     (record,) = (await records.page(Page())).rows
     assert record.cld.startswith("a\ufffd?xx")
     assert len(record.cld) == 256
+
+
+async def test_profile_has_spent_what_its_connections_calls_out_have_cost_since(database: Database) -> None:
+    records, connections = DetailRecords(database), Connections(database)
+    await Profiles(database).add(made := profile())
+    mine = replace(connection(1), outbound_voice_profile_id=made.profile_id)
+    for one in (mine, connection(2)):
+        await connections.add(one)
+    out, other = Direction.OUTBOUND, connection(2).connection_id
+    legs = [
+        new_leg(1, connection_id=mine.connection_id, direction=out),  # ended before
+        new_leg(2, connection_id=mine.connection_id, direction=out),
+        new_leg(3, connection_id=mine.connection_id, direction=Direction.INBOUND),
+        new_leg(4, connection_id=other, direction=out),
+        new_leg(5, connection_id=mine.connection_id, direction=out),
+        new_leg(6, connection_id=mine.connection_id, direction=out),  # lives
+    ]
+    ends = [finished(number, at=_after(number), cost=f"0.{number:06}") for number in range(1, 6)]
+    await records.write(legs, (), ends)
+
+    assert await records.spent(made.profile_id, since=_after(2)) == Decimal("0.000007")
+    assert await records.spent("2", since=_after(2)) == 0

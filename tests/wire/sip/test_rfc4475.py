@@ -1,4 +1,4 @@
-"""The 49 messages of RFC 4475 on the wire, over UDP and over TCP; after all of them a call works.
+"""The 49 messages of RFC 4475 on the wire, over UDP, TCP and TLS; after all of them a call works.
 
 Each answer is that of a fresh user agent, because several messages share branch and sender, and would be repeats of one
 another. A second one gets all of them and must then be able to talk.
@@ -6,6 +6,7 @@ another. A second one gets all of them and must then be able to talk.
 
 import asyncio
 import os
+import ssl
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,11 +14,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
+import pytest
+
 from gateway.sip.call import Ended
 from gateway.sip.core.capabilities import find_refusal
 from gateway.sip.core.message import Request, parse, serialize
+from gateway.sip.tls_settings import SipTlsSettings
+from gateway.sip.transport.flow import Transport
+from gateway.sip.transport.tls_contexts import TlsContexts
 from tests.unit.sip.core.messages import request
 from tests.wire.sip.agents import PATIENCE, Agent, connected, running, settings
+from tests.wire.sip.certificates import TestAuthority
 
 FOLDER: Final = Path(__file__).parents[2] / "data" / "rfc4475"
 ANSWERS: Final = tomllib.loads((FOLDER / "answers.toml").read_text())
@@ -122,7 +129,9 @@ async def test_every_message_gets_the_answer_of_the_rfc_over_udp_and_then_a_call
 async def talks(caller: Agent, survivor: Agent) -> None:
     """A call between them comes through, when those that the messages asked for have been refused."""
     for name in [
-        name for name, answer in ANSWERS.items() if "taken" in str(answer[survivor.endpoint.listeners[0].transport])
+        name
+        for name, answer in ANSWERS.items()
+        if "taken" in str(answer["udp" if survivor.endpoint.listeners[0].transport == "udp" else "tcp"])
     ]:
         (await survivor.gets_call()).call.reject(BUSY, name)
     out, into = await connected(caller, survivor)
@@ -131,7 +140,7 @@ async def talks(caller: Agent, survivor: Agent) -> None:
 
 
 class Connection:
-    """A TCP connection that reads responses."""
+    """A TCP or TLS connection that reads responses."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self.writer = reader, writer
@@ -149,9 +158,9 @@ class Connection:
 
 
 @asynccontextmanager
-async def connection(to: Agent) -> AsyncIterator[Connection]:
+async def connection(to: Agent, tls: ssl.SSLContext | None) -> AsyncIterator[Connection]:
     listener = to.endpoint.listeners[0]
-    reader, writer = await asyncio.open_connection(listener.host, listener.port)
+    reader, writer = await asyncio.open_connection(listener.host, listener.port, ssl=tls)
     try:
         yield Connection(reader, writer)
     finally:
@@ -159,9 +168,9 @@ async def connection(to: Agent) -> AsyncIterator[Connection]:
         await writer.wait_closed()
 
 
-async def over_tcp(agent: Agent, name: str) -> None:
+async def over_stream(agent: Agent, name: str, transport: Transport, tls: ssl.SSLContext | None) -> None:
     words = str(ANSWERS[name]["tcp"]).split()
-    async with connection(agent) as peer:
+    async with connection(agent, tls) as peer:
         peer.writer.write(MESSAGES[name])
         for word in words:
             if word == "taken":
@@ -172,20 +181,30 @@ async def over_tcp(agent: Agent, name: str) -> None:
         if words[-1] in ("cut", "closed"):
             assert await peer.is_closed(), name
         else:
-            peer.writer.write(probe(name, via="SIP/2.0/TCP 192.0.2.9"))
+            peer.writer.write(probe(name, via=f"SIP/2.0/{transport.upper()} 192.0.2.9"))
             assert (await peer.final()).is_of_probe(name), name
 
 
-async def test_every_message_gets_the_answer_of_the_rfc_over_tcp_and_then_a_call_works() -> None:
-    config = replace(settings("tcp", t1=0.5), message_timeout=PATIENCE)
-    hasty = replace(config, message_timeout=0.3)
-    async with running(config) as survivor, running(config) as caller:
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+async def test_every_message_gets_the_answer_of_the_rfc_over_a_stream_and_then_a_call_works(
+    transport: Transport, tmp_path: Path
+) -> None:
+    authority = TestAuthority.made(tmp_path)
+    contexts = TlsContexts(
+        SipTlsSettings(certificate=authority.signs("agent", addresses=["127.0.0.1"]), ca=authority.file)
+    )
+    client = ssl.create_default_context(cafile=authority.file) if transport == "tls" else None
+    config = replace(settings(transport, t1=0.5), message_timeout=PATIENCE)
+    hasty = replace(config, message_timeout=0.8)
+    async with running(config, tls=lambda: contexts) as survivor, running(config, tls=lambda: contexts) as caller:
         for name, answer in ANSWERS.items():
-            async with running(hasty if "cut" in str(answer["tcp"]) else config) as agent:
-                await over_tcp(agent, name)
+            one = hasty if "cut" in str(answer["tcp"]) else config
+            async with running(one, tls=lambda: contexts) as agent:
+                await over_stream(agent, name, transport, client)
                 assert agent.came.empty(), name
-            async with connection(survivor) as peer:
+            async with connection(survivor, client) as peer:
                 peer.writer.write(MESSAGES[name])
+                await peer.writer.drain()
 
         await talks(caller, survivor)
 

@@ -67,6 +67,14 @@ async def refusal(caller: Phone, destination: str, *, shows: str = MINE) -> tupl
     return bye["cause"], bye["sipCode"], bye["sipReason"].rpartition(" ")[2]
 
 
+async def reason_of(caller: Phone, destination: str) -> tuple[int, str]:
+    """SIP code and reason of a refused call that no code of Telnyx is for; the cause is CALL_REJECTED."""
+    call = await caller.call(destination, caller_id_number=MINE)
+    bye = (await caller.verto.wait_for("telnyx_rtc.bye", call_id=call))["params"]
+    assert bye["cause"] == "CALL_REJECTED"
+    return bye["sipCode"], bye["sipReason"]
+
+
 async def talking(caller: Phone, destination: str = ECHO) -> str:
     call = await caller.call(destination, caller_id_number=MINE)
     await caller.until_answered(call)
@@ -131,6 +139,36 @@ async def test_limits_of_account_profile_and_connection_count_live_calls(account
         await erika.hang_up(second)
 
 
+async def test_profile_that_has_spent_its_money_makes_no_more_calls_that_day(account: Account) -> None:
+    profile = await account.profile(daily_spend_limit="0.003", daily_spend_limit_enabled=True)
+    await account.connection("carol", outbound={"outbound_voice_profile_id": profile})
+    await account.connection("daisy", outbound={"outbound_voice_profile_id": profile})
+
+    async with account.client("carol") as carol, account.client("daisy") as daisy:
+        call = await talking(carol)  # a minute begun is 0.002
+        assert await reason_of(daisy, ECHO) == (403, "Daily spend limit of the outbound voice profile reached")
+        await carol.hang_up(call)
+        await until_records(account, 2)  # what has ended counts on; the refused call cost nothing
+        assert await reason_of(carol, ECHO) == (403, "Daily spend limit of the outbound voice profile reached")
+
+        await account.send("PATCH", f"/outbound_voice_profiles/{profile}", {"daily_spend_limit": "0.004"})
+        await carol.hang_up(await talking(carol))
+
+
+async def test_connection_makes_only_so_many_calls_an_hour(tmp_path: Path) -> None:
+    async with running(tmp_path, {"calls": {"max_outbound_calls_per_hour": 2}}) as gateway:
+        account = Account(gateway)
+        outbound = {"outbound_voice_profile_id": await account.profile()}
+        await account.connection("carol", outbound=outbound)
+        await account.connection("daisy", outbound=outbound)
+        async with account.client("carol") as carol, account.client("daisy") as daisy:
+            for _ in range(2):
+                await carol.hang_up(await talking(carol))
+
+            assert await reason_of(carol, ECHO) == (403, "Calls per hour of the connection exceeded")
+            await daisy.hang_up(await talking(daisy))
+
+
 async def test_parked_call_is_refused_and_not_bridged(account: Account) -> None:
     await account.connection("carol", outbound={"call_parking_enabled": True})
 
@@ -177,4 +215,11 @@ async def test_override_replaces_the_number_that_the_called_side_sees(account: A
 async def until_calls(account: Account, count: int) -> None:
     """Wait until that many calls are live: a bye is on its way through the gateway."""
     while len((await account.gateway.get("/v2/gateway/calls?state=live"))["data"]) != count:
+        pass
+
+
+async def until_records(account: Account, count: int) -> None:
+    """Wait until that many detail records are written."""
+    path = "/v2/detail_records?filter[record_type]=webrtc"
+    while (await account.gateway.get(path))["meta"]["total_results"] != count:
         pass

@@ -203,6 +203,17 @@ async def test_refer_to_a_number_goes_out_if_it_may_go_anywhere(make_street: Mak
             assert await street.alice.hears(call, 900, codec="PCMU")
 
 
+async def test_refer_to_a_number_counts_as_a_call_of_the_client_that_pays_for_it(make_street: MakeStreet) -> None:
+    async with make_street(refer="anywhere", max_outbound_calls_per_hour=1) as street:
+        call, line = await street.alice_calls()
+        told = Told()
+        line.leg.call.refer("sip:+4930999999@127.0.0.1", told)
+
+        assert await told.statuses() == [403]
+        with line.speaking(700):
+            assert await street.alice.hears(call, 700, codec="PCMU")
+
+
 async def test_attended_transfer_of_the_carrier_joins_two_clients(street: Street) -> None:
     call, first = await street.alice_calls()
     second = await street.carrier.calls("robert")

@@ -7,6 +7,8 @@ import pytest
 
 from gateway.accounts.core.admission import (
     NO_CALL_CONTROL,
+    SPENT,
+    TOO_OFTEN,
     Destination,
     Load,
     Party,
@@ -167,3 +169,31 @@ def test_client_that_may_not_be_called_is_told_with_its_code(code: str, called: 
 )
 def test_e164_is_told_from_anything_else(text: str, is_good: bool) -> None:
     assert is_e164(text) is is_good
+
+
+SPENDING = {"daily_spend_limit": "1.00", "daily_spend_limit_enabled": True}
+
+
+@pytest.mark.parametrize(
+    ("profile", "spent", "expected"),
+    [
+        (SPENDING, "0.998", None),  # and the first minute makes it exactly a dollar
+        (SPENDING, "0.999", SPENT),
+        ({**SPENDING, "daily_spend_limit": "0"}, "0", SPENT),
+        ({**SPENDING, "daily_spend_limit_enabled": False}, "9", None),
+        ({**SPENDING, "daily_spend_limit": None}, "9", None),
+    ],
+)
+def test_call_is_refused_when_its_first_minute_goes_beyond_what_may_be_spent_today(
+    profile: object, spent: str, expected: Cause | None
+) -> None:
+    assert verdict(party(profile=profile), load=Load(spent_today=Decimal(spent))) == expected
+
+
+@pytest.mark.parametrize(("limit", "begun", "expected"), [(2, 1, None), (2, 2, TOO_OFTEN), (None, 99, None)])
+def test_connection_may_begin_only_so_many_calls_within_an_hour(
+    limit: int | None, begun: int, expected: Cause | None
+) -> None:
+    load = Load(last_hour=begun)
+
+    assert refuse_outbound(party(), US, ME, load, account_limit=10, hourly_limit=limit) == expected
