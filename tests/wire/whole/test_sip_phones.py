@@ -78,6 +78,19 @@ async def test_a_phone_calls_a_browser_and_the_call_is_a_record_of_its_connectio
         assert record["connection_id"] == gateway.connections["alice"]
 
 
+async def test_a_phone_that_requires_reliable_ringing_gets_it(gateway: Running) -> None:
+    async with sip_phone(gateway) as desk, phone(gateway, "robert", codecs=("PCMU",)) as robert:
+        line = await desk.calls("robert", reliability="required")
+        call_id = await robert.until_rung()
+
+        await line.until(Provisional)
+
+        await robert.answer(call_id)
+        await desk.until_answered(line)
+        line.leg.call.hangup()
+        await robert.until_over(call_id)
+
+
 async def test_a_phone_calls_a_number_of_the_lab(gateway: Running) -> None:
     async with sip_phone(gateway) as desk:
         line = await desk.calls(TONE)
