@@ -11,7 +11,7 @@ from gateway.sip.call import Answered, Cancelled, Ended, Provisional, Rejected
 from gateway.sip.transport.flow import Destination, Transport
 from tests.harness.gateway import Running, running
 from tests.harness.verto_client import connected
-from tests.wire.sip.agents import PATIENCE, Outcome
+from tests.wire.sip.agents import PATIENCE, Inbound, Outcome
 from tests.wire.whole.phone import Phone, phone
 from tests.wire.whole.sip_phone import sip_phone
 
@@ -110,6 +110,19 @@ async def test_early_media_of_a_trunk_reaches_a_phone_and_is_the_answer_as_well(
 
         line.leg.call.hangup()
         await until_no_call_is_live(gateway)
+
+
+async def test_a_call_that_goes_on_to_a_phone_has_one_hop_less(gateway: Running) -> None:
+    async with sip_phone(gateway) as desk, sip_phone(gateway, "robert") as other:
+        await other.register()
+        line = await desk.calls("robert")
+
+        far = await other.answers()
+
+        assert isinstance(far.leg, Inbound)
+        assert far.leg.call.max_forwards == 69
+        await desk.until_answered(line)
+        line.leg.call.hangup()
 
 
 async def test_a_phone_calls_a_phone_holds_and_resumes(gateway: Running) -> None:
