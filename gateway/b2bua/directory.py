@@ -38,7 +38,7 @@ from gateway.domain.ids import CallId, Direction, LegName, SessionId, SipCallId,
 from gateway.domain.push import PushSender
 from gateway.media.engine import DEFAULT_OPTIONS, MediaEngine
 from gateway.observability.logging import get_logger
-from gateway.sip.call import IncomingCall
+from gateway.sip.call import MAX_FORWARDS, IncomingCall
 from gateway.vsp.control import ClientMessage, ClientSession, ClientText, Invite, SocketLost
 
 NO_ASSISTANT: Final = "No assistant here"
@@ -277,7 +277,9 @@ class CallDirectory:
             Legs(
                 leg_a,
                 lambda: self._route_of_caller(leg_a, runner.call_id, incoming),
-                lambda route: self._leg_b(route, call, caller=caller, headers=headers),
+                lambda route: self._leg_b(
+                    route, call, caller=caller, headers=headers, max_forwards=incoming.max_forwards - 1
+                ),
             ),
         )
 
@@ -369,7 +371,15 @@ class CallDirectory:
         route = await self._router.from_client(call_id, identity, user, shown=leg.party.number)
         return await self._legs.settle(leg, route, is_new=True)
 
-    def _leg_b(self, route: Route, call: LiveCall, *, caller: Party, headers: Crossing) -> Leg:
+    def _leg_b(
+        self,
+        route: Route,
+        call: LiveCall,
+        *,
+        caller: Party,
+        headers: Crossing,
+        max_forwards: int = MAX_FORWARDS,
+    ) -> Leg:
         assert not isinstance(route, Refused)
         runner = call.runner
         if isinstance(route, ToClient | ToUser | ToPhones):
@@ -382,6 +392,7 @@ class CallDirectory:
             headers=headers,
             post=runner.door(),
             dialed=call.callee,
+            max_forwards=max_forwards,
         )
         if isinstance(leg, VertoLeg):
             call.name_after(leg)

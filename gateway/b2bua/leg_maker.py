@@ -24,7 +24,7 @@ from gateway.domain.causes import INCOMPATIBLE_DESTINATION, REJECTIONS
 from gateway.domain.client_media import ClientMedia, DtmfMode
 from gateway.domain.ids import CallId, LegName, Sdp, SessionId, VertoCallId
 from gateway.media.engine import DEFAULT_OPTIONS, LegOptions
-from gateway.sip.call import IncomingCall, OnSipCallEvent, OutgoingCall, Replaces, Target
+from gateway.sip.call import MAX_FORWARDS, IncomingCall, OnSipCallEvent, OutgoingCall, Replaces, Target
 from gateway.trunks.core.identity import ANONYMOUS, Caller
 from gateway.trunks.core.rules import OutboundCall
 from gateway.vsp.control import ClientSession, Invite
@@ -179,6 +179,7 @@ class LegMaker:
         replaces: Replaces | None = None,
         own_headers: Crossing = (),
         diverted_by: str | None = None,
+        max_forwards: int = MAX_FORWARDS,
     ) -> Leg:
         """A leg that calls along that route, which has been settled, and shows `caller`.
 
@@ -187,12 +188,14 @@ class LegMaker:
             dialed: what the caller has asked for.
             own_headers: of the gateway itself.
             diverted_by: who sent the call on, see `OutboundCall`.
+            max_forwards: hops that it may take, see `Target`.
         """
+        invite = partial(self._named_invite, call_id, max_forwards)
         if isinstance(route, ToTrunks):
             return TrunkLeg(
                 name,
                 route,
-                invite=partial(self._named_invite, call_id),
+                invite=invite,
                 call=OutboundCall(
                     called=route.user,
                     caller=_caller(caller, route.caller_number),
@@ -206,7 +209,7 @@ class LegMaker:
                 replaces=replaces,
             )
         if isinstance(route, ToPhones):
-            return self._called_phones(route, name, call_id=call_id, caller=caller, headers=headers, post=post)
+            return self._called_phones(route, name, invite=invite, caller=caller, headers=headers, post=post)
         verto_call_id = VertoCallId(str(uuid.uuid4()))
         make = partial(
             self._called_client,
@@ -232,7 +235,7 @@ class LegMaker:
         return make(route.session, post)
 
     def _called_phones(
-        self, route: ToPhones, name: LegName, *, call_id: CallId, caller: Party, headers: Crossing, post: Door
+        self, route: ToPhones, name: LegName, *, invite: InviteFunction, caller: Party, headers: Crossing, post: Door
     ) -> PhoneLeg:
         """A leg that calls a user's phones."""
         return PhoneLeg(
@@ -240,7 +243,7 @@ class LegMaker:
             route.user,
             media=route.media,
             codecs=self._codecs_towards_phones(route.media),
-            invite=partial(self._named_invite, call_id),
+            invite=invite,
             from_uri=f"sip:{_uri_user(caller.number)}@{self._domain}",
             from_name=caller.name,
             to_uri=f"sip:{_uri_user(route.user.username)}@{self._domain}",
@@ -249,9 +252,11 @@ class LegMaker:
             find_replaced=self._find_replaced,
         )
 
-    def _named_invite(self, call_id: CallId, target: Target, sdp: Sdp, on_event: OnSipCallEvent) -> OutgoingCall:
+    def _named_invite(
+        self, call_id: CallId, max_forwards: int, target: Target, sdp: Sdp, on_event: OnSipCallEvent
+    ) -> OutgoingCall:
         """Call somebody, and have it known which call the dialog is of."""
-        call = self._invite(target, sdp, on_event)
+        call = self._invite(replace(target, max_forwards=max_forwards), sdp, on_event)
         self._calls.names.name_dialog(call_id, call.sip_call_id)
         return call
 

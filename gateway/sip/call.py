@@ -5,13 +5,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from gateway.domain.identity import Identity
 from gateway.domain.ids import Sdp, SipCallId
 from gateway.sip.core.message import Request
 from gateway.sip.core.reliability import Reliability
 from gateway.sip.transport.flow import Flow
+
+MAX_FORWARDS: Final = 70
+"""Hops that a call of ours may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +29,7 @@ class Target:
         headers: more header fields, name and value, already allowed by the caller of this.
         replaces: the dialog at the called side that this call shall take over (RFC 3891); it must know how.
         trunk: the name of the trunk that the call takes, where there is one.
+        max_forwards: hops that are left (RFC 3261 section 8.1.1.6); fewer for a call that came to us (RFC 7332).
         follow_redirects: whether a 3xx sends the call to another place, or is its end.
         reliable_provisional: whether 101 to 199 of the far end may, or must, be reliable (RFC 3262).
         to_uri: the To URI, where it is not the Request-URI: a phone is called by its user's name.
@@ -46,6 +50,7 @@ class Target:
     trunk: str = ""
     reliable_provisional: Reliability = "off"
     follow_redirects: bool = False
+    max_forwards: int = MAX_FORWARDS
     to_uri: str | None = None
     routes: Sequence[str] = ()
     flow: Flow | None = field(default=None, repr=False)
@@ -279,6 +284,10 @@ class IncomingCall(Protocol):
     @property
     def offer(self) -> Sdp | None:
         """The offer in the INVITE, None for a delayed offer."""
+
+    @property
+    def max_forwards(self) -> int:
+        """Hops that its INVITE had left, at least 1."""
 
     @property
     def replaces(self) -> SipCallId | None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from gateway.domain.identity import Identity
 from gateway.domain.ids import Sdp, SipCallId
-from gateway.sip.call import OnSipCallEvent, SipCallEvent
+from gateway.sip.call import MAX_FORWARDS, OnSipCallEvent, SipCallEvent
 from gateway.sip.core.errors import SipError
 from gateway.sip.core.headers.name_addr import NameAddr
 from gateway.sip.core.headers.uri import SipUri, check_uri
@@ -52,6 +52,7 @@ class Incoming(InDialog):
         self.sip_call_id = SipCallId(invite.call_id)
         self.local_tag = transaction.to_tag
         self.trunk = "" if trunk is None else trunk.name
+        self.max_forwards = int(invite.headers.get("Max-Forwards") or MAX_FORWARDS)
         self.reliability: Reliability = "supported" if trunk is None else trunk.reliable_provisional
         self.identity = identity
         self.is_secure = transaction.source.transport not in ("udp", "tcp")

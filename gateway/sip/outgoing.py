@@ -12,7 +12,6 @@ from gateway.sip.core.accepted import Timers
 from gateway.sip.core.authentication import Authentication
 from gateway.sip.core.capabilities import ALLOW, SDP, SUPPORTED
 from gateway.sip.core.context import Context
-from gateway.sip.core.dialog import MAX_FORWARDS
 from gateway.sip.core.errors import SipError
 from gateway.sip.core.headers.name_addr import NameAddr
 from gateway.sip.core.headers.replaces import format_replaces
@@ -181,7 +180,7 @@ class Outgoing(InDialog):
         from_ = NameAddr(self._target.from_uri, self._target.from_name)
         headers = Headers(
             (
-                ("Max-Forwards", MAX_FORWARDS),
+                ("Max-Forwards", str(self._target.max_forwards)),
                 *(("Route", route) for route in self._target.routes),
                 ("From", f"{from_};tag={self.local_tag}"),
                 ("To", f"<{_address_of_record(self._target.to_uri or self._target.uri)}>"),

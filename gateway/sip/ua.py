@@ -337,7 +337,7 @@ class UserAgent:
 
 
 def _reliability_of(call: Incoming | Outgoing | None, trunk: TrunkSettings | None) -> Reliability:
-    """Of the call that a request belongs to, else of the trunk that it comes from."""
+    """Of the call that a request belongs to, else of the trunk that it comes from; a phone may have it."""
     if call is not None:
         return call.reliability
-    return "off" if trunk is None else trunk.reliable_provisional
+    return "supported" if trunk is None else trunk.reliable_provisional

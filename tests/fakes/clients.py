@@ -221,6 +221,7 @@ class RecordingIncomingCall:
         self.trunk, self.is_secure = "carrier", False
         self.request_user, self.request_host = request_user, "127.0.0.1"
         self.caller_number, self.caller_name = "+12025550177", "Carol"
+        self.max_forwards = 70
         self.headers: tuple[tuple[str, str], ...] = (("X-Tenant", "acme"), ("Privacy", "no"))
         self.offer = offer if offer is not None else Sdp("offer from trunk")
         self.identity: Identity | None = None

@@ -83,7 +83,7 @@ class FakeIncomingLeg(FakeLeg):
         self.request_user = request_user
         self.request_host = "127.0.0.1"
         self.caller_number = caller_number
-        self.caller_name = ""
+        self.caller_name, self.max_forwards = "", 70
         self.headers: Sequence[tuple[str, str]] = ()
         self.offer = offer
         self.identity: Identity | None = None

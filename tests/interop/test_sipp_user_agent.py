@@ -32,6 +32,7 @@ from gateway.sip.core.message import Request
 from gateway.sip.endpoint import Destination, Endpoint, ServerTransaction
 from gateway.sip.settings import SipSettings, TrunkSettings
 from gateway.sip.ua import UserAgent
+from tests.harness.lossy_link import LosesShare, lossy_link
 from tests.interop.sipp_runner import Sipp, SippProcess, Transport, loopback_address, sipp
 
 pytestmark = pytest.mark.interop
@@ -88,6 +89,10 @@ class BareAgent:
             event = await self.events.get()
         assert isinstance(event, kind), event
         return event
+
+    async def hears_anything(self) -> SipCallEvent:
+        async with asyncio.timeout(PATIENCE):
+            return await self.events.get()
 
     async def start(self) -> None:
         """Take calls, and note every ACK and PRACK on its way to them."""
@@ -428,3 +433,51 @@ async def test_the_caller_cancels(transport: Transport, tmp_path: Path) -> None:
 
         assert await bare.hears(Cancelled) == Cancelled(None)
         await process.succeeds()
+
+
+# A link that loses messages
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3])
+async def test_sipp_is_called_over_a_lossy_link(share: float, tmp_path: Path) -> None:
+    setup = Sipp(scenario="uas_answer_echo", host=loopback_address(), transport="udp")
+    async with sipp(setup, tmp_path) as process, bare_agent("udp") as bare:
+        weather = LosesShare(share, seed=3, burst=1)
+        async with lossy_link((setup.host, setup.port), weather, host=loopback_address()) as link:
+            host, port = link.address
+            call = bare.dials(f"sip:1000@{host}:{port}")
+            while not isinstance(await bare.hears_anything(), Answered):
+                continue
+            async with asyncio.timeout(PATIENCE):
+                await link.carries("caller", "ACK")  # SIPp takes no BYE before it
+            call.hangup()
+
+            await process.succeeds()
+
+        assert weather.count > 0
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3])
+async def test_sipp_calls_over_a_lossy_link(share: float, tmp_path: Path) -> None:
+    async with bare_agent("udp") as bare:
+        callee_host, callee_port = bare.address.split(":")
+        weather = LosesShare(share, seed=5, burst=1)
+        async with lossy_link((callee_host, int(callee_port)), weather, host=loopback_address()) as link:
+            host, port = link.address
+            setup = Sipp(
+                scenario="uac_inbound_basic",
+                host=loopback_address(),
+                transport="udp",
+                remote=f"{host}:{port}",
+                pause_ms=100,
+            )
+            async with sipp(setup, tmp_path) as process:
+                call = await bare.gets_call()
+                call.ring()
+                call.answer(bare.answer_to(call.offer))
+
+                await bare.hears(Confirmed)
+                await bare.hears(Ended)
+                await process.succeeds()
+
+        assert weather.count > 0

@@ -16,12 +16,13 @@ from gateway.domain.causes import PICKED_OFF, Cause, from_q850, from_sip_respons
 from gateway.domain.client_media import ClientMedia
 from gateway.domain.ids import LegName, Sdp, SipCallId
 from gateway.sip.call import Answered, OutgoingCall, Provisional, Rejected, SipCallEvent, Target
+from gateway.sip.core.headers.reason import NON_SELECTED_USER
 from gateway.sip.registrar import Phone, PhoneUser
 
 FLOW_FAILED: Final = frozenset({408, 430, 503})
 """Nobody was reached: another flow of the same phone may be tried (RFC 5626 section 5.3)."""
 
-ANSWERED_ELSEWHERE: Final = 26
+ANSWERED_ELSEWHERE: Final = NON_SELECTED_USER
 """Q.850's non-selected user clearing, in the Reason of a CANCEL: another phone has the call, none is missed."""
 
 

@@ -3,7 +3,7 @@
 from gateway.sip.call import Rejected
 from gateway.sip.core.actions import Action, Notify, Respond, Responder
 from gateway.sip.core.capabilities import CAPABILITIES, SUPPORTED
-from gateway.sip.core.headers.reason import Reason, q850_cause
+from gateway.sip.core.headers.reason import COMPLETED_ELSEWHERE, NON_SELECTED_USER, Reason, q850_cause
 from gateway.sip.core.info_dtmf import parse_info_dtmf
 from gateway.sip.core.message import Headers, Request, Response, response_to
 from gateway.sip.core.reliability import Reliability, option_headers
@@ -48,8 +48,9 @@ def answer_info(request: Request, responder: Responder) -> list[Action]:
 
 
 def reason_headers(q850: int | None) -> tuple[tuple[str, str], ...]:
-    """A Reason header field for a BYE, a CANCEL or a refusal (RFC 3326)."""
-    return () if q850 is None else (("Reason", str(Reason("Q.850", q850))),)
+    """Reason header fields for a BYE, a CANCEL or a refusal (RFC 3326); phones look for the one of SIP."""
+    elsewhere = (("Reason", str(COMPLETED_ELSEWHERE)),) if q850 == NON_SELECTED_USER else ()
+    return () if q850 is None else (("Reason", str(Reason("Q.850", q850))), *elsewhere)
 
 
 def q850_of(message: Request | Response) -> int | None:

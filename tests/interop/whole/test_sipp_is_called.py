@@ -158,6 +158,29 @@ async def test_held_trunk_is_told_sendonly_hears_music_and_is_resumed_with_sendr
         await process.succeeds()
 
 
+async def test_a_session_timer_is_kept_alive_beside_a_leg_with_dtls_and_nobody_notices(
+    transport: Transport, tmp_path: Path
+) -> None:
+    async with dialled("uas_session_timer", transport, tmp_path) as (alice, call, process):
+        await alice.until_answered(call)
+
+        await alice.verto.wait_for("telnyx_rtc.bye", call_id=call)  # the trunk's, after two refreshes
+
+        assert [name for name in methods(alice) if name not in ("clientReady", "ringing")] == ["answer", "bye"]
+        await process.succeeds()
+
+
+async def test_reliable_early_media_of_the_trunk_is_the_answer(transport: Transport, tmp_path: Path) -> None:
+    async with dialled("uas_accept_100rel", transport, tmp_path) as (alice, call, process):
+        await alice.take_early_media(call)
+
+        answer = await alice.verto.wait_for("telnyx_rtc.answer", call_id=call)
+
+        assert "sdp" not in answer["params"]
+        await alice.hang_up(call)
+        await process.succeeds()
+
+
 async def test_trunk_that_hangs_up_ends_the_call_of_the_client(transport: Transport, tmp_path: Path) -> None:
     async with dialled("uas_bye_after", transport, tmp_path, pause_ms=2500) as (alice, call, process):
         await alice.until_answered(call)

@@ -9,6 +9,7 @@ from gateway.domain.ids import Sdp
 from gateway.sip.call import Answered, Confirmed, Replaces, Target
 from gateway.sip.core.digest import DigestChallenge, DigestClient, choose_challenge
 from gateway.sip.core.message import Headers, Request, Response
+from gateway.sip.core.reliability import Reliability
 from gateway.sip.endpoint import Destination
 from gateway.sip.settings import SipSettings
 from gateway.sip.transport.flow import Transport
@@ -118,7 +119,14 @@ class SipPhone:
         self.media.push_async_callback(trunk.close)
         return trunk
 
-    async def calls(self, destination: str, *, replaces: Replaces | None = None, from_uri: str = "") -> Line:
+    async def calls(
+        self,
+        destination: str,
+        *,
+        replaces: Replaces | None = None,
+        from_uri: str = "",
+        reliability: Reliability = "off",
+    ) -> Line:
         """Call; the line is answered once `until_answered` returns."""
         media, ear = await self._trunk(), Ear()
         target = Target(
@@ -127,6 +135,7 @@ class SipPhone:
             username=self.user,
             password=self.password,
             replaces=replaces,
+            reliable_provisional=reliability,
         )
         return Line(Outbound(self.agent.agent.invite(target, media.describe(), ear), ear), media)
 

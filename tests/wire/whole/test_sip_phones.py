@@ -11,7 +11,7 @@ from gateway.sip.call import Answered, Cancelled, Ended, Provisional, Rejected
 from gateway.sip.transport.flow import Destination, Transport
 from tests.harness.gateway import Running, running
 from tests.harness.verto_client import connected
-from tests.wire.sip.agents import PATIENCE, Outcome
+from tests.wire.sip.agents import PATIENCE, Inbound, Outcome
 from tests.wire.whole.phone import Phone, phone
 from tests.wire.whole.sip_phone import sip_phone
 
@@ -78,6 +78,19 @@ async def test_a_phone_calls_a_browser_and_the_call_is_a_record_of_its_connectio
         assert record["connection_id"] == gateway.connections["alice"]
 
 
+async def test_a_phone_that_requires_reliable_ringing_gets_it(gateway: Running) -> None:
+    async with sip_phone(gateway) as desk, phone(gateway, "robert", codecs=("PCMU",)) as robert:
+        line = await desk.calls("robert", reliability="required")
+        call_id = await robert.until_rung()
+
+        await line.until(Provisional)
+
+        await robert.answer(call_id)
+        await desk.until_answered(line)
+        line.leg.call.hangup()
+        await robert.until_over(call_id)
+
+
 async def test_a_phone_calls_a_number_of_the_lab(gateway: Running) -> None:
     async with sip_phone(gateway) as desk:
         line = await desk.calls(TONE)
@@ -97,6 +110,19 @@ async def test_early_media_of_a_trunk_reaches_a_phone_and_is_the_answer_as_well(
 
         line.leg.call.hangup()
         await until_no_call_is_live(gateway)
+
+
+async def test_a_call_that_goes_on_to_a_phone_has_one_hop_less(gateway: Running) -> None:
+    async with sip_phone(gateway) as desk, sip_phone(gateway, "robert") as other:
+        await other.register()
+        line = await desk.calls("robert")
+
+        far = await other.answers()
+
+        assert isinstance(far.leg, Inbound)
+        assert far.leg.call.max_forwards == 69
+        await desk.until_answered(line)
+        line.leg.call.hangup()
 
 
 async def test_a_phone_calls_a_phone_holds_and_resumes(gateway: Running) -> None:

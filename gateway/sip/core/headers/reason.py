@@ -1,6 +1,7 @@
 """Reason (RFC 3326): why a request was sent, for example `Q.850;cause=16;text="Terminated"`."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from gateway.sip.core.errors import SipParseError
 from gateway.sip.core.headers.params import Params
@@ -42,7 +43,11 @@ class Reason:
 
 
 def q850_cause(values: list[str]) -> int | None:
-    """The Q.850 cause among the values of a message's Reason fields, None when there is none that can be read."""
+    """The Q.850 cause among the values of a message's Reason fields, None when there is none that can be read.
+
+    "Call completed elsewhere", which RFC 3326 writes as a SIP cause, is 26.
+    """
+    elsewhere: int | None = None
     for value in values:
         try:
             reason = Reason.parse(value)
@@ -50,4 +55,13 @@ def q850_cause(values: list[str]) -> int | None:
             continue
         if reason.protocol.upper() == "Q.850" and reason.cause is not None:
             return reason.cause
-    return None
+        if (reason.protocol.upper(), reason.cause) == ("SIP", COMPLETED_ELSEWHERE.cause):
+            elsewhere = NON_SELECTED_USER
+    return elsewhere
+
+
+COMPLETED_ELSEWHERE: Final = Reason("SIP", 200, "Call completed elsewhere")
+"""RFC 3326 section 2: why a forked INVITE is cancelled when another branch has answered."""
+
+NON_SELECTED_USER: Final = 26
+"""The same as a Q.850 cause: non-selected user clearing."""

@@ -50,3 +50,13 @@ def test_custom_fields_are_those_of_applications_and_user_to_user() -> None:
     fields = (("X-Agent", "7"), ("User-to-User", "00;encoding=hex"), ("User-Agent", "x"))
 
     assert custom_headers(request("BYE", more=fields)) == fields[:2]
+
+
+def test_a_call_that_was_completed_elsewhere_says_so_in_both_ways_and_either_is_understood() -> None:
+    fields = reason_headers(26)
+
+    assert fields == (("Reason", "Q.850;cause=26"), ("Reason", 'SIP;cause=200;text="Call completed elsewhere"'))
+    for lines in (fields, fields[:1], fields[1:], (("Reason", "SIP;cause=200, Q.850;cause=26"),)):
+        assert q850_of(request("CANCEL", more=lines)) == 26
+    assert q850_of(request("CANCEL", more=(*fields[1:], ("Reason", "Q.850;cause=16")))) == 16
+    assert q850_of(request("CANCEL", more=(("Reason", "SIP;cause=603"),))) is None

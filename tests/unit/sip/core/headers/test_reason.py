@@ -22,4 +22,5 @@ def test_broken_reason_is_refused(text: str) -> None:
 
 def test_q850_cause_is_found_beside_others_and_broken_ones() -> None:
     assert q850_cause(["SIP;cause=200", "nonsense;;", "q.850 ; cause=17"]) == 17
-    assert q850_cause(["SIP;cause=200", "Q.850"]) is None
+    assert q850_cause(["SIP;cause=603", "Q.850"]) is None
+    assert q850_cause(["SIP;cause=200", "Q.850"]) == 26
