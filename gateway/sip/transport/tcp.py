@@ -195,7 +195,7 @@ class TcpConnection(asyncio.Protocol):
             self._watch(has_completed=has_completed)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if isinstance(exc, ssl.SSLError):
+        if isinstance(exc, ssl.SSLError) and self.role is Role.OPENED:
             # With TLS 1.3 a far end refuses our certificate when we have long taken the handshake for done.
             _log.warning("sip_tls_failed", peer=str(self._remote), error_code=TlsFailed.code, error=exc.reason)
         self._transport = None
