@@ -291,7 +291,8 @@ class Endpoint:
 
     def _with_streams(self, request: Request, destinations: Sequence[Destination]) -> list[Destination]:
         """A large request goes over TCP first, and over UDP where nobody takes it there (RFC 3261 section 18.1.1)."""
-        if len(serialize(request)) + VIA_ROOM <= self._settings.path_mtu - MTU_MARGIN:
+        may_switch = any(one.transport == "udp" and one.may_switch for one in destinations)
+        if not may_switch or len(serialize(request)) + VIA_ROOM <= self._settings.path_mtu - MTU_MARGIN:
             return list(destinations)
         widened: list[Destination] = []
         for one in destinations:

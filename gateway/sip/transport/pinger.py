@@ -47,8 +47,9 @@ class Pinger:
     def heard(self, data: bytes) -> None:
         """Something came from the far end: it lives, whatever it was."""
         if self._is_waiting:
-            self._is_waiting = False
             self._does_answer |= data.startswith(PONG)
+            self.stop()
+            self.start()
 
     def _on_interval(self) -> None:
         self._is_waiting = True
