@@ -19,5 +19,6 @@ async def ask(endpoint: Endpoint, request: Request, destination: Destination) ->
         if not final.done():
             final.set_result("timeout" if reason == "timeout" else "transport")
 
-    endpoint.send_request(request, destination, on_response=on_response, on_failure=on_failure)
+    # To one address only, but one that fails is tried last by whoever asks for the trunk's addresses next.
+    endpoint.send_to_any(request, (destination,), on_response=on_response, on_failure=on_failure)
     return await final

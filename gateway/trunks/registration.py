@@ -44,6 +44,7 @@ class TrunkRegistration:
         self._stopping = Stopping()
         self._host: str | None = None
         self._was_bound = False
+        self._release: Callable[[], None] | None = None
         host = SipUri.parse(trunk.uri).host
         self._core = Registration(
             Registrant(
@@ -87,6 +88,7 @@ class TrunkRegistration:
         """Until `stop`; then the binding is taken back, within `END_TIMEOUT`."""
         while not await self._stopping.comes_before(self._core.deadline):
             await self._stopping.interrupts(self._attempt())
+        self._let_go()
         try:
             async with asyncio.timeout(END_TIMEOUT):
                 await self._end()
@@ -106,8 +108,10 @@ class TrunkRegistration:
             return
         contact = self._endpoint.contact_uri(self._user, destination)
         detail = await self._converse(self._core.begin(contact, self._now()), destination)
+        self._let_go()
         if self._core.state is State.REGISTERED:
             self._host = destination.host
+            self._release = self._endpoint.hold(destination, self._on_flow_lost)
         self._tell(detail=detail)
 
     async def _converse(self, request: Request | None, destination: Destination) -> str:
@@ -135,6 +139,15 @@ class TrunkRegistration:
             return
         detail = await self._converse(request, destination)
         _log.info("trunk_unregistered", trunk=self._name, detail=detail)
+
+    def _let_go(self) -> None:
+        if self._release is not None:
+            self._release()
+            self._release = None
+
+    def _on_flow_lost(self) -> None:
+        self._core.flow_lost(self._now())
+        self._stopping.wake(self._core.deadline)
 
     def _tell(self, *, detail: str) -> None:
         core, is_bound = self._core, self.is_bound

@@ -11,6 +11,7 @@ class Stopping:
     def __init__(self) -> None:
         self._wish = asyncio.Event()
         self._work: asyncio.Timeout | None = None
+        self._sleep: asyncio.Timeout | None = None
 
     def wish(self) -> None:
         """Ask it to end; idempotent."""
@@ -21,11 +22,19 @@ class Stopping:
     async def comes_before(self, deadline: float | None) -> bool:
         """Sleep until the deadline of the loop's clock; true as soon as the end is wished for."""
         try:
-            async with asyncio.timeout_at(deadline):
-                await self._wish.wait()
+            async with asyncio.timeout_at(deadline) as self._sleep:
+                try:
+                    await self._wish.wait()
+                finally:
+                    self._sleep = None
         except TimeoutError:
             return False
         return True
+
+    def wake(self, deadline: float | None) -> None:
+        """Sleep until another deadline than was said; no effect while it is at work."""
+        if self._sleep is not None:
+            self._sleep.reschedule(deadline)
 
     async def interrupts(self, work: Awaitable[None]) -> None:
         """Do the work, but no longer than until the end is wished for."""

@@ -31,6 +31,11 @@ class Pinger:
         self._is_waiting = False
         self._does_answer = False
 
+    @property
+    def is_active(self) -> bool:
+        """Whether it pings."""
+        return self._timer is not None
+
     def start(self) -> None:
         """Ping from now on; idempotent."""
         if self._timer is None and self._interval:

@@ -253,6 +253,9 @@ class TcpConnection(asyncio.Protocol):
             # Moved on since it was armed: a busy connection does not arm a timer for each message.
             self._timer = loop.call_at(self._deadline, self._on_timer)
             return
+        if self._waiting is Waiting.IDLE and self._pinger.is_active:
+            self._wait_for(Waiting.IDLE)  # somebody needs it, and the pings tell when it is dead
+            return
         _log.debug("sip_connection_reaped", peer=str(self._remote), reason=self._waiting.value)
         self.abort()
 

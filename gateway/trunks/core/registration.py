@@ -158,6 +158,14 @@ class Registration:
         if self.state is not State.ENDED:
             self._fail(now)
 
+    def flow_lost(self, now: float) -> None:
+        """The connection is gone over which the registrar reaches us: register again soon (RFC 5626 section 4.5).
+
+        Not all at once, for all that had a connection there lose it at the same moment.
+        """
+        if self.state is State.REGISTERED and self.deadline is not None:
+            self.deadline = min(self.deadline, now + FIRST_PAUSE * self._random())
+
     # ---- inside
 
     def _ask(self, contact: str, expires: int) -> Request:

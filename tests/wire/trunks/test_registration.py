@@ -1,11 +1,16 @@
 """Our registration at a trunk, on the wire."""
 
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
 
 from gateway.sip.call import Answered, Rejected
-from tests.wire.sip.agents import ANSWER, OFFER
+from gateway.sip.core.message import response_to
+from gateway.sip.settings import TrunkSettings
+from tests.wire.sip.agents import ANSWER, OFFER, settings
+from tests.wire.sip.name_server import name_server
+from tests.wire.sip.wire import soon, tcp_listener
 from tests.wire.trunks.registrar import CHALLENGE, Registrar, site
 
 
@@ -167,3 +172,39 @@ async def test_a_registered_trunk_is_called_as_any_other(granted: int) -> None:
             call.call.hangup()
             registrar.answers(await registrar.expects("BYE"), 200)
             await gateway.until("calls", 0)
+
+
+async def test_a_registration_over_tcp_is_made_again_when_its_connection_is_lost() -> None:
+    async with tcp_listener() as (address, taken):
+        uri = f"sip:{address.host}:{address.port};transport=tcp"
+        trunk = TrunkSettings(name="carrier", uri=uri, username="acme", password="s3cret", register=True)
+        async with site(trunk, config=settings("tcp")) as gateway:
+            first = await soon(taken)
+            request = await first.request()
+            contact = ("Contact", f"{request.headers.get('Contact')};expires=3600")
+            first.send(response_to(request, 200, to_tag="r", headers=(contact,)))
+            await gateway.until("is_registered", value=True)
+
+            await first.close()
+
+            second = await soon(taken)
+            again = await second.request()
+            assert (again.method, again.call_id) == ("REGISTER", request.call_id)
+            second.send(response_to(again, 200, to_tag="r", headers=(contact,)))
+            await gateway.until("registration", "registered")
+
+
+async def test_a_registrar_that_fails_is_left_for_the_next_of_its_records() -> None:
+    async with Registrar.listening() as first, Registrar.listening() as second:
+        records = [f"{number} 0 {one.address[1]} host.example." for number, one in enumerate((first, second))]
+        zone = {("_sip._udp.carrier.example", "SRV"): records, ("host.example", "A"): ["127.0.0.1"]}
+        async with name_server(zone) as names:
+            trunk = first.trunk(uri="sip:carrier.example", register=True)
+            config = replace(settings(), nameservers=(names.address,))
+            async with site(trunk, config=config) as gateway:
+                first.answers(await first.expects("REGISTER"), 503)
+
+                second.grants(await second.expects("REGISTER"), 600)
+
+                await gateway.until("is_registered", value=True)
+            assert first.taken_back == []

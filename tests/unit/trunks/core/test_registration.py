@@ -366,3 +366,36 @@ def test_the_end_has_nothing_to_take_back_without_a_binding() -> None:
     assert machine.end(101.0) is None
     machine.lost(102.0)
     assert (machine.state, machine.deadline) == (State.ENDED, None)
+
+
+def test_a_lost_connection_is_registered_over_again_soon_and_not_by_all_at_once() -> None:
+    early, late = registration(random=0.0), registration(random=0.999999)
+    for machine in (early, late):
+        registered(machine, at=100.0, seconds=3600)
+        machine.flow_lost(200.0)
+
+    assert early.deadline == 200.0
+    assert late.deadline == pytest.approx(200.0 + FIRST_PAUSE)
+    assert early.is_bound(200.0)
+
+
+def test_a_lost_connection_never_puts_off_what_is_due() -> None:
+    machine = registration(random=0.999999)
+    registered(machine, at=100.0, seconds=10)
+    due = machine.deadline
+    assert due is not None
+
+    machine.flow_lost(due - 0.5)
+
+    assert machine.deadline == due
+
+
+def test_a_lost_connection_of_one_that_is_not_registered_changes_nothing() -> None:
+    machine = registration()
+    machine.begin("sip:acme@127.0.0.1", 0.0)
+    machine.lost(1.0)
+    due = machine.deadline
+
+    machine.flow_lost(1.5)
+
+    assert machine.deadline == due
