@@ -64,13 +64,12 @@ from gateway.observability.logging import get_logger
 from gateway.reports.service import Reports
 from gateway.sip.call import IncomingCall
 from gateway.sip.core.banning import Offence
-from gateway.sip.core.headers.uri import SipUri
 from gateway.sip.endpoint import Endpoint
 from gateway.sip.phone_guard import PhoneGuard
 from gateway.sip.registrar import Registrar
 from gateway.sip.settings import TrunkSettings
 from gateway.sip.tls_settings import KeyPair
-from gateway.sip.transport.tls_contexts import TlsContexts
+from gateway.sip.transport.tls_contexts import TlsContexts, authorities_of
 from gateway.sip.ua import UserAgent
 from gateway.store.call_reports import CallReports
 from gateway.store.calls import Calls
@@ -255,7 +254,8 @@ class Gateway:
 
     def _sip_uri_for_lab(self) -> str:
         """Where the lab trunk calls us: a listener that loopback reaches."""
-        listeners = self.endpoint.listeners
+        # The lab speaks no TLS.
+        listeners = [one for one in self.endpoint.listeners if one.transport != "tls"] or self.endpoint.listeners
         best = next((one for one in listeners if one.host.startswith(("127.", "0."))), listeners[0])
         host = "127.0.0.1" if best.host == "0.0.0.0" else best.host  # noqa: S104 -- compared, not bound
         return f"sip:{f'[{host}]' if ':' in host else host}:{best.port};transport={best.transport}"
@@ -294,8 +294,9 @@ class Gateway:
     def _sip_tls(self) -> TlsContexts | None:
         if not any(transport == "tls" for transport, _, _ in self.config.sip.listen):
             return None
-        authorities = {SipUri.parse(trunk.uri).host: trunk.ca for trunk in self.trunks if trunk.ca is not None}
-        return TlsContexts(self.config.sip_tls, make_certificate=self._own_certificate, authorities=authorities)
+        return TlsContexts(
+            self.config.sip_tls, make_certificate=self._own_certificate, authorities=authorities_of(self.trunks)
+        )
 
     def _own_certificate(self) -> KeyPair:
         """The one that the HTTP listeners show as well."""

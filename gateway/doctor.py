@@ -117,6 +117,22 @@ async def certificate(config: Config) -> Finding:
     return Finding(name="certificate", is_ok=now < found.not_after, detail=detail, mend=mend if is_due else "")
 
 
+async def sip_certificates(config: Config) -> Finding:
+    """Whether certificates, keys and authorities of SIP over TLS can be used."""
+    from gateway.sip.core.errors import TlsSetUpFailed
+    from gateway.sip.transport.tls_contexts import check
+
+    name = "sip certificates"
+    if not any(transport == "tls" for transport, _, _ in config.sip.listen):
+        return Finding(name=name, is_ok=True, detail="no tls listener")
+    try:
+        await asyncio.to_thread(check, config.sip_tls, config.trunks)
+    except TlsSetUpFailed as error:
+        return Finding(name=name, is_ok=False, detail=str(error), mend="correct sip_tls, or ca of the trunk")
+    own = config.sip_tls.certificate
+    return Finding(name=name, is_ok=True, detail="own authority" if own == "auto" else str(own.cert))
+
+
 async def clock(_config: Config) -> Finding:
     """Whether the clock can be right. Tokens and certificates are worthless otherwise."""
     now = utc_now()
@@ -197,6 +213,7 @@ CHECKS: Final[list[Check]] = [
     ports,
     media_ports,
     certificate,
+    sip_certificates,
     clock,
     file_limit,
     codecs,

@@ -116,7 +116,7 @@ def _beside(config: Config, folder: Path) -> Config:
         metrics=dataclasses.replace(config.metrics, listen=("127.0.0.1", 0)),
         store=dataclasses.replace(config.store, url=f"sqlite+aiosqlite:///{folder}/gateway.db", password=None),
         auth=dataclasses.replace(config.auth, jwt_secret_file=folder / "jwt.key", seal_key_file=folder / "seal.key"),
-        sip=dataclasses.replace(config.sip, listen=(("udp", "127.0.0.1", 0),), advertise=""),
+        sip=dataclasses.replace(config.sip, listen=(("udp", "127.0.0.1", 0),), advertise="", advertise_listeners=()),
         trunks=(),
         calls=dataclasses.replace(config.calls, stop_grace=0.0),
         lab=dataclasses.replace(config.lab, enabled=True, port=0, time_scale=0.1),

@@ -207,10 +207,11 @@ class Driver:
     def _by_flow(self, destinations: tuple[Destination, ...]) -> tuple[Destination, ...]:
         flow = self._flow
         if flow is None or not flow.is_open or not flow.is_reliable:
-            return destinations
+            return tuple(map(self._as_proved, destinations))
         remote = flow.remote
         return tuple(
-            remote if (remote.transport, remote.host) == (one.transport, one.host) else one for one in destinations
+            remote if (remote.transport, remote.host) == (one.transport, one.host) else self._as_proved(one)
+            for one in destinations
         )
 
     def _keeping_keys(self, request: Request, destinations: tuple[Destination, ...]) -> tuple[Destination, ...]:
@@ -221,6 +222,18 @@ class Driver:
         if not kept:
             _log.warning("srtp_keys_not_sent", method=request.method, peer=str(destinations[0]))
         return kept
+
+    def _as_proved(self, destination: Destination) -> Destination:
+        """The same address as one that this call has used over TLS: its certificate was checked for the trunk's name.
+
+        A Contact or Record-Route often has a bare address, for which a certificate is hardly ever good.
+        """
+        place = (destination.transport, destination.host, destination.port)
+        if destination.transport == "tls":
+            for known in self._held:
+                if (known.transport, known.host, known.port) == place:
+                    return known
+        return destination
 
     def _send_ack(self, ack: Request, destinations: tuple[Destination, ...]) -> None:
         if not (destinations := self._keeping_keys(ack, destinations)):

@@ -217,13 +217,16 @@ class Endpoint:
         else:
             self._saw_outbound(data, request, flow)
 
-    def hold(self, destination: Destination) -> Callable[[], None]:
+    def hold(self, destination: Destination, on_lost: Callable[[], None] = lambda: None) -> Callable[[], None]:
         """Keep a connection of ours to that address alive (RFC 5626 section 4.4.1), until what this returns is called.
 
         No effect on UDP.
+
+        Args:
+            on_lost: told each time when such a connection ends; the next request there opens another one.
         """
-        self._network.hold(destination)
-        return partial(self._network.release, destination)
+        self._network.hold(destination, on_lost)
+        return partial(self._network.release, destination, on_lost)
 
     def ping(self, destination: Destination) -> None:
         """Send a CRLF CRLF there to keep a NAT's mapping, over UDP only; a far end that has no use for it drops it."""
@@ -292,7 +295,8 @@ class Endpoint:
 
     def _with_streams(self, request: Request, destinations: Sequence[Destination]) -> list[Destination]:
         """A large request goes over TCP first, and over UDP where nobody takes it there (RFC 3261 section 18.1.1)."""
-        if len(serialize(request)) + VIA_ROOM <= self._settings.path_mtu - MTU_MARGIN:
+        may_switch = any(one.transport == "udp" and one.may_switch for one in destinations)
+        if not may_switch or len(serialize(request)) + VIA_ROOM <= self._settings.path_mtu - MTU_MARGIN:
             return list(destinations)
         widened: list[Destination] = []
         for one in destinations:

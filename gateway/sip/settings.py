@@ -90,7 +90,8 @@ class SipSettings:
     """Seconds that a peer has to complete a message it has begun, and to send the first one after it connected."""
 
     keepalive_interval: float = 30.0
-    """Seconds between two CRLF pings on a connection that we opened and that carries a call (RFC 5626); 0: none."""
+    """Seconds between two CRLF pings on a connection that we opened and that carries a call, or over which we are
+    registered at a trunk (RFC 5626); 0: none."""
 
     keepalive_timeout: float = 10.0
     """Seconds after which such a connection counts as dead when nothing comes back, though the far end has answered

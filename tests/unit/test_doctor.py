@@ -139,6 +139,14 @@ async def test_certificate_is_judged_by_its_time(tmp_path: Path, days: int, is_o
     assert (finding.is_ok, bool(finding.mend)) == (is_ok, is_due)
 
 
+async def test_certificates_of_sip_are_looked_at_when_there_is_a_tls_listener(tmp_path: Path) -> None:
+    listen = {"SIP__LISTEN": "tls:127.0.0.1:0"}
+    missing = await doctor.sip_certificates(_config(tmp_path, SIP_TLS__CA=str(tmp_path / "none.pem"), **listen))
+    assert (missing.is_ok, "none.pem" in missing.detail, bool(missing.mend)) == (False, True, True)
+    assert (await doctor.sip_certificates(_config(tmp_path, **listen))).detail == "own authority"
+    assert (await doctor.sip_certificates(_config(tmp_path))).detail == "no tls listener"
+
+
 async def test_certificate_that_is_not_there_is_named(tmp_path: Path) -> None:
     environ = _certificate(tmp_path, days=90)
     (tmp_path / "cert.pem").unlink()

@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -56,7 +55,7 @@ class TcpConnections:
         self._events = ConnectionEvents(self._may_stay, on_message, on_broken, self._forget, self._release)
         self._by_remote: dict[Destination, TcpConnection] = {}
         self._held: set[TcpConnection] = set()
-        self._holders: Counter[Destination] = Counter()
+        self._holders: dict[Destination, list[Callable[[], None]]] = {}
         self._strangers: set[TcpConnection] = set()
         self._tls = tls
         self._failure_lines = TokenBucket(rate=LINES_PER_SECOND, burst=BURST)
@@ -105,15 +104,19 @@ class TcpConnections:
         self._tasks.start(self._connect(connection, local_host))
         return connection
 
-    def hold(self, remote: Destination) -> None:
-        """Somebody needs the way to that address: keep a connection of ours alive while there is one."""
-        self._holders[remote] += 1
+    def hold(self, remote: Destination, on_lost: Callable[[], None]) -> None:
+        """Somebody needs the way to that address: keep a connection of ours alive while there is one.
+
+        Args:
+            on_lost: told each time when such a connection ends.
+        """
+        self._holders.setdefault(remote, []).append(on_lost)
         self._keep_alive(remote)
 
-    def release(self, remote: Destination) -> None:
+    def release(self, remote: Destination, on_lost: Callable[[], None]) -> None:
         """One `hold` less; a connection that nobody needs ends by its idle timeout."""
-        self._holders[remote] -= 1
-        if self._holders[remote] <= 0:
+        self._holders[remote].remove(on_lost)
+        if not self._holders[remote]:
             del self._holders[remote]
             self._keep_alive(remote)
 
@@ -209,6 +212,9 @@ class TcpConnections:
         if self._by_remote.get(connection.remote) is connection:
             del self._by_remote[connection.remote]
         self._on_closed(connection)
+        if connection.role is Role.OPENED:
+            for on_lost in tuple(self._holders.get(connection.remote, ())):
+                on_lost()
 
     def _release(self, connection: TcpConnection) -> None:
         self._held.discard(connection)

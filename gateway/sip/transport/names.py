@@ -29,6 +29,9 @@ LONGEST_TTL: Final = 3600.0
 HOSTS_TTL: Final = 30.0
 """Seconds that an address from the system's own resolver is believed, which tells no time to live."""
 
+SYSTEM_INTERVAL: Final = 60.0
+"""Seconds between two looks at `resolv.conf`."""
+
 MAX_ADDRESSES: Final = 8
 """Of one name and family."""
 
@@ -48,7 +51,8 @@ class Names:
         self._has_own = bool(nameservers)
         self._timeout = timeout
         self._backend = dns.asyncbackend.get_backend("asyncio")
-        self._resolver = _resolver(nameservers, timeout)
+        self._resolver = _resolver(nameservers, timeout) if nameservers else None
+        self._renew_at = 0.0
         self._known: dict[tuple[str, bool], tuple[float, list[str]]] = {}
 
     async def naptr(self, domain: str) -> list[Naptr]:
@@ -89,6 +93,7 @@ class Names:
             return []
 
     async def _query(self, name: str, kind: dns.rdatatype.RdataType) -> Sequence[dns.rdata.Rdata]:
+        self._renew()
         if self._resolver is None:
             return []
         try:
@@ -98,6 +103,17 @@ class Names:
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return []
         return [] if answer.rrset is None else list(answer.rrset)
+
+    def _renew(self) -> None:
+        """Look at the system's name servers again: they change with the network that a machine is in."""
+        now = asyncio.get_running_loop().time()
+        if self._has_own or now < self._renew_at:
+            return
+        self._renew_at = now + SYSTEM_INTERVAL
+        cache = None if self._resolver is None else self._resolver.cache
+        self._resolver = _resolver((), self._timeout)
+        if self._resolver is not None and cache is not None:
+            self._resolver.cache = cache
 
     async def _from_system(self, host: str, *, is_ipv6: bool) -> list[str]:
         loop = asyncio.get_running_loop()

@@ -125,13 +125,13 @@ class Network:
             return listener.udp.flow_to(destination)
         return self._connections.open(destination, None if listener.is_wildcard else listener.host)
 
-    def hold(self, destination: Destination) -> None:
-        """Keep connections to that address alive, as often as `release` is not called yet."""
-        self._connections.hold(destination)
+    def hold(self, destination: Destination, on_lost: Callable[[], None]) -> None:
+        """Keep connections to that address alive until `release` with the same arguments; tell of their ends."""
+        self._connections.hold(destination, on_lost)
 
-    def release(self, destination: Destination) -> None:
+    def release(self, destination: Destination, on_lost: Callable[[], None]) -> None:
         """One `hold` less."""
-        self._connections.release(destination)
+        self._connections.release(destination, on_lost)
 
     def listener_for(self, destination: Destination) -> Listener | None:
         """The listener whose address goes into our Via and Contact towards that destination."""

@@ -31,6 +31,11 @@ class Pinger:
         self._is_waiting = False
         self._does_answer = False
 
+    @property
+    def is_active(self) -> bool:
+        """Whether it pings."""
+        return self._timer is not None
+
     def start(self) -> None:
         """Ping from now on; idempotent."""
         if self._timer is None and self._interval:
@@ -47,8 +52,9 @@ class Pinger:
     def heard(self, data: bytes) -> None:
         """Something came from the far end: it lives, whatever it was."""
         if self._is_waiting:
-            self._is_waiting = False
             self._does_answer |= data.startswith(PONG)
+            self.stop()
+            self.start()
 
     def _on_interval(self) -> None:
         self._is_waiting = True

@@ -195,7 +195,7 @@ class TcpConnection(asyncio.Protocol):
             self._watch(has_completed=has_completed)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if isinstance(exc, ssl.SSLError):
+        if isinstance(exc, ssl.SSLError) and self.role is Role.OPENED:
             # With TLS 1.3 a far end refuses our certificate when we have long taken the handshake for done.
             _log.warning("sip_tls_failed", peer=str(self._remote), error_code=TlsFailed.code, error=exc.reason)
         self._transport = None
@@ -252,6 +252,9 @@ class TcpConnection(asyncio.Protocol):
         if loop.time() < self._deadline:
             # Moved on since it was armed: a busy connection does not arm a timer for each message.
             self._timer = loop.call_at(self._deadline, self._on_timer)
+            return
+        if self._waiting is Waiting.IDLE and self._pinger.is_active:
+            self._wait_for(Waiting.IDLE)  # somebody needs it, and the pings tell when it is dead
             return
         _log.debug("sip_connection_reaped", peer=str(self._remote), reason=self._waiting.value)
         self.abort()

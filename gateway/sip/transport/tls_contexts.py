@@ -10,6 +10,8 @@ from typing import Final
 from gateway.domain.errors import GatewayError
 from gateway.observability.logging import get_logger
 from gateway.sip.core.errors import TlsSetUpFailed
+from gateway.sip.core.headers.uri import SipUri
+from gateway.sip.settings import TrunkSettings
 from gateway.sip.tasks import TaskOwner
 from gateway.sip.tls_settings import KeyPair, SipTlsSettings
 
@@ -148,9 +150,30 @@ class TlsContexts:
         return [*filter(None, named), *self._authorities.values()]
 
 
+def authorities_of(trunks: Iterable[TrunkSettings]) -> dict[str, Path]:
+    """The hosts of trunks that have authorities of their own, and the files of these."""
+    return {SipUri.parse(trunk.uri).host: trunk.ca for trunk in trunks if trunk.ca is not None}
+
+
+def check(settings: SipTlsSettings, trunks: Iterable[TrunkSettings]) -> None:
+    """Whether all files that the settings name can be used; reads them, changes nothing.
+
+    Raises:
+        TlsSetUpFailed: one cannot.
+    """
+    if isinstance(settings.certificate, KeyPair):
+        _server_context(settings.certificate, settings.client_ca)
+    elif settings.client_ca is not None:
+        _client_context(settings.client_ca, None)
+    for ca in (settings.ca, *authorities_of(trunks).values()):
+        _client_context(ca, settings.client_certificate)
+
+
 def _server_context(pair: KeyPair, client_ca: Path | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Nobody has a use for it but one who wants to keep us busy.
+    context.options |= ssl.OP_NO_RENEGOTIATION
     _load_pair(context, pair)
     if client_ca is not None:
         context.verify_mode = ssl.CERT_REQUIRED

@@ -31,7 +31,8 @@ def answer_to(invite: Request, address: Destination) -> Response:
 
 
 async def test_connection_that_somebody_needs_is_pinged_and_one_that_nobody_needs_is_not() -> None:
-    async with site(BUSY) as gateway, tcp_listener() as (needed, taken), tcp_listener() as (other, also_taken):
+    patient = dataclasses.replace(BUSY, keepalive_timeout=WAIT)
+    async with site(patient) as gateway, tcp_listener() as (needed, taken), tcp_listener() as (other, also_taken):
         gateway.endpoint.hold(needed)
         for number, address in enumerate((needed, other)):
             gateway.send(bare_request("OPTIONS", number=number), address)
@@ -56,7 +57,7 @@ async def test_far_end_that_answers_pings_no_longer_is_given_up_and_reached_anew
         assert await ping(first) == PING
         first.send(b"\r\n")
 
-        assert await first.rest() in (PING, b"")
+        assert (await first.rest()).strip() == b""
 
         await gateway.endpoint.connections_are(0)
         gateway.send(bare_request("OPTIONS", number=2), address)
@@ -123,3 +124,34 @@ async def test_trunk_over_tcp_gets_no_datagrams_and_no_connection() -> None:
 
             assert agent.endpoint.connection_count == 0
             assert taken.empty()
+
+
+async def test_connection_that_somebody_needs_outlives_the_idle_timeout_without_answers_to_its_pings() -> None:
+    config = dataclasses.replace(BUSY, idle_timeout=INTERVAL)
+    async with site(config) as gateway, tcp_listener() as (address, taken):
+        release = gateway.endpoint.hold(address)
+        gateway.send(bare_request("OPTIONS"), address)
+        peer = await soon(taken)
+        await peer.request()
+        for _ in range(4):
+            assert await ping(peer) == PING
+
+        release()
+
+        await gateway.endpoint.connections_are(0)
+
+
+async def test_whoever_needs_a_connection_is_told_of_its_end() -> None:
+    lost: asyncio.Queue[str] = asyncio.Queue()
+    async with site(PATIENT) as gateway, tcp_listener() as (address, taken):
+        gateway.endpoint.hold(address, lambda: lost.put_nowait("kept"))
+        gateway.endpoint.hold(address, lambda: lost.put_nowait("released"))()
+        gateway.send(bare_request("OPTIONS"), address)
+        peer = await soon(taken)
+        await peer.request()
+
+        await peer.close()
+
+        assert await soon(lost) == "kept"
+        await gateway.endpoint.connections_are(0)
+        assert lost.empty()

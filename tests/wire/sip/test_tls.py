@@ -20,8 +20,9 @@ from gateway.sip.endpoint import Destination, ServerTransaction
 from gateway.sip.tls_settings import KeyPair, SipTlsSettings
 from gateway.sip.transport.tls_contexts import TlsContexts
 from tests.unit.sip.core.messages import bare_request, request
-from tests.wire.sip.agents import ANSWER, pair, settings
+from tests.wire.sip.agents import ANSWER, pair, running, settings
 from tests.wire.sip.certificates import TestAuthority
+from tests.wire.sip.name_server import name_server
 from tests.wire.sip.wire import HOST, PATIENT, WAIT, Site, TcpPeer, site, soon, tcp_listener
 
 LISTEN = dataclasses.replace(PATIENT, listen=(("tls", HOST, 0),))
@@ -408,3 +409,41 @@ async def test_tls_over_ipv6_needs_a_certificate_for_the_address(authority: Test
 
         destination = await caller.endpoint.resolve(f"sips:x@[::1]:{other.at('tls').port}")
         assert await caller.send(bare_request("OPTIONS", number=2), destination).final() == "transport"
+
+
+async def test_half_a_message_over_tls_is_cut_off_after_the_message_timeout(authority: TestAuthority) -> None:
+    async with (
+        site(LISTEN, tls=own(authority), message_timeout=NOW) as gateway,
+        tls_peer(gateway.at("tls"), authority) as peer,
+    ):
+        peer.send(b"OPTIONS sip:a@b SIP/2.0\r\n")
+
+        assert await peer.rest() == b""
+        await gateway.endpoint.connections_are(0)
+
+
+async def test_requests_in_a_call_go_to_a_bare_address_over_the_connection_that_was_checked(
+    authority: TestAuthority,
+) -> None:
+    # The certificate is good for the trunk's name only, the trunk's Contact is an address.
+    trunk = authority.signs("trunk", dns=["trunk.example"])
+    async with running(settings("tls"), tls=lambda: contexts(authority, trunk)) as callee:
+        port = callee.endpoint.listeners[0].port
+        zone = {
+            ("_sips._tcp.trunk.example", "SRV"): [f"0 0 {port} host.example."],
+            ("host.example", "A"): [HOST],
+        }
+        async with name_server(zone) as names:
+            config = dataclasses.replace(settings("tls"), nameservers=(names.address,))
+            async with running(config, tls=lambda: own(authority)) as caller:
+                out = caller.dials("sip:bob@trunk.example;transport=tls")
+                into = await callee.gets_call()
+                into.call.answer(ANSWER)
+                contact = (await out.ear.hears(Answered)).headers["Contact"]
+                assert f"@{HOST}:{port}" in contact
+                await into.ear.hears(Confirmed)
+
+                out.call.hangup()
+
+                await into.ear.hears(Ended)
+                assert caller.endpoint.connection_count == 1
