@@ -289,7 +289,6 @@ class Gateway:
         )
         self.agent.on_invite = self.lines.incoming
         self.agent.find_registrar = self.lines.find_registrar
-        self.agent.on_flow_closed = self.lines.flow_closed
 
     def _sip_tls(self) -> TlsContexts | None:
         if not any(transport == "tls" for transport, _, _ in self.config.sip.listen):

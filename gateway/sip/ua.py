@@ -28,7 +28,6 @@ from gateway.sip.outgoing import Outgoing, Services
 from gateway.sip.registrar import Registrar
 from gateway.sip.settings import SipSettings, TrunkSettings
 from gateway.sip.tasks import TaskOwner
-from gateway.sip.transport.flow import Flow
 
 MAX_CALLS: Final = 5000
 """Calls at once, both ways; INVITEs beyond get 503. A bound against floods, above what one process carries."""
@@ -69,9 +68,6 @@ class UserAgent:
     """The trunk whose registrar has that address, as long as we are registered there: its calls are taken as well. Of
     several, the one whose user name the Request-URI given names, if any."""
 
-    on_flow_closed: Callable[[Destination], None]
-    """A connection with that far end is gone, whoever had opened it."""
-
     def __init__(
         self,
         endpoint: Endpoint,
@@ -84,7 +80,6 @@ class UserAgent:
     ) -> None:
         self.state = State.STOPPED
         self.find_registrar = lambda _host, _uri: None
-        self.on_flow_closed = lambda _remote: None
         self._endpoint, self._trunks, self._registrar = endpoint, tuple(trunks), registrar
         self._tasks = TaskOwner()
         self._services = Services(
@@ -133,7 +128,7 @@ class UserAgent:
             self._endpoint.screen = lambda request, source: registrar.screen(
                 request, source, is_trunk=self.is_trunk(source)
             )
-        self._endpoint.on_flow_closed = self._on_flow_closed
+            self._endpoint.on_flow_closed = registrar.flow_closed
         await self._endpoint.start()
         self._keep_alive.start()
         self.state = State.RUNNING
@@ -191,11 +186,6 @@ class UserAgent:
         return None if isinstance(found, Refusal) else found
 
     # What comes from the endpoint
-
-    def _on_flow_closed(self, flow: Flow) -> None:
-        if self._registrar is not None:
-            self._registrar.flow_closed(flow)
-        self.on_flow_closed(flow.remote)
 
     def _on_request(self, transaction: ServerTransaction, request: Request) -> None:
         trunk = self._find_trunk(transaction.source, request.uri)

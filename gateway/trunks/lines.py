@@ -18,7 +18,7 @@ from gateway.sip.call import (
     SipCallEvent,
     Target,
 )
-from gateway.sip.endpoint import Destination, Endpoint
+from gateway.sip.endpoint import Endpoint
 from gateway.sip.settings import TrunkSettings
 from gateway.trunks.core.choice import in_order
 from gateway.trunks.core.rules import TrunkRules, read
@@ -113,12 +113,6 @@ class TrunkLines:
         ]
         named = (trunk for trunk in found if request_uri.startswith(f"sip:{trunk.username}@"))
         return next(named, next(iter(found), None))
-
-    def flow_closed(self, remote: Destination) -> None:
-        """A connection to or from that address is gone."""
-        for line in self._lines.values():
-            if line.registration is not None:
-                line.registration.flow_closed(remote)
 
     def invite(self, target: Target, sdp: Sdp, on_event: OnSipCallEvent) -> OutgoingCall:
         """As `UserAgent.invite`, through `target.trunk`; `Rejected` with congestion (Q.850: 34) where that is full."""

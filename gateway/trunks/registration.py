@@ -103,9 +103,9 @@ class TrunkRegistration:
         """Have `run` come to its end."""
         self._turns.stop()
 
-    def flow_closed(self, remote: Destination) -> None:
-        """A connection is gone: if it was the registrar's, calls to us have lost their way."""
-        if remote == self._registrar and self._core.state is State.REGISTERED:
+    def _flow_lost(self) -> None:
+        """The registrar's connection is gone: calls to us have lost their way."""
+        if self._core.state is State.REGISTERED:
             self._core.renew(self._now())
             if self._core.deadline is not None:
                 self._turns.wake(self._core.deadline)
@@ -127,7 +127,7 @@ class TrunkRegistration:
         held = self._held
         if held is not None and held[0] == destination:
             return
-        self._held = None if destination is None else (destination, self._endpoint.hold(destination))
+        self._held = None if destination is None else (destination, self._endpoint.hold(destination, self._flow_lost))
         if held is not None:
             held[1]()
 

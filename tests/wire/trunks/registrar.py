@@ -103,6 +103,5 @@ async def site(
         )
         agent.agent.on_invite = lines.incoming
         agent.agent.find_registrar = lines.find_registrar
-        agent.agent.on_flow_closed = lines.flow_closed
         async with lines:
             yield Site(agent, lines)
