@@ -67,9 +67,9 @@ from gateway.sip.core.banning import Offence
 from gateway.sip.endpoint import Endpoint
 from gateway.sip.phone_guard import PhoneGuard
 from gateway.sip.registrar import Registrar
-from gateway.sip.settings import TrunkSettings
 from gateway.sip.tls_settings import KeyPair
 from gateway.sip.transport.tls_contexts import TlsContexts, authorities_of
+from gateway.sip.trunk_settings import TrunkSettings
 from gateway.sip.ua import UserAgent
 from gateway.store.call_reports import CallReports
 from gateway.store.calls import Calls

@@ -21,8 +21,9 @@ from gateway.observability.settings import LogSettings, MetricsSettings
 from gateway.reports.settings import ReportSettings
 from gateway.sip.registrar_settings import RegistrarSettings
 from gateway.sip.security_settings import SipSecuritySettings
-from gateway.sip.settings import SipSettings, TrunkSettings
+from gateway.sip.settings import SipSettings
 from gateway.sip.tls_settings import SipTlsSettings
+from gateway.sip.trunk_settings import TrunkSettings
 from gateway.store.settings import StoreSettings
 from gateway.traces.settings import HepSettings, TraceSettings, collector
 from gateway.trunks.core.numbers import NumberRule

@@ -16,7 +16,8 @@ from gateway.lab.switchboard import Switchboard
 from gateway.observability.logging import get_logger
 from gateway.sip.core.errors import ListenFailed
 from gateway.sip.endpoint import Endpoint
-from gateway.sip.settings import SipSettings, TrunkSettings
+from gateway.sip.settings import SipSettings
+from gateway.sip.trunk_settings import TrunkSettings
 from gateway.sip.ua import UserAgent
 
 STOP_GRACE_S: Final = 2.0

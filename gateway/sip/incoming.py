@@ -19,7 +19,7 @@ from gateway.sip.driver import Driver
 from gateway.sip.endpoint import ServerTransaction
 from gateway.sip.in_dialog import InDialog
 from gateway.sip.outgoing import Services
-from gateway.sip.settings import TrunkSettings
+from gateway.sip.trunk_settings import TrunkSettings
 
 MAX_UNHEARD: Final = 64
 """Events kept before `listen`; of more than these the oldest go, the last word of a call is the newest."""

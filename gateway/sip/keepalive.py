@@ -6,8 +6,8 @@ from contextlib import suppress
 
 from gateway.sip.core.errors import SipError
 from gateway.sip.endpoint import Endpoint
-from gateway.sip.settings import TrunkSettings
 from gateway.sip.tasks import TaskOwner
+from gateway.sip.trunk_settings import TrunkSettings
 
 
 class UdpKeepAlive:

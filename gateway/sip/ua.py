@@ -26,8 +26,9 @@ from gateway.sip.incoming import Incoming
 from gateway.sip.keepalive import UdpKeepAlive
 from gateway.sip.outgoing import Outgoing, Services
 from gateway.sip.registrar import Registrar
-from gateway.sip.settings import SipSettings, TrunkSettings
+from gateway.sip.settings import SipSettings
 from gateway.sip.tasks import TaskOwner
+from gateway.sip.trunk_settings import TrunkSettings
 
 MAX_CALLS: Final = 5000
 """Calls at once, both ways; INVITEs beyond get 503. A bound against floods, above what one process carries."""

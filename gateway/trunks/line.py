@@ -9,7 +9,7 @@ from gateway.observability.logging import get_logger
 from gateway.observability.metrics import TRUNK_CALLS, TRUNK_CALLS_REFUSED
 from gateway.sip.call import Rejected, SipCallEvent
 from gateway.sip.endpoint import Endpoint
-from gateway.sip.settings import TrunkSettings
+from gateway.sip.trunk_settings import TrunkSettings
 from gateway.trunks.core.choice import Candidate
 from gateway.trunks.core.health import Health
 from gateway.trunks.core.limits import CallLimit, Over

@@ -19,7 +19,7 @@ from gateway.sip.call import (
     Target,
 )
 from gateway.sip.endpoint import Endpoint
-from gateway.sip.settings import TrunkSettings
+from gateway.sip.trunk_settings import TrunkSettings
 from gateway.trunks.core.choice import in_order
 from gateway.trunks.core.rules import TrunkRules, read
 from gateway.trunks.line import TrunkLine, TrunkStatus

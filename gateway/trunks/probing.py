@@ -10,7 +10,7 @@ from gateway.sip.core.errors import SipError
 from gateway.sip.core.headers.uri import SipUri
 from gateway.sip.core.message import Headers, Request, Response
 from gateway.sip.endpoint import Destination, Endpoint
-from gateway.sip.settings import TrunkSettings
+from gateway.sip.trunk_settings import TrunkSettings
 from gateway.trunks.core.health import Health, HealthCheck
 from gateway.trunks.exchange import ask, under_contact
 from gateway.trunks.turns import Turns

@@ -11,7 +11,7 @@ from gateway.sip.core.errors import SipError
 from gateway.sip.core.headers.uri import SipUri
 from gateway.sip.core.message import Request, Response
 from gateway.sip.endpoint import Destination, Endpoint
-from gateway.sip.settings import TrunkSettings
+from gateway.sip.trunk_settings import TrunkSettings
 from gateway.trunks.core.registration import Registrant, Registration, State
 from gateway.trunks.exchange import ask, under_contact
 from gateway.trunks.turns import Turns

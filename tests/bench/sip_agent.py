@@ -17,7 +17,8 @@ from gateway.observability import logging as logs
 from gateway.observability.heap import HeapCare
 from gateway.sip.call import Answered, Ended, IncomingCall, OutgoingCall, Rejected, SipCallEvent, Target
 from gateway.sip.endpoint import Endpoint
-from gateway.sip.settings import SipSettings, TrunkSettings
+from gateway.sip.settings import SipSettings
+from gateway.sip.trunk_settings import TrunkSettings
 from gateway.sip.ua import UserAgent
 from tests.bench.calls import seconds
 

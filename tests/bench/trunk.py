@@ -10,7 +10,8 @@ from gateway.domain.ids import Sdp
 from gateway.media.core.rtp import RtpPacket, parse, serialize
 from gateway.sip.call import IncomingCall
 from gateway.sip.endpoint import Endpoint
-from gateway.sip.settings import SipSettings, TrunkSettings
+from gateway.sip.settings import SipSettings
+from gateway.sip.trunk_settings import TrunkSettings
 from gateway.sip.ua import UserAgent
 from tests.bench.network import LOOPBACK_NETWORK
 

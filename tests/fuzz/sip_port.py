@@ -11,8 +11,9 @@ from gateway.sip.call import IncomingCall
 from gateway.sip.endpoint import Destination, Endpoint
 from gateway.sip.refusals import MAX_GROWTH
 from gateway.sip.security_settings import SipSecuritySettings
-from gateway.sip.settings import SipSettings, TrunkSettings
+from gateway.sip.settings import SipSettings
 from gateway.sip.transport.flow import Flow
+from gateway.sip.trunk_settings import TrunkSettings
 from gateway.sip.ua import UserAgent
 
 TRUNK: Final = TrunkSettings(name="trunk", uri="sip:192.0.2.9", accept_from=(ip_network("192.0.2.0/24"),))

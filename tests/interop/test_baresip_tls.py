@@ -13,9 +13,10 @@ import pytest
 from gateway.domain.ids import Sdp
 from gateway.sip.call import Answered, Ended, IncomingCall, Provisional, Rejected, SipCallEvent, Target
 from gateway.sip.endpoint import Endpoint
-from gateway.sip.settings import SipSettings, TrunkSettings
+from gateway.sip.settings import SipSettings
 from gateway.sip.tls_settings import SipTlsSettings
 from gateway.sip.transport.tls_contexts import TlsContexts
+from gateway.sip.trunk_settings import TrunkSettings
 from gateway.sip.ua import UserAgent
 from tests.interop.baresip_runner import HOST, Phone, baresip
 from tests.wire.sip.certificates import TestAuthority

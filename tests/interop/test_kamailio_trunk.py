@@ -7,8 +7,9 @@ import pytest
 
 from gateway.observability.metrics import REGISTRY
 from gateway.sip.call import Answered, Confirmed, Ended, Rejected
-from gateway.sip.settings import SipSettings, TrunkSettings
+from gateway.sip.settings import SipSettings
 from gateway.sip.transport.flow import Transport
+from gateway.sip.trunk_settings import TrunkSettings
 from tests.interop.kamailio_runner import ACCOUNTS, DOMAIN, TRUNK_PORT, Kamailio, kamailio
 from tests.wire.sip.agents import ANSWER, running
 from tests.wire.trunks.registrar import Site, site

@@ -30,7 +30,8 @@ from gateway.sip.call import (
 )
 from gateway.sip.core.message import Request
 from gateway.sip.endpoint import Destination, Endpoint, ServerTransaction
-from gateway.sip.settings import SipSettings, TrunkSettings
+from gateway.sip.settings import SipSettings
+from gateway.sip.trunk_settings import TrunkSettings
 from gateway.sip.ua import UserAgent
 from tests.harness.lossy_link import LosesShare, lossy_link
 from tests.interop.sipp_runner import Sipp, SippProcess, Transport, loopback_address, sipp

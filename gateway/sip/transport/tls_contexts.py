@@ -11,9 +11,9 @@ from gateway.domain.errors import GatewayError
 from gateway.observability.logging import get_logger
 from gateway.sip.core.errors import TlsSetUpFailed
 from gateway.sip.core.headers.uri import SipUri
-from gateway.sip.settings import TrunkSettings
 from gateway.sip.tasks import TaskOwner
 from gateway.sip.tls_settings import KeyPair, SipTlsSettings
+from gateway.sip.trunk_settings import TrunkSettings
 
 RENEWAL_INTERVAL: Final = 12 * 3600.0
 """Seconds between two calls of what makes an `auto` certificate: it is renewed long before it expires."""

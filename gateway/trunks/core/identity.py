@@ -10,7 +10,7 @@ from gateway.sip.core.headers.name_addr import NameAddr, parse_addresses
 from gateway.sip.core.headers.params import Params
 from gateway.sip.core.headers.uri import SipUri
 from gateway.sip.core.message import Headers
-from gateway.sip.settings import IdentityField
+from gateway.sip.trunk_settings import IdentityField
 
 ANONYMOUS: Final = "anonymous"
 """A caller that gives this as its number or name hides; and one that hides is shown so (RFC 3323 section 4.1.1.3)."""

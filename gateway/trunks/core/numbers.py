@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.sip.settings import NumberFormat
+from gateway.sip.trunk_settings import NumberFormat
 
 MAX_NUMBER: Final = 64
 """Characters of a number or pattern."""

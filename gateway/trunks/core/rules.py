@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from gateway.domain.headers import CUSTOM, Crossing, HeaderList
 from gateway.sip.core.message import Request
-from gateway.sip.settings import IdentityField, TrunkSettings
+from gateway.sip.trunk_settings import IdentityField, TrunkSettings
 from gateway.trunks.core.identity import Caller, diversion, find_caller, show, uri_user
 from gateway.trunks.core.numbers import NumberPlan, parse_rules
 

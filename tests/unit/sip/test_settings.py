@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from gateway.sip.security_settings import SipSecuritySettings
-from gateway.sip.settings import SipSettings, TrunkSettings
+from gateway.sip.settings import SipSettings
+from gateway.sip.trunk_settings import TrunkSettings
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,9 @@ from gateway.sip.call import (
     Target,
 )
 from gateway.sip.endpoint import Endpoint
-from gateway.sip.settings import SipSettings, TrunkSettings
+from gateway.sip.settings import SipSettings
 from gateway.sip.transport.flow import Transport
+from gateway.sip.trunk_settings import TrunkSettings
 from gateway.sip.ua import UserAgent
 
 HOST = "127.0.0.1"

@@ -13,9 +13,10 @@ from gateway.sip.call import Answered, Confirmed, IncomingCall, OutgoingCall, Re
 from gateway.sip.core.message import Headers, Request, Response, parse, response_to, serialize
 from gateway.sip.core.reliability import Reliability
 from gateway.sip.endpoint import Destination, Endpoint
-from gateway.sip.settings import SipSettings, TrunkSettings
+from gateway.sip.settings import SipSettings
 from gateway.sip.transport.flow import Flow, Transport
 from gateway.sip.transport.tls_contexts import TlsContexts
+from gateway.sip.trunk_settings import TrunkSettings
 from gateway.sip.ua import UserAgent
 
 OFFER: Final = Sdp("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=offer\r\n")

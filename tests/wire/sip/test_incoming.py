@@ -8,7 +8,7 @@ import pytest
 
 from gateway.sip.call import Answered, Cancelled, Confirmed, Ended, IncomingCall, InfoDtmf, Rejected, Reoffered
 from gateway.sip.core.message import Request, Response, parse, response_to, serialize
-from gateway.sip.settings import TrunkSettings
+from gateway.sip.trunk_settings import TrunkSettings
 from gateway.sip.ua import UserAgent
 from tests.wire.sip.agents import (
     ANSWER,

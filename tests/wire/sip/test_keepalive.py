@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from gateway.sip.call import Answered
 from gateway.sip.core.message import Request, Response, response_to
 from gateway.sip.endpoint import Destination
-from gateway.sip.settings import TrunkSettings
+from gateway.sip.trunk_settings import TrunkSettings
 from tests.unit.sip.core.messages import bare_request
 from tests.wire.sip.agents import ANSWER, running, settings
 from tests.wire.sip.wire import PATIENT, WAIT, TcpPeer, site, soon, tcp_listener, tcp_peer, udp_peer

@@ -9,7 +9,8 @@ from typing import Any, Final
 from gateway.domain.ids import Sdp
 from gateway.sip.call import IncomingCall, Target
 from gateway.sip.core.message import Request, parse
-from gateway.sip.settings import SipSettings, TrunkSettings
+from gateway.sip.settings import SipSettings
+from gateway.sip.trunk_settings import TrunkSettings
 from gateway.trunks.line import TrunkStatus
 from gateway.trunks.lines import TrunkLines
 from tests.wire.sip.agents import OFFER, PATIENCE, Agent, Ear, Inbound, Outbound, Peer, running, settings

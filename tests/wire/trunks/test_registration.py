@@ -8,7 +8,7 @@ import pytest
 
 from gateway.sip.call import Answered, Rejected
 from gateway.sip.core.message import Request, Response, response_to
-from gateway.sip.settings import TrunkSettings
+from gateway.sip.trunk_settings import TrunkSettings
 from tests.wire.sip.agents import ANSWER, OFFER, settings
 from tests.wire.sip.name_server import name_server
 from tests.wire.sip.test_failover import zone_of

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.sip.core.headers.name_addr import NameAddr
 from gateway.sip.core.message import Headers
-from gateway.sip.settings import IdentityField
+from gateway.sip.trunk_settings import IdentityField
 from gateway.trunks.core.identity import Caller, Shown, diversion, find_caller, show
 
 ALL: tuple[IdentityField, ...] = ("P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID")

@@ -2,7 +2,7 @@
 
 from gateway.domain.headers import HeaderList
 from gateway.sip.core.message import Headers, Request
-from gateway.sip.settings import TrunkSettings
+from gateway.sip.trunk_settings import TrunkSettings
 from gateway.trunks.core.identity import Caller
 from gateway.trunks.core.rules import Dressed, OutboundCall, TrunkRules, dress, read, rules_of
 
