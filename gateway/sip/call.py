@@ -35,6 +35,7 @@ class Target:
         to_uri: the To URI, where it is not the Request-URI: a phone is called by its user's name.
         routes: Route values, the proxies on the way (RFC 3327, RFC 3608); it goes to the first of them.
         flow: the way that a phone registered by; while it is open, everything of this call goes there.
+        has_alternative: whether the call can go elsewhere: a far end that says nothing at all is given up early then.
         may_open_keys: whether descriptions with keys of media (RFC 4568) may go out unencrypted. Without, they go over
             TLS or not at all, wherever a redirection or the far end's Contact leads.
     """
@@ -54,6 +55,7 @@ class Target:
     to_uri: str | None = None
     routes: Sequence[str] = ()
     flow: Flow | None = field(default=None, repr=False)
+    has_alternative: bool = False
     may_open_keys: bool = False
 
 

@@ -43,6 +43,7 @@ class Services:
     timers: Timers
     user_agent: str
     session_expires: int
+    failover_after: float
     tokens: Callable[[], str]
     random: Callable[[], float]
 
@@ -154,6 +155,7 @@ class Outgoing(InDialog):
                 realm=self._target.realm,
             ),
             follows_redirects=self._target.follow_redirects,
+            silence_limit=services.failover_after * len(destinations) if self._target.has_alternative else None,
             now=services.now(),
         )
         self.driver = Driver(

@@ -86,8 +86,9 @@ class SipSettings:
     `/etc/hosts` counts no longer."""
 
     failover_after: float = 5.0
-    """Seconds that an address may stay silent before the next one of the same trunk is tried. What it still answers is
-    taken: a ringing phone is cancelled, an answer is the call."""
+    """Seconds that an address may stay silent before the next one of the same trunk is tried, and after the last one
+    the next trunk. What an address still answers is taken: a ringing phone is cancelled, an answer is the call, unless
+    another trunk has it by then."""
 
     avoid_failed: float = 60.0
     """Seconds that an address which did not answer, or said 503 without Retry-After, is tried after all others."""

@@ -89,6 +89,7 @@ class UserAgent:
             timers=Timers(settings.t1, settings.t2),
             user_agent=settings.user_agent,
             session_expires=settings.session_expires,
+            failover_after=settings.failover_after,
             tokens=tokens,
             random=random,
         )

@@ -270,6 +270,7 @@ class TrunkLeg(SipLeg):
                 trunk=trunk.name,
                 reliable_provisional=trunk.reliable_provisional,
                 follow_redirects=trunk.follow_redirects,
+                has_alternative=target + 1 < len(self._route.trunks),
                 may_open_keys=trunk.may_open_keys,
             ),
             offer,

@@ -72,6 +72,8 @@ class InviteClient:
         invite: complete but for Via.
         next_hop: the URI that the shell resolved for it.
         follows_redirects: whether a 3xx sends the call elsewhere, or ends it.
+        silence_limit: seconds without any response after which call control hears of a 408, so that it tries another
+            way; what still comes is cancelled or hung up. None: timer B.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class InviteClient:
         context: Context,
         authentication: Authentication | None,
         follows_redirects: bool = False,
+        silence_limit: float | None = None,
         now: float,
     ) -> None:
         self.state = State.CALLING
@@ -93,6 +96,9 @@ class InviteClient:
         self._forks: dict[str, Session] = {}
         self._acks: dict[str, SendAck] = {}
         self._deadline: float | None = now + RING_LIMIT
+        self._silence_ends: float | None = None if silence_limit is None else now + silence_limit
+        self._is_told = False
+        """Whether call control knows the outcome already."""
         self._hangup_q850: int | None = None
         self._lost: Rejected | None = None
         """Why we gave the INVITE up by ourselves: the outcome, whatever the far end says to our CANCEL."""
@@ -140,6 +146,7 @@ class InviteClient:
             if (session := self._session_of(client_request.remote_tag)) is not None:
                 return self._of(session, session.on_response(client_request, response, now))
             return self._on_early_response(client_request, response, now)
+        self._silence_ends = None
         if response.status < 200:
             return self._on_provisional(response, now)
         if response.status < 300:
@@ -216,7 +223,7 @@ class InviteClient:
         actions = self._early.end()
         if is_hung_up:
             outcome = self._lost or Rejected(487, "Request Terminated")
-            return [*actions, *session.hangup(self._hangup_q850), Notify(outcome)]
+            return [*actions, *session.hangup(self._hangup_q850), *self._tell(outcome)]
         if sdp is None and not negotiation.is_renegotiated:
             return [*actions, *session.hangup(None), Notify(Rejected(488, "No Answer In 2xx"))]
         return [*actions, Notify(Answered(sdp, dict(response.headers.items())))]
@@ -298,7 +305,7 @@ class InviteClient:
         """When `handle_timeout` is due."""
         if self.session is not None:
             return self.session.next_deadline()
-        deadlines = (self._deadline, self._early.deadline)
+        deadlines = (self._deadline, self._early.deadline, self._silence_ends)
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def handle_timeout(self, now: float) -> list[Action]:
@@ -306,13 +313,25 @@ class InviteClient:
         if self.session is not None:
             return self.session.handle_timeout(now)
         actions = self._early.handle_timeout(now)
+        if self._silence_ends is not None and now >= self._silence_ends:
+            actions += self._give_up_silence()
         if self._deadline is None or now < self._deadline:
             return actions
         if self.state is State.PROCEEDING:
             return [*actions, *self.hangup(None, now)]
         return [*actions, *self._end(Rejected(487, "Request Terminated"))]
 
+    def _give_up_silence(self) -> list[Action]:
+        self._silence_ends = None
+        if self.state is not State.CALLING:
+            return []
+        self.state, self._is_told = State.CANCEL_HELD, True
+        return [Notify(Rejected(408, "Request Timeout"))]
+
     # Helpers
+
+    def _tell(self, outcome: Rejected) -> list[Action]:
+        return [] if self._is_told else [Notify(outcome)]
 
     def _cancel(self, now: float) -> list[Action]:
         self._deadline = now + self._context.timers.limit
@@ -320,7 +339,7 @@ class InviteClient:
 
     def _end(self, rejected: Rejected) -> list[Action]:
         self.state, self._deadline = State.ENDED, None
-        return [*self._early.end(), Notify(self._lost or rejected)]
+        return [*self._early.end(), *self._tell(self._lost or rejected)]
 
     def _all_sessions(self) -> list[Session]:
         return [*self._forks.values(), *([] if self.session is None else [self.session])]

@@ -50,14 +50,19 @@ MakeExchange = Callable[..., AbstractAsyncContextManager[Exchange]]
 @pytest.fixture
 def make_exchange(tmp_path: Path) -> MakeExchange:
     @asynccontextmanager
-    async def make(**trunks: dict[str, object]) -> AsyncIterator[Exchange]:
-        """Trunks by name, in that order, with their settings."""
+    async def make(*, patience: float = 30.0, **trunks: dict[str, object]) -> AsyncIterator[Exchange]:
+        """Trunks by name, in that order, with their settings; `patience` is how long one of them may say nothing."""
         async with AsyncExitStack() as stack:
             peers = {name: await stack.enter_async_context(Registrar.listening()) for name in trunks}
             sections = [
                 {"name": name, "uri": "sip:{}:{}".format(*peers[name].address), **more} for name, more in trunks.items()
             ]
-            settings = {"lab": {"enabled": False}, "calls": {"stop_grace": 0.0}, "trunks": sections}
+            settings = {
+                "lab": {"enabled": False},
+                "calls": {"stop_grace": 0.0},
+                "sip": {"failover_after": patience},
+                "trunks": sections,
+            }
             gateway = await stack.enter_async_context(running(tmp_path, settings, users=("alice",)))
             alice = await stack.enter_async_context(phone(gateway, "alice", codecs=["PCMU"]))
             yield Exchange(gateway, alice, peers)
@@ -82,6 +87,22 @@ async def test_a_trunk_that_fails_before_it_rings_is_followed_by_the_next_with_t
         assert second.call_id != first.call_id
         bye = await exchange.hangs_up("second", second, call)
         assert bye["params"]["cause"] == "USER_BUSY"
+
+
+async def test_a_trunk_that_says_nothing_is_followed_by_the_next_and_cancelled_when_it_wakes_up(
+    make_exchange: MakeExchange,
+) -> None:
+    async with make_exchange(patience=0.2, silent={}, second={}) as exchange:
+        call = await exchange.dials()
+        silent = await exchange.peers["silent"].expects("INVITE")
+        second = await exchange.peers["second"].expects("INVITE")
+
+        exchange.peers["silent"].answers(silent, 180)
+
+        cancel = await exchange.peers["silent"].expects("CANCEL")
+        exchange.peers["silent"].answers(cancel, 200)
+        exchange.peers["silent"].answers(silent, 487)
+        assert (await exchange.hangs_up("second", second, call))["params"]["cause"] == "USER_BUSY"
 
 
 async def test_a_trunk_that_fails_after_it_rang_is_not_followed(make_exchange: MakeExchange) -> None:

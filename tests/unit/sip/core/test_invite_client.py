@@ -37,14 +37,19 @@ BROKEN = (("Record-Route", "<sip:broken"),)
 class Client:
     """An `InviteClient` together with the INVITE that it has under way."""
 
-    def __init__(self, *, password: str | None = None) -> None:
+    def __init__(self, *, password: str | None = None, silence_limit: float | None = None) -> None:
         authentication = (
             None
             if password is None
             else Authentication("user", password, hosts=("trunk.test",), new_cnonce=lambda: "c" * 16)
         )
         self.core = InviteClient(
-            our_invite(), next_hop="sip:peer@trunk.test", context=CONTEXT, authentication=authentication, now=NOW
+            our_invite(),
+            next_hop="sip:peer@trunk.test",
+            context=CONTEXT,
+            authentication=authentication,
+            silence_limit=silence_limit,
+            now=NOW,
         )
         self.invite: ClientRequest = sent(self.core.start())
 
@@ -417,3 +422,42 @@ def test_without_a_session_nothing_of_it_matters() -> None:
     assert client.core.receive_ack(in_dialog("ACK")) == client.core.cancel(in_dialog("CANCEL")) == []
     assert client.core.on_response(stray, reply(stray.request, 200), NOW) == []
     assert client.core.on_failure(stray, "timeout", NOW) == []
+
+
+def test_silence_is_told_as_a_timeout_and_the_invite_is_cancelled_as_soon_as_it_may_be() -> None:
+    client = Client(silence_limit=5.0)
+    assert client.core.next_deadline() == NOW + 5.0
+
+    assert rejected(client.core.handle_timeout(NOW + 5.0)) == Rejected(408, "Request Timeout")
+    assert not client.core.is_over
+    assert kinds(client.gets(180)) == ["CANCEL"]
+
+    assert client.gets(487) == []
+    assert client.core.is_over
+
+
+def test_answer_after_a_silence_is_hung_up_and_told_to_nobody() -> None:
+    client = Client(silence_limit=5.0)
+    client.core.handle_timeout(NOW + 5.0)
+
+    actions = client.gets(200, sdp=ANSWER)
+
+    assert kinds(actions) == ["ACK", "BYE"]
+
+
+def test_silence_that_goes_on_is_told_once() -> None:
+    client = Client(silence_limit=5.0)
+    client.core.handle_timeout(NOW + 5.0)
+
+    assert client.core.on_failure(client.invite, "timeout", NOW + 32.0) == []
+    assert client.core.is_over
+
+
+@pytest.mark.parametrize("status", [100, 180])
+def test_any_response_ends_the_silence(status: int) -> None:
+    client = Client(silence_limit=5.0)
+
+    client.gets(status)
+
+    assert client.core.handle_timeout(NOW + 5.0) == []
+    assert client.core.next_deadline() == NOW + RING_LIMIT
