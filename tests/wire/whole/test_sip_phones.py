@@ -315,10 +315,11 @@ async def test_a_user_has_at_most_so_many_calls_with_all_phones_together(tmp_pat
 async def test_a_phone_of_a_connection_that_demands_encryption_cannot_call(gateway: Running) -> None:
     await gateway.configure("alice", encrypted_media="SRTP")
     async with sip_phone(gateway) as desk, phone(gateway, "robert"):
-        rejected = await (await desk.calls("robert")).until(Rejected)
+        for destination in ("robert", TONE):
+            rejected = await (await desk.calls(destination)).until(Rejected)
 
-        assert isinstance(rejected, Rejected)
-        assert (rejected.status, rejected.reason) == (488, "Media Encryption Required B3")
+            assert isinstance(rejected, Rejected)
+            assert (rejected.status, rejected.reason) == (488, "Media Encryption Required B3")
 
 
 async def test_a_phone_with_an_address_for_a_domain_calls_by_the_way_it_registered(gateway: Running) -> None:
