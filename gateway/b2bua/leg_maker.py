@@ -134,8 +134,10 @@ class LegMaker:
         """Why that leg cannot be joined with one along the route: encryption, or codecs. None when it can.
 
         Clients are always encrypted, trunks as their settings say, phones never. Whose connection demands it
-        (rest-v2 H.1, B3) is in no call with a trunk that need not be, nor with a phone.
+        (rest-v2 H.1, B3) is in no call with a trunk that need not be, nor with a phone; and its phones are in no call.
         """
+        if near.media.requires_encryption and not is_encrypted(near):
+            return Refused(REJECTIONS["B3"])
         match route:
             case ToTrunks(trunks):
                 if not serving(trunks, is_demanded=near.media.requires_encryption):
@@ -146,8 +148,7 @@ class LegMaker:
                 if not self._codecs_towards_phones(route.media):
                     return Refused(INCOMPATIBLE_DESTINATION, NO_CODEC)
             case ToClient() | ToUser():
-                is_demanded = route.media.requires_encryption or near.media.requires_encryption
-                if is_demanded and not is_encrypted(near):
+                if route.media.requires_encryption and not is_encrypted(near):
                     return Refused(REJECTIONS["B3"])
                 if not self._codecs_towards(route.media):
                     return Refused(INCOMPATIBLE_DESTINATION, NO_CODEC)

@@ -1,6 +1,7 @@
 """Where a destination goes."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from gateway.b2bua.routing import (
     Route,
     Router,
     ToClient,
+    ToPhones,
     ToTrunks,
     ToUser,
     Trunk,
@@ -28,6 +30,7 @@ from gateway.domain.causes import (
 from gateway.domain.identity import Identity
 from gateway.domain.ids import CallId
 from gateway.domain.push import Device
+from gateway.sip.registrar import PhoneUser
 from gateway.store.errors import StoreUnavailable
 from tests.fakes.clients import RecordingSession
 
@@ -211,3 +214,86 @@ async def test_call_that_the_database_cannot_place_is_refused_for_the_moment() -
 
     assert await find("gone") == Refused(NORMAL_TEMPORARY_FAILURE)
     assert await find("bob") == ToTrunks((CARRIER,), "bob")
+
+
+@dataclass(frozen=True)
+class OnePhone:
+    """A registrar with one user."""
+
+    user: PhoneUser
+
+    def of_user(self, username: str) -> PhoneUser | None:
+        return self.user if username == self.user.username else None
+
+    def of_connection(self, connection_id: str) -> PhoneUser | None:
+        return self.user if connection_id == "connection of bob" else None
+
+
+def with_phone(
+    username: str, *, later_by: float, credential_id: str | None = None, client: RecordingSession | None = BOB
+) -> tuple[Router, PhoneUser]:
+    """A router whose registrar knows phones of that user, which came later than the client."""
+    owner = Identity(connection_id="connection of bob", credential_id=credential_id, username=username)
+    user = OnePhoneUser(
+        username=username, phones=(), registered_at=BOB.logged_in_at + timedelta(seconds=later_by), owner=owner
+    )
+
+    async def connection_of(_number: str) -> str | None:
+        return "connection of bob"
+
+    made = Router(
+        domain="sip.telnyx.com",
+        trunks=(CARRIER,),
+        find_client=lambda name: client if name == "bob" else None,
+        find_connection_of_number=connection_of,
+        find_client_of_connection=lambda _connection: client,
+        is_magic_number=lambda _user: False,
+        phones=OnePhone(user),
+    )
+    return made, user
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnePhoneUser(PhoneUser):
+    """Phones of that owner, which nobody calls."""
+
+    owner: Identity
+
+    @property
+    def identity(self) -> Identity:
+        return self.owner
+
+
+@pytest.mark.parametrize("later_by", [1.0, -1.0])
+async def test_whoever_came_last_under_a_name_rings_phone_or_client(later_by: float) -> None:
+    found, user = with_phone("bob", later_by=later_by)
+
+    route = await found.from_client(CALL, ME, "bob@sip.telnyx.com", shown="alice")
+
+    assert route == (ToPhones(user) if later_by > 0 else ToClient(BOB))
+
+
+async def test_a_phone_rings_where_no_client_is() -> None:
+    found, user = with_phone("carol", later_by=-100.0)
+
+    assert await found.from_client(CALL, ME, "carol", shown="alice") == ToPhones(user)
+    assert await found.from_trunk(CALL, "carol", "192.0.2.1") == ToPhones(user)
+
+
+@pytest.mark.parametrize(
+    ("credential_id", "later_by", "rings_phone"), [(None, 1.0, True), (None, -1.0, False), ("credential", 1.0, False)]
+)
+async def test_a_number_rings_the_connections_own_name_before_its_credentials(
+    credential_id: str | None, later_by: float, rings_phone: bool
+) -> None:
+    found, user = with_phone("desk", later_by=later_by, credential_id=credential_id)
+
+    route = await found.from_trunk(CALL, "+12025550190", "192.0.2.1")
+
+    assert route == (ToPhones(user) if rings_phone else ToClient(BOB))
+
+
+async def test_a_number_rings_a_phone_where_no_client_is() -> None:
+    found, user = with_phone("desk", later_by=0.0, client=None)
+
+    assert await found.from_trunk(CALL, "+12025550190", "192.0.2.1") == ToPhones(user)

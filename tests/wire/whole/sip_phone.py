@@ -1,7 +1,7 @@
 """A SIP phone of our own: a user agent that registers with digest, and the sound of its calls."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -13,6 +13,7 @@ from gateway.sip.core.reliability import Reliability
 from gateway.sip.endpoint import Destination
 from gateway.sip.settings import SipSettings
 from gateway.sip.transport.flow import Transport
+from gateway.sip.transport.tls_contexts import TlsContexts
 from tests.harness.gateway import PASSWORD, Running
 from tests.wire.media.trunk import Trunk
 from tests.wire.sip.agents import PATIENCE, Agent, Ear, Inbound, Outbound, running
@@ -50,7 +51,7 @@ class SipPhone:
     @property
     def server(self) -> Destination:
         host, _, port = self.target.rpartition(":")
-        return Destination(self.transport, host, int(port))
+        return Destination(self.transport, host, int(port), domain=host if self.transport == "tls" else "")
 
     async def request(self, request: Request) -> Response:
         """Send it as it is; the final response."""
@@ -179,8 +180,9 @@ async def sip_phone(
     transport: Transport = "udp",
     password: str = PASSWORD,
     target: str = "",
+    tls: Callable[[], TlsContexts] | None = None,
 ) -> AsyncIterator[SipPhone]:
     """A phone that is not registered yet; it trusts whoever calls it."""
     config = SipSettings(listen=((transport, "127.0.0.1", 0),), user_agent="test phone")
-    async with running(config) as agent, AsyncExitStack() as media:
+    async with running(config, tls=tls) as agent, AsyncExitStack() as media:
         yield SipPhone(agent, target or gateway.sip(transport), media, user, password=password, transport=transport)

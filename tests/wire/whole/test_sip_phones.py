@@ -8,10 +8,13 @@ import pytest
 
 from gateway.domain.ids import Sdp
 from gateway.sip.call import Answered, Cancelled, Ended, Provisional, Rejected
+from gateway.sip.tls_settings import SipTlsSettings
 from gateway.sip.transport.flow import Destination, Transport
+from gateway.sip.transport.tls_contexts import TlsContexts
 from tests.harness.gateway import Running, running
 from tests.harness.verto_client import connected
 from tests.wire.sip.agents import PATIENCE, Inbound, Outcome
+from tests.wire.sip.certificates import TestAuthority
 from tests.wire.whole.phone import Phone, phone
 from tests.wire.whole.sip_phone import sip_phone
 
@@ -57,6 +60,31 @@ async def test_a_browser_calls_a_phone_behind_a_nat_and_both_hear_each_other(
             assert await robert.hears(call_id, 440, codec="PCMU")
         await robert.hang_up(call_id)
         await line.until(Ended)
+
+
+async def test_a_phone_over_tls_is_called_over_its_own_connection_whoever_vouches_for_it(tmp_path: Path) -> None:
+    nobodys = TestAuthority.made(tmp_path).signs("phone", addresses=["127.0.0.1"])
+    settings = {**SETTINGS, "sip": {"listen": ["udp:127.0.0.1:0", "tls:127.0.0.1:0"]}}
+    async with running(tmp_path / "gateway", settings) as gateway:
+        authority = gateway.gateway.ready.certificate_authority
+        assert authority is not None
+        contexts = TlsContexts(SipTlsSettings(certificate=nobodys), authorities={"127.0.0.1": Path(authority)})
+        async with (
+            sip_phone(gateway, transport="tls", tls=lambda: contexts) as desk,
+            phone(gateway, "robert", codecs=("PCMU",)) as robert,
+        ):
+            await desk.register()
+
+            call_id = await robert.call("alice")
+            line = await desk.answers()
+            await robert.until_answered(call_id)
+
+            [seen] = [one for one in (await gateway.get("/v2/gateway/sessions"))["data"] if one["username"] == "alice"]
+            assert seen["transport"] == "TLS"
+            with line.speaking(440):
+                assert await robert.hears(call_id, 440, codec="PCMU")
+            await robert.hang_up(call_id)
+            await line.until(Ended)
 
 
 async def test_a_phone_calls_a_browser_and_the_call_is_a_record_of_its_connection(gateway: Running) -> None:
@@ -315,10 +343,11 @@ async def test_a_user_has_at_most_so_many_calls_with_all_phones_together(tmp_pat
 async def test_a_phone_of_a_connection_that_demands_encryption_cannot_call(gateway: Running) -> None:
     await gateway.configure("alice", encrypted_media="SRTP")
     async with sip_phone(gateway) as desk, phone(gateway, "robert"):
-        rejected = await (await desk.calls("robert")).until(Rejected)
+        for destination in ("robert", TONE):
+            rejected = await (await desk.calls(destination)).until(Rejected)
 
-        assert isinstance(rejected, Rejected)
-        assert (rejected.status, rejected.reason) == (488, "Media Encryption Required B3")
+            assert isinstance(rejected, Rejected)
+            assert (rejected.status, rejected.reason) == (488, "Media Encryption Required B3")
 
 
 async def test_a_phone_with_an_address_for_a_domain_calls_by_the_way_it_registered(gateway: Running) -> None:
