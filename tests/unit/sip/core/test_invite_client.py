@@ -430,7 +430,7 @@ def test_silence_is_told_as_a_timeout_and_the_invite_is_cancelled_as_soon_as_it_
 
     assert rejected(client.core.handle_timeout(NOW + 5.0)) == Rejected(408, "Request Timeout")
     assert not client.core.is_over
-    assert kinds(client.gets(180)) == ["CANCEL"]
+    assert kinds(client.gets(180)) == ["Cancel"]
 
     assert client.gets(487) == []
     assert client.core.is_over
