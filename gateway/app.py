@@ -1,13 +1,12 @@
 """The composition root: builds the concrete classes, joins them, owns the order of start and stop."""
 
 import asyncio
-import ipaddress
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Final, Self
+from typing import Self
 
 from gateway.accounts.client_media import ConnectionMedia
 from gateway.accounts.detail_recorder import DetailRecorder
@@ -39,22 +38,18 @@ from gateway.auth.sealing import Seal
 from gateway.b2bua.directory import CallDirectory
 from gateway.b2bua.measures import CallMeasures
 from gateway.b2bua.noting_engine import NotingEngine
-from gateway.b2bua.routing import Router, Trunk
+from gateway.b2bua.routing import Router
 from gateway.b2bua.whereabouts import Whereabouts
 from gateway.config import Config
 from gateway.console.assets import load as load_assets
 from gateway.console.routes import routes as console_routes
 from gateway.domain.facts import ClientLegFact
 from gateway.domain.identity import Identity
-from gateway.domain.media_encryption import MediaEncryption
-from gateway.http.certificates import from_own_authority
 from gateway.http.listeners import HttpServer
-from gateway.http.names import certificate_names
 from gateway.lab.api import LabApi
 from gateway.lab.numbers import look_up as find_magic_number
 from gateway.lab.pushes import PushLog
 from gateway.lab.trunk import LabTrunk
-from gateway.media.engine import DEFAULT_OPTIONS, LegOptions
 from gateway.media.engines.aiortc_engine import AiortcEngine
 from gateway.observability import logging as logs
 from gateway.observability.clock import utc_now
@@ -62,15 +57,7 @@ from gateway.observability.health import LagProbe, OperatorServer
 from gateway.observability.heap import HeapCare
 from gateway.observability.logging import get_logger
 from gateway.reports.service import Reports
-from gateway.sip.call import IncomingCall
-from gateway.sip.core.banning import Offence
-from gateway.sip.endpoint import Endpoint
-from gateway.sip.phone_guard import PhoneGuard
-from gateway.sip.registrar import Registrar
-from gateway.sip.tls_settings import KeyPair
-from gateway.sip.transport.tls_contexts import TlsContexts, authorities_of
-from gateway.sip.trunk_settings import TrunkSettings
-from gateway.sip.ua import UserAgent
+from gateway.sip_side import SipSide
 from gateway.store.call_reports import CallReports
 from gateway.store.calls import Calls
 from gateway.store.connections import Connections
@@ -83,21 +70,10 @@ from gateway.store.traces import Traces
 from gateway.traces.homer import HepSender
 from gateway.traces.retention import TraceRetention
 from gateway.traces.tracer import Tracer
-from gateway.trunks.core.rules import TrunkRules
-from gateway.trunks.lines import TrunkLines
 from gateway.vsp.login import LoginAttempt
 from gateway.vsp.observer import nobody
 from gateway.vsp.registry import SessionRegistry
 from gateway.vsp.server import VertoServer
-
-LAB_TRUNK: Final = "lab"
-"""The name of the built-in trunk."""
-
-LOOPBACK: Final = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
-"""With the lab on, a phone or sipp on this machine may call in as well."""
-
-SIP_STOP_GRACE: Final = 2.0
-"""Seconds that trunks have to answer our last BYEs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +128,13 @@ class Gateway:
         await self.engine.start()
         self._stack.push_async_callback(self.engine.stop)
         lab = self.lab = await enter(self._lab())
-        self._build_sip(lab)
+        self.sip = SipSide(
+            config,
+            lab=lab,
+            tracer=self.tracer,
+            digest_logins=self.digest_logins,
+            on_incoming=lambda call: self.directory.incoming(call),
+        )
         self.registry, self.pushes = SessionRegistry(), PushLog()
         self.report_table = CallReports(database)
         self.reports = await enter(Reports(config.reports, table=self.report_table))
@@ -245,83 +227,16 @@ class Gateway:
         if not self.config.lab.enabled:
             yield None
             return
-        lab = LabTrunk(self.config.lab, gateway_uri=self._sip_uri_for_lab)
+        lab = LabTrunk(self.config.lab, gateway_uri=lambda: self.sip.uri_for_lab())
         await lab.start()
         try:
             yield lab
         finally:
             await lab.stop()
 
-    def _sip_uri_for_lab(self) -> str:
-        """Where the lab trunk calls us: a listener that loopback reaches."""
-        # The lab speaks no TLS.
-        listeners = [one for one in self.endpoint.listeners if one.transport != "tls"] or self.endpoint.listeners
-        best = next((one for one in listeners if one.host.startswith(("127.", "0."))), listeners[0])
-        host = "127.0.0.1" if best.host == "0.0.0.0" else best.host  # noqa: S104 -- compared, not bound
-        return f"sip:{f'[{host}]' if ':' in host else host}:{best.port};transport={best.transport}"
-
-    def _build_sip(self, lab: LabTrunk | None) -> None:
-        """The user agent; it opens its sockets in `_call_control`, once there is a directory to take calls."""
-        trunks = list(self.config.trunks)
-        if lab is not None:
-            codecs = self.config.lab.codecs
-            trunks.append(TrunkSettings(name=LAB_TRUNK, uri=lab.address.uri(), codecs=codecs, accept_from=LOOPBACK))
-        self.trunks = tuple(trunks)
-        for trunk in self.trunks:
-            if trunk.has_open_keys:
-                self._log.warning("srtp_keys_open", trunk=trunk.name)
-        self.endpoint = Endpoint(
-            self.config.sip,
-            tls=self._sip_tls(),
-            security=self.config.sip_security,
-            never_ban=[network for trunk in self.trunks for network in trunk.accept_from],
-        )
-        if self.tracer is not None:
-            self.endpoint.observe = self.tracer.take_message
-        self.registrar = self._registrar() if self.config.registrar.enabled else None
-        self.agent = UserAgent(self.endpoint, self.config.sip, self.trunks, registrar=self.registrar)
-        self.lines = TrunkLines(
-            self.trunks,
-            endpoint=self.endpoint,
-            user_agent=self.config.sip.user_agent,
-            invite=self.agent.invite,
-            on_incoming=lambda call: self.directory.incoming(call),
-        )
-        self.agent.on_invite = self.lines.incoming
-        self.agent.find_registrar = self.lines.find_registrar
-
-    def _sip_tls(self) -> TlsContexts | None:
-        if not any(transport == "tls" for transport, _, _ in self.config.sip.listen):
-            return None
-        return TlsContexts(
-            self.config.sip_tls, make_certificate=self._own_certificate, authorities=authorities_of(self.trunks)
-        )
-
-    def _own_certificate(self) -> KeyPair:
-        """The one that the HTTP listeners show as well."""
-        settings = self.config.certified
-        made = from_own_authority(settings.data_dir, certificate_names(settings), now=utc_now())
-        return KeyPair(cert=made.cert, key=made.key)
-
-    def _registrar(self) -> Registrar:
-        config = self.config
-        guard = PhoneGuard(
-            config.registrar,
-            realm=config.sip.domain,
-            login=self.digest_logins.login,
-            on_offence=lambda source, offence: self.endpoint.offend(source, Offence(offence)),
-        )
-        return Registrar(
-            config.registrar,
-            guard=guard,
-            domain=config.sip.domain,
-            idle_timeout=config.sip.idle_timeout,
-            is_proxy=lambda source: self.agent.is_trunk(source),
-        )
-
     @asynccontextmanager
     async def _call_control(self) -> AsyncIterator[None]:
-        config = self.config
+        config, sip = self.config, self.sip
         gate = CallGate(
             self.database,
             rate_of=self.tariff.price_per_minute,
@@ -333,25 +248,25 @@ class Gateway:
             engine=self.engine if self.tracer is None else NotingEngine(self.engine, self.tracer.take_media),
             router=Router(
                 domain=config.sip.domain,
-                trunks=[_routable(trunk, self.lines.rules(trunk.name)) for trunk in self.trunks],
+                trunks=sip.routable(),
                 find_client=self.registry.find_by_username,
                 find_connection_of_number=self._connection_of_number,
                 find_client_of_connection=self.registry.find_by_connection,
                 is_magic_number=lambda user: find_magic_number(user) is not None,
-                order_trunks=self.lines.in_order,
+                order_trunks=sip.lines.in_order,
                 ring_group=self.registry.ring_group,
                 devices=self.devices if self.config.lab.enabled else None,
                 admission=gate,
-                phones=self.registrar,
+                phones=sip.registrar,
             ),
-            invite=self.lines.invite,
-            find_replaced=self.agent.find_replaced,
+            invite=sip.lines.invite,
+            find_replaced=sip.agent.find_replaced,
             domain=config.sip.domain,
-            trunk_codecs={trunk.name: trunk.codecs for trunk in self.trunks}.__getitem__,
+            trunk_codecs=sip.codecs_of,
             phone_codecs=config.registrar.codecs,
             media_of=ConnectionMedia(self.database).of_user,
             find_session=self.registry.find,
-            caller_options=self._caller_options,
+            caller_options=sip.caller_options,
             attach_timeout=config.verto.attach_timeout,
             pushes=self.pushes if config.lab.enabled else None,
             listeners=[
@@ -364,24 +279,11 @@ class Gateway:
             on_client_leg=self._take_client_leg,
             names=self.tracer,
         )
-        async with self.directory:
-            await self.agent.start()
+        async with self.directory, sip.running():
             try:
-                async with self.lines:
-                    try:
-                        yield
-                    finally:
-                        await self.directory.drain()
+                yield
             finally:
-                await self.agent.stop(grace=SIP_STOP_GRACE)
-
-    def _caller_options(self, call: IncomingCall) -> LegOptions:
-        """As the setting of the trunk that calls says."""
-        trunk = next((trunk for trunk in self.trunks if trunk.name == call.trunk), None)
-        if trunk is None:
-            return DEFAULT_OPTIONS
-        may_send_keys = call.is_secure or trunk.srtp_over_plain_sip
-        return LegOptions(encryption=MediaEncryption(trunk.srtp), may_send_keys=may_send_keys)
+                await self.directory.drain()
 
     def _take_client_leg(self, fact: ClientLegFact) -> None:
         self.detail_recorder.record(fact)
@@ -403,7 +305,7 @@ class Gateway:
             devices=self.devices,
             observe=nobody if self.tracer is None else self.tracer.take_frame,
         )
-        sessions = Whereabouts(self.registry, self.registrar)
+        sessions = Whereabouts(self.registry, self.sip.registrar)
         around = Surroundings(
             sessions=sessions,
             calls=self.directory,
@@ -422,14 +324,15 @@ class Gateway:
             throttle=Throttle(config.auth.max_wrong_keys, WINDOW),
         )
         feed = LiveFeed(self.directory, sessions)
+        registrations = (self.verto.endings, self.sip.registrar)
         watch = AccountWatch(
             self.database,
-            registrations=EveryRegistration([one for one in (self.verto.endings, self.registrar) if one is not None]),
+            registrations=EveryRegistration([one for one in registrations if one is not None]),
             on_key_revoked=feed.close_of,
             tokens=self.tokens,
             keys=self.token_keys,
         )
-        views = Views(calls=self.directory, records=calls, sessions=sessions, bans=self.endpoint, info=self._info)
+        views = Views(calls=self.directory, records=calls, sessions=sessions, bans=self.sip.endpoint, info=self._info)
         lab_routes = [] if lab is None else LabApi(lab.switchboard, guard.allows, self.registry, self.pushes).routes()
         own_routes = [
             *rest_routes(catalogue),
@@ -449,7 +352,7 @@ class Gateway:
             urls = await server.start()
             self.ready = ReadyInfo(
                 http=tuple(urls),
-                sip=tuple(f"{one.transport}:{one.host}:{one.port}" for one in self.endpoint.listeners),
+                sip=self.sip.addresses,
                 metrics=metrics_url,
                 certificate_authority=None if server.authority is None else str(server.authority),
             )
@@ -473,7 +376,7 @@ class Gateway:
             public_url=self._public_url,
             http=self.ready.http,
             sip=self.ready.sip,
-            trunks=self.lines.status(),
+            trunks=self.sip.lines.status(),
             is_lab_enabled=self.config.lab.enabled,
         )
 
@@ -486,23 +389,6 @@ class Gateway:
         return await self.authenticator.login(
             username=attempt.username, password=attempt.password, token=attempt.token, peer=attempt.peer
         )
-
-
-def _routable(trunk: TrunkSettings, rules: TrunkRules) -> Trunk:
-    return Trunk(
-        name=trunk.name,
-        uri=trunk.uri,
-        codecs=trunk.codecs,
-        username=trunk.username,
-        password=trunk.password,
-        realm=trunk.realm,
-        encryption=MediaEncryption(trunk.srtp),
-        may_open_keys=trunk.srtp_over_plain_sip,
-        rules=rules,
-        is_lab=trunk.name == LAB_TRUNK,
-        reliable_provisional=trunk.reliable_provisional,
-        follow_redirects=trunk.follow_redirects,
-    )
 
 
 async def run_gateway(config: Config, *, on_ready: Callable[[ReadyInfo], None]) -> int:

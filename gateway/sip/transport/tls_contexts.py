@@ -151,8 +151,19 @@ class TlsContexts:
 
 
 def authorities_of(trunks: Iterable[TrunkSettings]) -> dict[str, Path]:
-    """The hosts of trunks that have authorities of their own, and the files of these."""
-    return {SipUri.parse(trunk.uri).host: trunk.ca for trunk in trunks if trunk.ca is not None}
+    """The hosts of trunks that have authorities of their own, and the files of these.
+
+    Raises:
+        TlsSetUpFailed: two trunks with the same host name different authorities.
+    """
+    found: dict[str, Path] = {}
+    for trunk in trunks:
+        if trunk.ca is None:
+            continue
+        host = SipUri.parse(trunk.uri).host.lower()
+        if found.setdefault(host, trunk.ca) != trunk.ca:
+            raise TlsSetUpFailed(f"trunk {trunk.name}: ca: another trunk at {host} has {found[host]}")
+    return found
 
 
 def check(settings: SipTlsSettings, trunks: Iterable[TrunkSettings]) -> None:

@@ -189,7 +189,7 @@ async def test_phone_works_without_a_key_and_the_lists_come_with_one(tmp_path: P
 
 async def test_banned_address_is_shown_until_its_ban_is_lifted(tmp_path: Path, browser: Browser) -> None:
     async with running(tmp_path) as gateway, console(browser, gateway) as opened:
-        endpoint = gateway.gateway.endpoint
+        endpoint = gateway.gateway.sip.endpoint
         endpoint.offend(Destination("udp", "203.0.113.9", 5060), Offence.SCANNER)
         await opened.sign_in_ready()
         row = opened.page.locator("#bans tr", has_text="203.0.113.9")

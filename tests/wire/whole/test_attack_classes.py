@@ -179,7 +179,7 @@ async def test_bad_srtp_from_the_clients_own_address_ends_no_call(street: Street
 async def test_flood_of_invites_fills_no_table_beyond_its_limit_and_calls_go_on(
     street: Street, stranger: Stranger
 ) -> None:
-    endpoint = street.gateway.gateway.endpoint
+    endpoint = street.gateway.gateway.sip.endpoint
     async with udp_peer() as trunk:
         to = Destination("udp", *street.sip)
         most = 0

@@ -185,12 +185,12 @@ async def nothing_is_left_after(
                 async with asyncio.timeout(20):
                     await all_ended.wait()
                     await until(lambda: len(asyncio.all_tasks()) <= idle_tasks)
-                    await until(lambda: program.agent.transactions == 0)
+                    await until(lambda: program.sip.agent.transactions == 0)
             except TimeoutError:
                 left = sorted(str(task.get_coro()) for task in asyncio.all_tasks())
                 pytest.fail(f"{ended} of {expected} calls ended, {len(left)} tasks, {idle_tasks} at rest: {left}")
             assert program.directory.live() == []
-            assert (program.agent.calls, program.agent.dialogs) == (0, 0)
+            assert (program.sip.agent.calls, program.sip.agent.dialogs) == (0, 0)
             assert REGISTRY.get_sample_value("gateway_rtp_ports_in_use") == ports_before
             assert program.lab is not None
             assert program.lab.user_agent is not None

@@ -155,7 +155,7 @@ async def test_who_guesses_on_is_banned(tmp_path: Path) -> None:
             desk.client = None
             await desk.register()
 
-        [ban] = gateway.gateway.endpoint.bans()
+        [ban] = gateway.gateway.sip.endpoint.bans()
 
         assert ban.network == "127.0.0.1"
 
@@ -278,7 +278,7 @@ async def test_a_stranger_calls_with_a_password_only(gateway: Running) -> None:
     async with Peer.listening() as stranger, sip_phone(gateway) as desk, phone(gateway, "robert") as robert:
         await call_as_stranger(stranger, gateway)
         challenge = await stranger.expects_response(407)
-        kept = gateway.gateway.endpoint.transaction_count
+        kept = gateway.gateway.sip.endpoint.transaction_count
         await desk.calls("robert")
 
         assert len(challenge.headers.get_all("Proxy-Authenticate")) == 2
