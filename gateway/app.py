@@ -54,7 +54,7 @@ from gateway.lab.api import LabApi
 from gateway.lab.numbers import look_up as find_magic_number
 from gateway.lab.pushes import PushLog
 from gateway.lab.trunk import LabTrunk
-from gateway.media.engine import DEFAULT_OPTIONS, LegOptions
+from gateway.media.engine import LegOptions
 from gateway.media.engines.aiortc_engine import AiortcEngine
 from gateway.observability import logging as logs
 from gateway.observability.clock import utc_now
@@ -378,8 +378,8 @@ class Gateway:
     def _caller_options(self, call: IncomingCall) -> LegOptions:
         """As the setting of the trunk that calls says."""
         trunk = next((trunk for trunk in self.trunks if trunk.name == call.trunk), None)
-        if trunk is None:
-            return DEFAULT_OPTIONS
+        if trunk is None:  # a phone: as it wants, unless its connection demands it
+            return LegOptions(encryption=MediaEncryption.OPTIONAL, may_send_keys=call.is_secure)
         may_send_keys = call.is_secure or trunk.srtp_over_plain_sip
         return LegOptions(encryption=MediaEncryption(trunk.srtp), may_send_keys=may_send_keys)
 
