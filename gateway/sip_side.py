@@ -12,7 +12,7 @@ from gateway.domain.media_encryption import MediaEncryption
 from gateway.http.certificates import from_own_authority
 from gateway.http.names import certificate_names
 from gateway.lab.trunk import LabTrunk
-from gateway.media.engine import DEFAULT_OPTIONS, LegOptions
+from gateway.media.engine import LegOptions
 from gateway.observability.clock import utc_now
 from gateway.observability.logging import get_logger
 from gateway.sip.call import IncomingCall
@@ -124,8 +124,8 @@ class SipSide:
     def caller_options(self, call: IncomingCall) -> LegOptions:
         """How the media of a call that comes may be encrypted: as the setting of the trunk that calls says."""
         trunk = next((trunk for trunk in self.trunks if trunk.name == call.trunk), None)
-        if trunk is None:
-            return DEFAULT_OPTIONS
+        if trunk is None:  # a phone: as it wants, unless its connection demands it
+            return LegOptions(encryption=MediaEncryption.OPTIONAL, may_send_keys=call.is_secure)
         may_send_keys = call.is_secure or trunk.srtp_over_plain_sip
         return LegOptions(encryption=MediaEncryption(trunk.srtp), may_send_keys=may_send_keys)
 

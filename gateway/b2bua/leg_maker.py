@@ -107,6 +107,8 @@ class LegMaker:
     async def read_phone_media(self, leg: CallerLeg, username: str) -> None:
         """The same for a phone's leg."""
         leg.media = _of_phone(await self._media_of(username))
+        if leg.media.requires_encryption:
+            demand(leg)
 
     async def settle(self, near: Leg, route: Route, *, is_new: bool = False) -> Route:
         """The route with what the called client's connection asks for; refused if it cannot be joined with `near`.
@@ -122,10 +124,12 @@ class LegMaker:
             case ToTrunks(trunks) if served := serving(trunks, is_demanded=near.media.requires_encryption):
                 route = replace(route, trunks=served)
             case ToPhones(user):
-                route = replace(route, media=_of_phone(await self._media_of(user.username)))
+                media = _of_phone(await self._media_of(user.username))
+                is_demanded = media.requires_encryption or near.media.requires_encryption
+                route = replace(route, media=replace(media, requires_encryption=is_demanded))
             case _:
                 pass
-        is_demanded = isinstance(route, ToClient | ToUser) and route.media.requires_encryption
+        is_demanded = isinstance(route, ToClient | ToUser | ToPhones) and route.media.requires_encryption
         if is_new and is_demanded and isinstance(near, CallerLeg):
             demand(near)
         return self.refusal(near, route) or route
@@ -133,23 +137,22 @@ class LegMaker:
     def refusal(self, near: Leg, route: Route) -> Refused | None:
         """Why that leg cannot be joined with one along the route: encryption, or codecs. None when it can.
 
-        Clients are always encrypted, trunks as their settings say, phones never. Whose connection demands it
-        (rest-v2 H.1, B3) is in no call with a trunk that need not be, nor with a phone; and its phones are in no call.
+        Clients are always encrypted, trunks as their settings say, phones where their connection demands it. Whose
+        connection demands it (rest-v2 H.1, B3) is in no call with a leg that need not be.
         """
-        if near.media.requires_encryption and not is_encrypted(near):
+        is_demanded = near.media.requires_encryption
+        if not isinstance(route, ToTrunks | Refused):
+            is_demanded = is_demanded or route.media.requires_encryption
+        if is_demanded and not is_encrypted(near):
             return Refused(REJECTIONS["B3"])
         match route:
             case ToTrunks(trunks):
                 if not serving(trunks, is_demanded=near.media.requires_encryption):
                     return Refused(REJECTIONS["B3"])
             case ToPhones():
-                if near.media.requires_encryption or route.media.requires_encryption:
-                    return Refused(REJECTIONS["B3"])
                 if not self._codecs_towards_phones(route.media):
                     return Refused(INCOMPATIBLE_DESTINATION, NO_CODEC)
             case ToClient() | ToUser():
-                if route.media.requires_encryption and not is_encrypted(near):
-                    return Refused(REJECTIONS["B3"])
                 if not self._codecs_towards(route.media):
                     return Refused(INCOMPATIBLE_DESTINATION, NO_CODEC)
             case _:

@@ -15,6 +15,8 @@ from gateway.b2bua.legs.sip import RETRYABLE, FindReplaced, InviteFunction, SipL
 from gateway.domain.causes import PICKED_OFF, Cause, from_q850, from_sip_response
 from gateway.domain.client_media import ClientMedia
 from gateway.domain.ids import LegName, Sdp, SipCallId
+from gateway.domain.media_encryption import MediaEncryption
+from gateway.media.engine import LegOptions
 from gateway.sip.call import Answered, OutgoingCall, Provisional, Rejected, SipCallEvent, Target
 from gateway.sip.core.headers.reason import NON_SELECTED_USER
 from gateway.sip.registrar import Phone, PhoneUser
@@ -52,8 +54,13 @@ class PhoneLeg(SipLeg):
             media: what the user's connection asks for.
             to_uri: the user's address.
         """
+        encryption = MediaEncryption.REQUIRED if media.requires_encryption else MediaEncryption.OFF
         super().__init__(
-            name, party=Party(name=user.username, number=user.username), post=post, find_replaced=find_replaced
+            name,
+            party=Party(name=user.username, number=user.username),
+            post=post,
+            find_replaced=find_replaced,
+            options=LegOptions(encryption=encryption, may_send_keys=all(_is_over_tls(phone) for phone in user.phones)),
         )
         self.media, self.codecs, self.identity = media, codecs, user.identity
         self._invite, self._headers = invite, headers
@@ -185,6 +192,11 @@ def _by_phone(phones: Sequence[Phone]) -> list[list[Phone]]:
         key = (phone.instance,) if phone.reg_id is not None else phone.uri
         found.setdefault(key, []).append(phone)
     return [sorted(flows, key=lambda flow: -flow.refreshed_at) for flows in found.values()]
+
+
+def _is_over_tls(phone: Phone) -> bool:
+    """Whether a description for it goes over an encrypted connection all the way that we know."""
+    return phone.flow is not None and not phone.path and phone.flow.remote.transport == "tls"
 
 
 def _weight(ended: LegEnded) -> tuple[bool, int]:

@@ -11,6 +11,7 @@ from gateway.domain.causes import NO_ANSWER, NORMAL_CLEARING
 from gateway.domain.client_media import DEFAULT_CLIENT_MEDIA, ClientMedia, DtmfMode
 from gateway.domain.identity import Identity
 from gateway.domain.ids import LegName, Sdp
+from gateway.domain.media_encryption import MediaEncryption
 from gateway.media.engine import LegOptions
 from gateway.sip.call import Answered, Ended, Provisional, Rejected
 from gateway.sip.core.location import Binding
@@ -108,7 +109,13 @@ def test_every_phone_is_called_over_its_flow_by_the_name_of_its_user() -> None:
 def test_media_is_what_the_connection_of_the_user_asks_for() -> None:
     site = Site(phone(1), media=ClientMedia(codecs=("PCMA",), dtmf=DtmfMode.INBAND))
 
-    assert site.leg.options == LegOptions(dtmf=DtmfMode.INBAND, keeps_order=True)
+    assert site.leg.options == LegOptions(dtmf=DtmfMode.INBAND, keeps_order=True, may_send_keys=False)
+
+
+def test_media_is_encrypted_where_it_is_demanded_with_no_keys_over_an_open_flow() -> None:
+    site = Site(phone(1), media=ClientMedia(requires_encryption=True))
+
+    assert site.leg.options == LegOptions(encryption=MediaEncryption.REQUIRED, may_send_keys=False)
 
 
 def test_a_phone_behind_a_proxy_is_called_by_its_path() -> None:

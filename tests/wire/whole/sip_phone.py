@@ -42,6 +42,8 @@ class SipPhone:
     sequence: int = 0
     client: DigestClient | None = None
     responses: list[Response] = field(default_factory=list)
+    make_trunk: Callable[[], Trunk] = lambda: Trunk(codecs=("PCMU",))
+    """What the media of its next call is."""
 
     @property
     def address(self) -> str:
@@ -116,7 +118,7 @@ class SipPhone:
         return await self.register("*", expires=0)
 
     async def _trunk(self) -> Trunk:
-        trunk = await Trunk(codecs=("PCMU",)).open()
+        trunk = await self.make_trunk().open()
         self.media.push_async_callback(trunk.close)
         return trunk
 

@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from gateway.domain.ids import Sdp
+from gateway.media.core.sdp import Setup
 from gateway.sip.call import Answered, Cancelled, Ended, Provisional, Rejected
 from gateway.sip.tls_settings import SipTlsSettings
 from gateway.sip.transport.flow import Destination, Transport
 from gateway.sip.transport.tls_contexts import TlsContexts
 from tests.harness.gateway import Running, running
 from tests.harness.verto_client import connected
+from tests.wire.media.secured_trunk import DtlsTrunk
 from tests.wire.sip.agents import PATIENCE, Inbound, Outcome
 from tests.wire.sip.certificates import TestAuthority
 from tests.wire.whole.phone import Phone, phone
@@ -340,7 +343,31 @@ async def test_a_user_has_at_most_so_many_calls_with_all_phones_together(tmp_pat
         line.leg.call.hangup()
 
 
-async def test_a_phone_of_a_connection_that_demands_encryption_cannot_call(gateway: Running) -> None:
+async def test_a_phone_of_a_connection_that_demands_encryption_calls_and_is_called_by_dtls(gateway: Running) -> None:
+    """Over UDP there are no keys in SDP."""
+    await gateway.configure("alice", encrypted_media="SRTP")
+    async with sip_phone(gateway) as desk, phone(gateway, "robert", codecs=("PCMU",)) as robert:
+        desk.make_trunk = partial(DtlsTrunk, codecs=("PCMU",))
+        line = await desk.calls("robert")
+        call_id = await robert.until_rung()
+        await robert.answer(call_id)
+        await desk.until_answered(line)
+        with line.speaking(440):
+            assert await robert.hears(call_id, 440, codec="PCMU")
+        line.leg.call.hangup()
+        await robert.until_over(call_id)
+
+        await desk.register()
+        desk.make_trunk = partial(DtlsTrunk, codecs=("PCMU",), setup=Setup.ACTIVE)
+        call_id = await robert.call("alice")
+        line = await desk.answers()
+        await robert.until_answered(call_id)
+        with line.speaking(440):
+            assert await robert.hears(call_id, 440, codec="PCMU")
+        await robert.hang_up(call_id)
+
+
+async def test_a_phone_of_a_connection_that_demands_encryption_cannot_call_in_plain(gateway: Running) -> None:
     await gateway.configure("alice", encrypted_media="SRTP")
     async with sip_phone(gateway) as desk, phone(gateway, "robert"):
         for destination in ("robert", TONE):
