@@ -11,6 +11,7 @@ from typing import Self
 from gateway.accounts.client_media import ConnectionMedia
 from gateway.accounts.detail_recorder import DetailRecorder
 from gateway.accounts.gate import CallGate
+from gateway.accounts.lookups import Lookups
 from gateway.accounts.provisioning import Provisioning
 from gateway.accounts.settings import tariff
 from gateway.accounts.watch import AccountWatch, EveryRegistration
@@ -60,7 +61,6 @@ from gateway.reports.service import Reports
 from gateway.sip_side import SipSide
 from gateway.store.call_reports import CallReports
 from gateway.store.calls import Calls
-from gateway.store.connections import Connections
 from gateway.store.database import Database
 from gateway.store.detail_records import DetailRecords
 from gateway.store.devices import Devices
@@ -120,6 +120,7 @@ class Gateway:
         metrics_url = await enter(self._operator_server())
         database = self.database = await Database.open(config.store)
         self._stack.push_async_callback(database.close)
+        self.lookups = Lookups(database)
         calls = await enter(self._call_records(database))
         self.traces = Traces(database)
         self.tracer = await enter(self._tracing())
@@ -162,7 +163,7 @@ class Gateway:
         self.recorder = CallRecorder(calls, keep_calls=settings.keep_calls)
         self.details = DetailRecords(database)
         self.detail_recorder = DetailRecorder(
-            self.details, Connections(database), self.tariff, keep=settings.keep_detail_records
+            self.details, self.lookups, self.tariff, keep=settings.keep_detail_records
         )
         self.heartbeat = Heartbeat(database, interval=settings.alive_interval)
         orphans, legs = await calls.close_orphans(), await self.detail_recorder.close_orphans()
@@ -238,7 +239,8 @@ class Gateway:
     async def _call_control(self) -> AsyncIterator[None]:
         config, sip = self.config, self.sip
         gate = CallGate(
-            self.database,
+            self.lookups,
+            self.details,
             rate_of=self.tariff.price_per_minute,
             account_limit=config.calls.max_outbound_calls,
             hourly_limit=config.calls.max_outbound_calls_per_hour or None,
@@ -264,7 +266,7 @@ class Gateway:
             domain=config.sip.domain,
             trunk_codecs=sip.codecs_of,
             phone_codecs=config.registrar.codecs,
-            media_of=ConnectionMedia(self.database).of_user,
+            media_of=ConnectionMedia(self.lookups).of_user,
             find_session=self.registry.find,
             caller_options=sip.caller_options,
             attach_timeout=config.verto.attach_timeout,

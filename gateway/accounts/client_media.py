@@ -2,33 +2,29 @@
 
 from gateway.accounts.connections import settings_of
 from gateway.accounts.core.connection import DEFAULT_CODECS
+from gateway.accounts.lookups import Lookups
 from gateway.domain.client_media import DEFAULT_CLIENT_MEDIA, ClientMedia
-from gateway.store.connections import Connection, Connections
-from gateway.store.credentials import Credentials
-from gateway.store.database import Database
-from gateway.store.errors import NotFound
+from gateway.store.connections import Connection
 
 
 class ConnectionMedia:
     """See `b2bua.leg_maker.MediaOf`."""
 
-    def __init__(self, database: Database) -> None:
-        self._connections, self._credentials = Connections(database), Credentials(database)
+    def __init__(self, lookups: Lookups) -> None:
+        self._lookups = lookups
 
     async def of_user(self, username: str) -> ClientMedia:
         """By the user name of a connection or of a credential; nothing is asked for one that nobody has (visitors).
 
         Raises StoreUnavailable.
         """
-        connection = await self._connections.find_by_user_name(username) or await self._of_credential(username)
+        connection = await self._lookups.named(username) or await self._of_credential(username)
         return DEFAULT_CLIENT_MEDIA if connection is None else media_of(connection)
 
     async def _of_credential(self, sip_username: str) -> Connection | None:
-        credential = await self._credentials.find_by_sip_username(sip_username)
-        try:
-            return None if credential is None else await self._connections.get(credential.connection_id)
-        except NotFound:
-            return None  # deleted in between; whoever calls or is called by it loses its registration
+        """None also for one that was deleted in between: whoever calls or is called by it loses its registration."""
+        credential = await self._lookups.credential(sip_username)
+        return None if credential is None else await self._lookups.connection(credential.connection_id)
 
 
 def media_of(connection: Connection) -> ClientMedia:

@@ -13,13 +13,13 @@ from gateway.accounts.connections import settings_of
 from gateway.accounts.core.connection import ConnectionSettings
 from gateway.accounts.core.numbering import look_up_party
 from gateway.accounts.core.rating import CURRENCY, Tariff, charge, to_text
+from gateway.accounts.lookups import Lookups
 from gateway.domain.facts import ClientLegAnswered, ClientLegClosed, ClientLegFact, ClientLegOpened
 from gateway.domain.ids import Direction
 from gateway.observability.logging import get_logger
 from gateway.observability.metrics import DETAIL_RECORDS
-from gateway.store.connections import Connections
 from gateway.store.detail_records import DetailRecords, FinishedLeg, NewLeg, OpenLeg
-from gateway.store.errors import Duplicate, NotFound, StoreError, StoreUnavailable
+from gateway.store.errors import Duplicate, StoreError, StoreUnavailable
 
 QUEUE_LIMIT: Final = 20_000
 """Facts that may wait. Full means that the database is far behind: further ones are dropped and counted."""
@@ -42,7 +42,7 @@ class DetailRecorder:
     def __init__(
         self,
         records: DetailRecords,
-        connections: Connections,
+        lookups: Lookups,
         tariff: Tariff,
         *,
         keep: int,
@@ -52,7 +52,7 @@ class DetailRecorder:
         Args:
             keep: records that are kept, see `[store] keep_detail_records`.
         """
-        self._records, self._connections, self._tariff, self._keep = records, connections, tariff, keep
+        self._records, self._lookups, self._tariff, self._keep = records, lookups, tariff, keep
         self._new_channel_id = new_channel_id
         self._waiting: deque[ClientLegFact] = deque()
         self._live: dict[str, OpenLeg] = {}
@@ -142,8 +142,8 @@ class DetailRecorder:
     async def _new(self, fact: ClientLegOpened) -> NewLeg:
         name, settings = None, ConnectionSettings()
         if fact.connection_id is not None:
-            with contextlib.suppress(NotFound):  # removed while its client calls
-                connection = await self._connections.get(fact.connection_id)
+            connection = await self._lookups.connection(fact.connection_id)
+            if connection is not None:  # else it was removed while its client calls
                 name, settings = connection.name, settings_of(connection)
         cli = look_up_party(fact.cli, settings.outbound.localization)
         cld = look_up_party(fact.cld, settings.outbound.localization)

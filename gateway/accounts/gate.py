@@ -20,18 +20,15 @@ from gateway.accounts.core.frequency import HourlyCounts
 from gateway.accounts.core.numbering import look_up
 from gateway.accounts.core.profile import ProfileSettings
 from gateway.accounts.core.rating import charge
+from gateway.accounts.lookups import Lookups
 from gateway.domain.admission import Admitted
 from gateway.domain.causes import REJECTIONS, Cause
 from gateway.domain.facts import CallAnswered, CallEnded, Fact
 from gateway.domain.identity import Identity
 from gateway.domain.ids import CallId
 from gateway.observability.clock import utc_now
-from gateway.store.connections import Connection, Connections
-from gateway.store.credentials import Credentials
-from gateway.store.database import Database
+from gateway.store.connections import Connection
 from gateway.store.detail_records import DetailRecords
-from gateway.store.errors import NotFound
-from gateway.store.profiles import Profiles
 
 
 @dataclass(slots=True)
@@ -54,7 +51,8 @@ class CallGate:
 
     def __init__(
         self,
-        database: Database,
+        lookups: Lookups,
+        details: DetailRecords,
         *,
         rate_of: Callable[[str], Decimal],
         account_limit: int | None = None,
@@ -67,8 +65,7 @@ class CallGate:
             account_limit: calls to trunks that may be live at once; None for any.
             hourly_limit: calls to trunks that one connection may begin within an hour; None for any.
         """
-        self._connections, self._credentials = Connections(database), Credentials(database)
-        self._profiles, self._details = Profiles(database), DetailRecords(database)
+        self._lookups, self._details = lookups, details
         self._rate_of, self._account_limit, self._hourly_limit = rate_of, account_limit, hourly_limit
         self._now = now
         self._hours = HourlyCounts()
@@ -172,17 +169,15 @@ class CallGate:
         return sum(is_counted(seat) for seats in self._seats.values() for seat in seats)
 
     async def _party(self, connection_id: str) -> Party | None:
-        try:
-            return await self._of(await self._connections.get(connection_id))
-        except NotFound:
-            return None
+        connection = await self._lookups.connection(connection_id)
+        return None if connection is None else await self._of(connection)
 
     async def _owner(self, username: str, connection_id: str | None) -> tuple[Party, bool] | None:
         """The connection behind a user name, and whether it is its own."""
-        connection = await self._connections.find_by_user_name(username)
+        connection = await self._lookups.named(username)
         has_own_name = connection is not None
         if connection is None and connection_id is None:
-            credential = await self._credentials.find_by_sip_username(username)
+            credential = await self._lookups.credential(username)
             connection_id = None if credential is None else credential.connection_id
         if connection is not None:
             return await self._of(connection), has_own_name
@@ -192,7 +187,7 @@ class CallGate:
     async def _of(self, connection: Connection) -> Party:
         profile = None
         if connection.outbound_voice_profile_id is not None:
-            row = await self._profiles.get(connection.outbound_voice_profile_id)
+            row = await self._lookups.profile(connection.outbound_voice_profile_id)
             settings = ProfileSettings.model_validate(row.settings)
             profile = Profile(profile_id=row.profile_id, is_enabled=row.is_enabled, settings=settings)
         return Party(

@@ -54,7 +54,7 @@ class CallReports:
             "user_agent": storable(report.user_agent, 256),
         }
         try:
-            async with self._database.write() as sql:
+            async with self._database.write(is_record=True) as sql:
                 await sql.execute(insert(call_reports).values(**row))
         except Duplicate:
             return
@@ -79,7 +79,7 @@ class CallReports:
         """Those objects are gone."""
         for start in range(0, len(names), _AT_ONCE):
             gone = call_reports.c.object_name.in_(names[start : start + _AT_ONCE])
-            async with self._database.write() as sql:
+            async with self._database.write(is_record=True) as sql:
                 await sql.execute(delete(call_reports).where(gone))
 
 

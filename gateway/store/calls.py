@@ -80,7 +80,7 @@ class Calls:
             "stages": {},
             "media": {},
         }
-        async with self._database.write() as sql:
+        async with self._database.write(is_record=True) as sql:
             await sql.execute(insert(calls).values(**row))
 
     async def ringing(self, fact: CallRinging) -> None:
@@ -101,7 +101,7 @@ class Calls:
         successor = storable(fact.successor, 256)
         side = "caller" if fact.leg is LegName.A else "callee"
         query = select(calls.c.transfers).where(calls.c.call_id == fact.call_id)
-        async with self._database.write() as sql:
+        async with self._database.write(is_record=True) as sql:
             transfers = (await sql.execute(query)).scalar_one_or_none()
             if transfers is None:
                 raise NotFound("call", fact.call_id)
@@ -158,7 +158,7 @@ class Calls:
         query = select(calls.c.call_id, calls.c.started_at, calls.c.answered_at, seen.label("seen")).where(
             calls.c.ended_at.is_(None)
         )
-        async with self._database.write() as sql:
+        async with self._database.write(is_record=True) as sql:
             closed = [_closed(row) for row in (await sql.execute(query)).mappings()]
             if closed:
                 await sql.execute(update(calls).where(calls.c.call_id == bindparam("of_call")), closed)
@@ -168,12 +168,12 @@ class Calls:
         """Delete the oldest records beyond the newest `count`; returns how many. Live calls stay."""
         limit = select(calls.c.started_at).order_by(calls.c.started_at.desc()).offset(count).limit(1)
         oldest = delete(calls).where(calls.c.started_at <= limit.scalar_subquery(), calls.c.ended_at.is_not(None))
-        async with self._database.write() as sql:
+        async with self._database.write(is_record=True) as sql:
             result = await sql.execute(oldest)
         return result.rowcount
 
     async def _update(self, call_id: CallId, **values: Any) -> None:  # Any: a column's value
-        async with self._database.write() as sql:
+        async with self._database.write(is_record=True) as sql:
             result = await sql.execute(update(calls).where(calls.c.call_id == call_id).values(**values))
         if result.rowcount == 0:
             raise NotFound("call", call_id)

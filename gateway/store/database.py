@@ -38,6 +38,8 @@ class Database:
             patience: seconds that a write waits for those before it.
         """
         self._engine, self._patience = engine, patience
+        self.version = 0
+        """Counts what this process has written; see `Recent`."""
         # PostgreSQL would give every statement a view of its own. On SQLite a transaction has one anyway.
         is_server = engine.dialect.name == "postgresql"
         self._reader = engine.execution_options(isolation_level="REPEATABLE READ") if is_server else engine
@@ -85,10 +87,13 @@ class Database:
                 yield connection
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def write(self, *, is_record: bool = False) -> AsyncIterator[AsyncConnection]:
         """A connection in a transaction that is committed when the block ends, rolled back when it raises.
 
         After the block, the change is in the database's log and survives the death of this process.
+
+        Args:
+            is_record: what is written tells what was, and decides nothing: `version` stays.
 
         Raises:
             Duplicate: a unique value is taken. MissingParent: a foreign key points to nothing.
@@ -97,6 +102,8 @@ class Database:
         with _translated():
             async with self._in_turn(), self._writer.begin() as connection:
                 yield connection
+            if not is_record:
+                self.version += 1
 
     async def close(self) -> None:
         """Close every connection; idempotent."""

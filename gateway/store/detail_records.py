@@ -162,7 +162,7 @@ class DetailRecords:
             Duplicate: there is a record of such a leg.
         """
         leg = detail_records.c.leg_id == bindparam("of_leg")
-        async with self._database.write() as sql:
+        async with self._database.write(is_record=True) as sql:
             if opened:
                 await sql.execute(insert(detail_records), [_new_row(leg) for leg in opened])
             if answered:
@@ -194,7 +194,7 @@ class DetailRecords:
         oldest = select(detail_records.c.leg_id).where(over, at <= limit).order_by(at).limit(_FORGET_AT_ONCE)
         forgotten = 0
         while True:
-            async with self._database.write() as sql:
+            async with self._database.write(is_record=True) as sql:
                 gone = await sql.execute(delete(detail_records).where(detail_records.c.leg_id.in_(oldest)))
             forgotten += gone.rowcount
             if gone.rowcount < _FORGET_AT_ONCE:

@@ -74,7 +74,7 @@ class Heartbeat:
         if not self._calls and not self._legs:
             return
         at = self._clock()
-        async with self._database.write() as sql:
+        async with self._database.write(is_record=True) as sql:
             for ids in _parts(sorted(self._calls)):
                 live = calls.c.call_id.in_(ids) & calls.c.ended_at.is_(None)
                 await sql.execute(update(calls).where(live).values(alive_at=at))

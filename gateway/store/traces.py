@@ -34,7 +34,7 @@ class Traces:
     async def add(self, entries: Sequence[tuple[CallId, TraceEntry]]) -> None:
         """Keep them, all or none."""
         rows = [_row(call_id, entry) for call_id, entry in entries]
-        async with self._database.write() as sql:
+        async with self._database.write(is_record=True) as sql:
             await sql.execute(insert(call_traces), rows)
 
     async def of_call(self, call_id: CallId, *, after: int = 0) -> tuple[StoredEntry, ...]:
@@ -51,7 +51,7 @@ class Traces:
             how many, `AT_ONCE` at most: ask again then.
         """
         column = call_traces.c.sequence
-        async with self._database.write() as sql:
+        async with self._database.write(is_record=True) as sql:
             newest = (await sql.execute(select(func.max(column)))).scalar() or 0
             is_old = (call_traces.c.at < before) | (column <= newest - keep)
             old = select(column).where(is_old).order_by(column).limit(AT_ONCE)

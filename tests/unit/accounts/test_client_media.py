@@ -6,6 +6,7 @@ import pytest_asyncio
 from gateway.accounts.client_media import ConnectionMedia
 from gateway.accounts.connections import ConnectionChange, CredentialConnections
 from gateway.accounts.core.connection import ConnectionSettings
+from gateway.accounts.lookups import Lookups
 from gateway.auth.sealing import Seal
 from gateway.domain.client_media import DEFAULT_CLIENT_MEDIA, ClientMedia, DtmfMode
 from tests.unit.auth.conftest import KEY, House
@@ -20,7 +21,7 @@ async def connections(house: House) -> CredentialConnections:
 
 @pytest_asyncio.fixture
 async def media(house: House) -> ConnectionMedia:
-    return ConnectionMedia(house.database)
+    return ConnectionMedia(Lookups(house.database))
 
 
 async def test_connection_of_the_command_line_asks_for_nothing_but_what_it_was_told(

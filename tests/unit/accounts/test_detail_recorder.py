@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from gateway.accounts import detail_recorder as module
 from gateway.accounts.core.rating import Tariff
 from gateway.accounts.detail_recorder import DetailRecorder
+from gateway.accounts.lookups import Lookups
 from gateway.domain.facts import ClientLegAnswered, ClientLegClosed, ClientLegFact
 from gateway.domain.ids import Direction, VertoCallId
 from gateway.store.connections import Connections
@@ -47,7 +48,7 @@ async def running(recorder: DetailRecorder) -> AsyncIterator[None]:
 
 
 def recording(database: Database, records: DetailRecords | None = None, *, keep: int = 100) -> DetailRecorder:
-    return DetailRecorder(records or DetailRecords(database), Connections(database), TARIFF, keep=keep)
+    return DetailRecorder(records or DetailRecords(database), Lookups(database), TARIFF, keep=keep)
 
 
 async def written(database: Database, facts: Sequence[ClientLegFact]) -> tuple[DetailRecord, ...]:
