@@ -21,7 +21,7 @@ LONGEST: Final = 64.0
 FEW: Final = 5000
 """Objects; a look that frees fewer was too early, and the next one waits twice as long."""
 
-SHARE: Final = 0.02
+SHARE: Final = 0.005
 """The part of the time that may go into looking: a large heap is looked through less often."""
 
 NEVER: Final = 1_000_000_000

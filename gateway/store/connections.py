@@ -86,8 +86,7 @@ class Connections:
     async def all(self, *, limit: int = 1000) -> tuple[Connection, ...]:
         """Oldest first, at most `limit`."""
         query = _query().order_by(connections.c.created_at, connections.c.connection_id).limit(limit)
-        async with self._database.read() as sql:
-            return tuple(_connection(row) for row in (await sql.execute(query)).mappings())
+        return tuple(_connection(row) for row in await self._database.rows(query))
 
     async def page(
         self,
@@ -176,8 +175,7 @@ class Connections:
         return removed
 
     async def _one(self, condition: Any) -> Connection | None:  # Any: SQLAlchemy's column expressions
-        async with self._database.read() as sql:
-            row = (await sql.execute(_query().where(condition))).mappings().first()
+        row = await self._database.row(_query().where(condition))
         return None if row is None else _connection(row)
 
 

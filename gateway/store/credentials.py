@@ -85,8 +85,7 @@ class Credentials:
         query = select(telephony_credentials).order_by(table.created_at, table.credential_id).limit(limit)
         if connection_id is not None:
             query = query.where(table.connection_id == connection_id)
-        async with self._database.read() as sql:
-            return tuple(_credential(row) for row in (await sql.execute(query)).mappings())
+        return tuple(_credential(row) for row in await self._database.rows(query))
 
     async def page(
         self,
@@ -176,8 +175,7 @@ class Credentials:
         return removed
 
     async def _one(self, condition: Any) -> Credential | None:  # Any: SQLAlchemy's column expressions
-        async with self._database.read() as sql:
-            row = (await sql.execute(select(telephony_credentials).where(condition))).mappings().first()
+        row = await self._database.row(select(telephony_credentials).where(condition))
         return None if row is None else _credential(row)
 
 

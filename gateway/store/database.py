@@ -3,12 +3,12 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, RowMapping, Select, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
@@ -27,6 +27,7 @@ ANSWER_TIMEOUT: Final = 30.0
 """Seconds that PostgreSQL has for a statement: one that hangs must not have us hang. Migrations may take longer."""
 
 _WRITES: Final = "gateway_writes"
+_SINGLE: Final = "gateway_single"
 
 
 class Database:
@@ -44,6 +45,8 @@ class Database:
         is_server = engine.dialect.name == "postgresql"
         self._reader = engine.execution_options(isolation_level="REPEATABLE READ") if is_server else engine
         self._writer = engine.execution_options(**{_WRITES: True})
+        # Python's sqlite3 is told in `connected` to begin nothing by itself; then `began` need not either.
+        self._asker = engine.execution_options(**({"isolation_level": "AUTOCOMMIT"} if is_server else {_SINGLE: True}))
         # SQLite has one writer at a time, and those who wait for its lock poll it: some would starve.
         self._turn = None if is_server else asyncio.Lock()
 
@@ -85,6 +88,21 @@ class Database:
         with _translated():
             async with self._reader.connect() as connection:
                 yield connection
+
+    async def rows(self, query: Select[Any]) -> Sequence[RowMapping]:  # Any: SQLAlchemy cannot type whole tables
+        """What one query finds. A statement sees one state anyway: this is `read` without the cost of a transaction.
+
+        Raises:
+            StoreUnavailable: no connection in time, or the database failed.
+        """
+        with _translated():
+            async with self._asker.connect() as connection:
+                found: Sequence[RowMapping] = (await connection.execute(query)).mappings().all()
+        return found
+
+    async def row(self, query: Select[Any]) -> RowMapping | None:
+        """The first of `rows`."""
+        return next(iter(await self.rows(query)), None)
 
     @asynccontextmanager
     async def write(self, *, is_record: bool = False) -> AsyncIterator[AsyncConnection]:
@@ -234,8 +252,9 @@ def _sqlite_engine(url: URL, settings: StoreSettings) -> AsyncEngine:
     def began(connection: Connection) -> None:
         # A writer takes the lock first: one that reads and then writes would fail at once when another one
         # came between, whatever the busy timeout is.
-        writes = connection.get_execution_options().get(_WRITES, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        options = connection.get_execution_options()
+        if not options.get(_SINGLE, False):
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(_WRITES, False) else "BEGIN")
 
     event.listen(engine.sync_engine, "connect", connected)
     event.listen(engine.sync_engine, "begin", began)

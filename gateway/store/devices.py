@@ -50,16 +50,14 @@ class Devices:
         """The devices of a user, the one used last first."""
         table = push_devices.c
         query = select(push_devices).where(table.username == username).order_by(table.used_at.desc())
-        async with self._database.read() as sql:
-            return tuple(_device(row) for row in (await sql.execute(query)).mappings())
+        return tuple(_device(row) for row in await self._database.rows(query))
 
     async def of_connection(self, connection_id: str) -> tuple[Device, ...]:
         """The devices of a connection's own user name, whom its numbers ring."""
         table = push_devices.c
         of_user = (table.connection_id == connection_id) & table.credential_id.is_(None)
         query = select(push_devices).where(of_user).order_by(table.used_at.desc())
-        async with self._database.read() as sql:
-            return tuple(_device(row) for row in (await sql.execute(query)).mappings())
+        return tuple(_device(row) for row in await self._database.rows(query))
 
     async def remove(self, username: str, token: str) -> bool:
         """Push that device no more; False when it was not known."""

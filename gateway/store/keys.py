@@ -60,15 +60,13 @@ class ApiKeys:
     async def find_by_hash(self, key_hash: str) -> ApiKey | None:
         """The key with that hash."""
         query = select(api_keys).where(api_keys.c.key_hash == key_hash)
-        async with self._database.read() as sql:
-            row = (await sql.execute(query)).mappings().first()
+        row = await self._database.row(query)
         return None if row is None else _key(row)
 
     async def all(self, *, limit: int = 1000) -> tuple[ApiKey, ...]:
         """Oldest first, at most `limit`."""
         query = select(api_keys).order_by(api_keys.c.created_at, api_keys.c.key_id).limit(limit)
-        async with self._database.read() as sql:
-            return tuple(_key(row) for row in (await sql.execute(query)).mappings())
+        return tuple(_key(row) for row in await self._database.rows(query))
 
     async def revoke(self, key_id: str, *, at: datetime) -> None:
         """It is good for nothing from now on; once more does no harm.

@@ -107,8 +107,7 @@ class Numbers:
         Raises:
             NotFound: there is none.
         """
-        async with self._database.read() as sql:
-            row = (await sql.execute(_query().where(numbers.c.number_id == number_id))).mappings().first()
+        row = await self._database.row(_query().where(numbers.c.number_id == number_id))
         if row is None:
             raise NotFound("phone number", number_id)
         return _number(row)
@@ -116,8 +115,7 @@ class Numbers:
     async def find(self, phone_number: str) -> Number | None:
         """That number, `+` and digits."""
         query = _query().where(numbers.c.phone_number == phone_number)
-        async with self._database.read() as sql:
-            row = (await sql.execute(query)).mappings().first()
+        row = await self._database.row(query)
         return None if row is None else _number(row)
 
     async def taken(self, among: Sequence[str]) -> frozenset[str]:
@@ -136,8 +134,7 @@ class Numbers:
         query = _query().order_by(numbers.c.created_at, numbers.c.number_id).limit(limit)
         if connection_id is not None:
             query = query.where(numbers.c.connection_id == connection_id)
-        async with self._database.read() as sql:
-            return tuple(_number(row) for row in (await sql.execute(query)).mappings())
+        return tuple(_number(row) for row in await self._database.rows(query))
 
     async def page(
         self, page: Page, wanted: NumberFilter, sort: Sequence[tuple[NumberSort, bool]] = ()

@@ -58,8 +58,7 @@ class Profiles:
         Raises:
             NotFound: there is none.
         """
-        async with self._database.read() as sql:
-            row = (await sql.execute(_query().where(profiles.c.profile_id == profile_id))).mappings().first()
+        row = await self._database.row(_query().where(profiles.c.profile_id == profile_id))
         if row is None:
             raise NotFound("outbound voice profile", profile_id)
         return _profile(row)
@@ -133,8 +132,7 @@ class Profiles:
             .where(profile_connections.c.connection_id == connection_id)
             .scalar_subquery()
         )
-        async with self._database.read() as sql:
-            row = (await sql.execute(query)).mappings().first()
+        row = await self._database.row(query)
         return None if row is None else _profile(row)
 
 

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 _T = TypeVar("_T")
 
-MOST: Final = 4096
+MOST: Final = 512
 """Texts that each parser remembers; the one that was asked for longest ago goes."""
 
 LONGEST: Final = 256
