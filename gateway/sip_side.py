@@ -1,13 +1,14 @@
 """The SIP side of the program: sockets, user agent, registrar, trunks, and the order in which they start and stop."""
 
 import ipaddress
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
 from gateway.auth.digest_login import DigestLogins
 from gateway.b2bua.routing import Trunk
 from gateway.config import Config
+from gateway.domain.client_media import DtmfMode
 from gateway.domain.media_encryption import MediaEncryption
 from gateway.http.certificates import from_own_authority
 from gateway.http.names import certificate_names
@@ -22,7 +23,7 @@ from gateway.sip.phone_guard import PhoneGuard
 from gateway.sip.registrar import Registrar
 from gateway.sip.tls_settings import KeyPair
 from gateway.sip.transport.tls_contexts import TlsContexts, authorities_of
-from gateway.sip.trunk_settings import TrunkSettings
+from gateway.sip.trunk_settings import DtmfForm, TrunkSettings
 from gateway.sip.ua import UserAgent
 from gateway.traces.tracer import Tracer
 from gateway.trunks.lines import TrunkLines
@@ -35,6 +36,12 @@ LOOPBACK: Final = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::
 
 STOP_GRACE: Final = 2.0
 """Seconds that far ends have to answer our last BYEs."""
+
+_DTMF_MODES: Final[Mapping[DtmfForm, DtmfMode]] = {
+    "rfc2833": DtmfMode.RFC_2833,
+    "inband": DtmfMode.INBAND,
+    "info": DtmfMode.SIP_INFO,
+}
 
 _log = get_logger()
 
@@ -113,6 +120,7 @@ class SipSide:
                 is_lab=trunk.name == LAB_TRUNK,
                 reliable_provisional=trunk.reliable_provisional,
                 follow_redirects=trunk.follow_redirects,
+                dtmf=_DTMF_MODES[trunk.dtmf],
             )
             for trunk in self.trunks
         ]
@@ -122,12 +130,14 @@ class SipSide:
         return next(one.codecs for one in self.trunks if one.name == trunk)
 
     def caller_options(self, call: IncomingCall) -> LegOptions:
-        """How the media of a call that comes may be encrypted: as the setting of the trunk that calls says."""
+        """How media of a call that comes may be encrypted, and takes digits: as the settings of the trunk say."""
         trunk = next((trunk for trunk in self.trunks if trunk.name == call.trunk), None)
         if trunk is None:  # a phone: as it wants, unless its connection demands it
             return LegOptions(encryption=MediaEncryption.OPTIONAL, may_send_keys=call.is_secure)
         may_send_keys = call.is_secure or trunk.srtp_over_plain_sip
-        return LegOptions(encryption=MediaEncryption(trunk.srtp), may_send_keys=may_send_keys)
+        return LegOptions(
+            dtmf=_DTMF_MODES[trunk.dtmf], encryption=MediaEncryption(trunk.srtp), may_send_keys=may_send_keys
+        )
 
     def uri_for_lab(self) -> str:
         """Where the lab trunk calls us: a listener that loopback reaches. It speaks no TLS."""

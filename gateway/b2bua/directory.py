@@ -92,7 +92,7 @@ class CallDirectory:
             find_replaced: `sip.ua.UserAgent.find_replaced`.
             media_of: what the connection of a user name asks of its clients' media; read anew for each call.
             find_session: a connected session by its id (`vsp.registry.SessionRegistry.find`).
-            caller_options: how the media of a call that comes to us may be encrypted.
+            caller_options: how the media of a call that comes to us may be encrypted, and takes digits.
             attach_timeout: see `[verto] attach_timeout`.
             pushes: delivers pushes; without it no call waits for a device.
             on_client_leg: told of the legs of clients, on the loop's thread; it must not block.

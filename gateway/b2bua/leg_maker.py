@@ -21,7 +21,7 @@ from gateway.b2bua.legs.verto import TelnyxIds, VertoLeg
 from gateway.b2bua.lobby import Lobby
 from gateway.b2bua.routing import Refused, Route, ToClient, ToPhones, ToTrunks, ToUser
 from gateway.domain.causes import INCOMPATIBLE_DESTINATION, REJECTIONS
-from gateway.domain.client_media import ClientMedia, DtmfMode
+from gateway.domain.client_media import ClientMedia
 from gateway.domain.ids import CallId, LegName, Sdp, SessionId, VertoCallId
 from gateway.media.engine import DEFAULT_OPTIONS, LegOptions
 from gateway.sip.call import MAX_FORWARDS, IncomingCall, OnSipCallEvent, OutgoingCall, Replaces, Target
@@ -40,7 +40,7 @@ FindSession = Callable[[SessionId], ClientSession | None]
 """Finds the handle of a session that is connected."""
 
 CallerOptions = Callable[[IncomingCall], LegOptions]
-"""Tells how the media of a call that comes to us may be encrypted."""
+"""Tells how the media of a call that comes to us may be encrypted, and takes digits."""
 
 
 class LegMaker:
@@ -106,7 +106,7 @@ class LegMaker:
 
     async def read_phone_media(self, leg: CallerLeg, username: str) -> None:
         """The same for a phone's leg."""
-        leg.media = _of_phone(await self._media_of(username))
+        leg.media = await self._media_of(username)
         if leg.media.requires_encryption:
             demand(leg)
 
@@ -124,7 +124,7 @@ class LegMaker:
             case ToTrunks(trunks) if served := serving(trunks, is_demanded=near.media.requires_encryption):
                 route = replace(route, trunks=served)
             case ToPhones(user):
-                media = _of_phone(await self._media_of(user.username))
+                media = await self._media_of(user.username)
                 is_demanded = media.requires_encryption or near.media.requires_encryption
                 route = replace(route, media=replace(media, requires_encryption=is_demanded))
             case _:
@@ -338,11 +338,6 @@ def _caller(party: Party, number: str | None) -> Caller:
 def _uri_user(number: str) -> str:
     """A user part that needs no escape; anything else is anonymous (RFC 3261 section 25.1 `user`)."""
     return number if re.fullmatch(r"[A-Za-z0-9+_.!~*'()&=$,/-]{1,128}", number) else "anonymous"
-
-
-def _of_phone(media: ClientMedia) -> ClientMedia:
-    """What a connection asks of its phones' media: digits by INFO are for clients, a phone gets events in RTP."""
-    return replace(media, dtmf=DtmfMode.RFC_2833) if media.dtmf is DtmfMode.SIP_INFO else media
 
 
 __all__ = ["FindSession", "LegMaker", "MediaOf", "new_telnyx_id"]

@@ -203,6 +203,10 @@ class MediaWorker:
 
         self._jobs.put_nowait(job)
 
+    def takes_digits(self, leg: LegName) -> bool:
+        """Whether that leg's far end gets digits by media."""
+        return self._session is not None and self._session.takes_digits(leg)
+
     def send_digits(self, leg: LegName, digits: str, duration: float | None) -> None:
         """Queue digits towards a leg's far end, each of so many seconds. They are counted in logs, never written."""
         if not _DIGITS.fullmatch(digits):

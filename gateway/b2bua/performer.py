@@ -41,7 +41,6 @@ from gateway.b2bua.routing import Refused, Route, ToPhones, ToTrunks
 from gateway.b2bua.seats import Seats
 from gateway.b2bua.transfer_performer import TransferPerformer
 from gateway.domain.causes import Cause
-from gateway.domain.client_media import DtmfMode
 from gateway.domain.ids import LegName
 
 
@@ -103,8 +102,9 @@ class Performer:
         self._post(Routed(count, is_trunk=isinstance(route, ToTrunks | ToPhones)))
 
     def _send_digits(self, action: SendDigits) -> None:
+        """By signalling where that is the only way; what came in media, media has passed on where it can."""
         leg = self._seats[action.leg]
-        if leg.media.dtmf is DtmfMode.SIP_INFO:
+        if leg.takes_digits and not self._media.takes_digits(action.leg):
             leg.send_digits(action.digits, action.duration)
         elif not action.is_from_media:
             self._media.send_digits(action.leg, action.digits, action.duration)

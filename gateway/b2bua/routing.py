@@ -23,7 +23,7 @@ from gateway.domain.causes import (
     SUBSCRIBER_ABSENT,
     Cause,
 )
-from gateway.domain.client_media import DEFAULT_CLIENT_MEDIA, ClientMedia
+from gateway.domain.client_media import DEFAULT_CLIENT_MEDIA, ClientMedia, DtmfMode
 from gateway.domain.identity import Identity
 from gateway.domain.ids import CallId
 from gateway.domain.media_encryption import MediaEncryption
@@ -73,6 +73,7 @@ class Trunk:
         rules: how it wants numbers, identities and header fields.
         is_lab: whether it is the built-in lab trunk, which takes magic numbers only.
         follow_redirects: whether a 3xx of it sends the call to another place.
+        dtmf: how it gets digits.
         reliable_provisional: whether its 101 to 199 may, or must, be reliable (RFC 3262).
     """
 
@@ -88,6 +89,7 @@ class Trunk:
     is_lab: bool = False
     reliable_provisional: Reliability = "off"
     follow_redirects: bool = False
+    dtmf: DtmfMode = DtmfMode.RFC_2833
 
 
 @dataclass(frozen=True, slots=True)

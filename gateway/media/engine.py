@@ -286,6 +286,9 @@ class MediaSession(Protocol):
         codecs of the two legs differ they are transcoded.
         """
 
+    def takes_digits(self, leg: LegName) -> bool:
+        """Whether that leg's far end gets digits: as telephone-events, or as tones. False before its media is up."""
+
     async def send_dtmf(self, leg: LegName, digits: str, *, duration: float, gap: float) -> None:
         """Send digits towards that leg's far end; return when the last packet of them has left.
 

@@ -167,6 +167,20 @@ class InfoDtmf:
 
 
 @dataclass(frozen=True, slots=True)
+class DigitsUnsent:
+    """Digits of `send_digits` that did not reach the far end. Never says which.
+
+    Attributes:
+        count: how many; all that waited, where the far end has refused one.
+        status: of the refusal; ours is 503 (it could not be sent) or 481 (the call is not answered yet). None: too
+            many waited already.
+    """
+
+    count: int
+    status: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Referred:
     """A REFER from the far end waits for `accept_refer` or `reject_refer` (RFC 3515): it wants us to call `target`.
 
@@ -190,7 +204,9 @@ class Ended:
     """The X- and User-to-User header fields of the far end's BYE."""
 
 
-SipCallEvent = Provisional | Answered | Rejected | Cancelled | Confirmed | Reoffered | InfoDtmf | Referred | Ended
+SipCallEvent = (
+    Provisional | Answered | Rejected | Cancelled | Confirmed | Reoffered | InfoDtmf | DigitsUnsent | Referred | Ended
+)
 OnSipCallEvent = Callable[[SipCallEvent], None]
 
 
@@ -226,6 +242,18 @@ class OutgoingCall(Protocol):
 
     def reinvite(self, sdp: Sdp, on_result: Callable[[Answered | Rejected], None]) -> None:
         """Offer again within the dialog; 491 is retried once after the time of RFC 3261 section 14.1."""
+
+    @property
+    def takes_info(self) -> bool:
+        """Whether the far end has said so in its Allow; False before the answer."""
+
+    def send_digits(self, digits: str, duration: float | None) -> None:
+        """Give the far end digits, an INFO each, in their order; `DigitsUnsent` comes when it does not get them.
+
+        Args:
+            digits: of ``0-9 * # A-D``.
+            duration: seconds of each, None for the usual.
+        """
 
     def accept_refer(self) -> None:
         """202 to the REFER that waits, then a NOTIFY with `SIP/2.0 100 Trying`."""
@@ -330,6 +358,11 @@ class IncomingCall(Protocol):
     def dialog(self) -> Replaces | None: ...
 
     def reinvite(self, sdp: Sdp, on_result: Callable[[Answered | Rejected], None]) -> None: ...
+
+    @property
+    def takes_info(self) -> bool: ...
+
+    def send_digits(self, digits: str, duration: float | None) -> None: ...
 
     def accept_refer(self) -> None: ...
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from gateway.domain.ids import Sdp
-from gateway.sip.call import Answered, OnReferProgress, Rejected, Replaces
-from gateway.sip.core.actions import Action
+from gateway.sip.call import Answered, DigitsUnsent, OnReferProgress, Rejected, Replaces
+from gateway.sip.core.actions import Action, Notify
 from gateway.sip.core.dialog import Stage
 from gateway.sip.core.session import Session
 from gateway.sip.driver import Driver
@@ -61,6 +61,20 @@ class InDialog:
     def reinvite(self, sdp: Sdp, on_result: Callable[[Answered | Rejected], None]) -> None:
         """Offer again."""
         self._in_session(lambda session, now: session.reinvite(sdp, on_result, now))
+
+    @property
+    def takes_info(self) -> bool:
+        """Whether the far end has INFO in its Allow."""
+        session = None if self.driver is None else self.driver.usage.session
+        return session is not None and session.negotiation.takes_info
+
+    def send_digits(self, digits: str, duration: float | None) -> None:
+        """Give the far end digits by INFO; before the answer there is no dialog that is sure to take them."""
+        if (driver := self.driver) is None or driver.usage.is_over:
+            return
+        session = driver.usage.session
+        unsent = Notify(DigitsUnsent(len(digits), 481))
+        driver.run([unsent] if session is None else session.send_digits(digits, duration))
 
     def accept_refer(self) -> None:
         """202 to the REFER that waits."""

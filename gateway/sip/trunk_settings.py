@@ -13,6 +13,9 @@ from gateway.sip.transport.flow import TRANSPORTS
 NumberFormat = Literal["as_is", "e164", "digits", "national"]
 """How a trunk writes numbers; see `TrunkSettings.number_format`."""
 
+DtmfForm = Literal["rfc2833", "inband", "info"]
+"""How a trunk takes digits; see `TrunkSettings.dtmf`."""
+
 IdentityField = Literal["P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID"]
 """Header fields that say who calls."""
 
@@ -91,6 +94,11 @@ class TrunkSettings:
 
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
     """Codecs offered to and accepted from this trunk, in order of preference."""
+
+    dtmf: DtmfForm = "rfc2833"
+    """How it gets digits: `rfc2833` as telephone-events in RTP (RFC 4733), or by SIP INFO where it does not take those
+    but has INFO in its Allow; `info` by SIP INFO (application/dtmf-relay); `inband` as tones in the audio. With the
+    last two telephone-event is not negotiated. Digits that the trunk itself sends by INFO are always understood."""
 
     accept_from: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks from which its calls may come; empty: none."""

@@ -138,6 +138,7 @@ class RecordingOutgoingCall:
         self.target, self.sdp, self._on_event = target, sdp, on_event
         self.log: list[tuple[object, ...]] = []
         self.dialog: Replaces | None = None
+        self.takes_info = False
         self.on_refer_progress: OnReferProgress | None = None
         self._news = asyncio.Event()
         self._on_result: Callable[[Answered | Rejected], None] | None = None
@@ -167,6 +168,9 @@ class RecordingOutgoingCall:
 
     def hangup(self, *, q850: int | None = None, headers: Sequence[tuple[str, str]] = ()) -> None:
         self._note("hangup", q850)
+
+    def send_digits(self, digits: str, duration: float | None) -> None:
+        self._note("digits", digits, duration)
 
     def answer_reoffer(self, sdp: Sdp) -> None:
         self._note("answer_reoffer", sdp)
@@ -227,6 +231,7 @@ class RecordingIncomingCall:
         self.identity: Identity | None = None
         self.replaces: SipCallId | None = None
         self.dialog: Replaces | None = None
+        self.takes_info = False
         self.on_refer_progress: OnReferProgress | None = None
         self.log: list[tuple[object, ...]] = []
         self._on_event: OnSipCallEvent | None = None
@@ -268,6 +273,9 @@ class RecordingIncomingCall:
 
     def hangup(self, *, q850: int | None = None, headers: Sequence[tuple[str, str]] = ()) -> None:
         self._note("hangup", q850)
+
+    def send_digits(self, digits: str, duration: float | None) -> None:
+        self._note("digits", digits, duration)
 
     def answer_reoffer(self, sdp: Sdp) -> None:
         self._note("answer_reoffer", sdp)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
+from gateway.domain.client_media import DtmfMode
 from gateway.domain.ids import CallId, LegName, Sdp
 from gateway.media.engine import (
     DEFAULT_OPTIONS,
@@ -33,7 +34,7 @@ class FakeMediaSession:
         self.directions: dict[LegName, tuple[bool, bool]] = {}
         self.digits: list[tuple[LegName, str]] = []
         self.lengths: list[float] = []
-        self.digits_sent = asyncio.Event()
+        self.digits_sent, self.digits_refused = asyncio.Event(), asyncio.Event()
         self.has_telephone_event = True
         self.is_closed = False
         self.alive: set[LegName] = set()
@@ -99,8 +100,13 @@ class FakeMediaSession:
         self.log.append(("adopt", leg.value))
         detached.is_adopted = True
 
+    def takes_digits(self, leg: LegName) -> bool:
+        mode = self.options.get(leg, DEFAULT_OPTIONS).dtmf
+        return mode is DtmfMode.INBAND or (mode.has_events and self.has_telephone_event)
+
     async def send_dtmf(self, leg: LegName, digits: str, *, duration: float, gap: float) -> None:
         if not self.has_telephone_event:
+            self.digits_refused.set()
             raise NoTelephoneEvent("not negotiated")
         self.digits.append((leg, digits))
         self.lengths.append(duration)

@@ -25,6 +25,7 @@ class FakeLeg:
         self._news = asyncio.Event()
         self._on_event: OnSipCallEvent | None = None
         self.dialog: Replaces | None = None
+        self.takes_info = False
         self.on_refer_progress: OnReferProgress | None = None
         self.on_reinvite_result: Callable[[Answered | Rejected], None] | None = None
 
@@ -49,6 +50,9 @@ class FakeLeg:
 
     def hangup(self, *, q850: int | None = None, headers: Sequence[tuple[str, str]] = ()) -> None:
         self._ask("hangup")
+
+    def send_digits(self, digits: str, duration: float | None) -> None:
+        self._ask("send_digits", digits, duration)
 
     def answer_reoffer(self, sdp: Sdp) -> None:
         self._ask("answer_reoffer", sdp)

@@ -58,7 +58,7 @@ class Leg(Protocol):
 
     @property
     def media(self) -> ClientMedia:
-        """What its client's connection asks for; nothing behind a trunk."""
+        """What its client's connection asks for; behind a trunk how it gets digits, no more."""
 
     @property
     def options(self) -> LegOptions:
@@ -105,6 +105,10 @@ class Leg(Protocol):
     def answer_reoffer(self, sdp: Sdp) -> None: ...
 
     def reject_reoffer(self, sip_status: int) -> None: ...
+
+    @property
+    def takes_digits(self) -> bool:
+        """Whether its far end takes digits by signalling, where its media do not."""
 
     def send_digits(self, digits: str, duration: float | None) -> None:
         """Give the far end digits by signalling, each of so many seconds. Only a leg whose media take none."""

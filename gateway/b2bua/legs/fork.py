@@ -231,6 +231,11 @@ class Fork:
     def reject_reoffer(self, sip_status: int) -> None:
         """Nobody has offered anything."""
 
+    @property
+    def takes_digits(self) -> bool:
+        """Nobody has answered."""
+        return False
+
     def send_digits(self, digits: str, duration: float | None) -> None:
         """Nobody has answered."""
 

@@ -31,15 +31,17 @@ from gateway.domain.causes import (
     from_sip_response,
     is_telnyx_rejection,
 )
-from gateway.domain.client_media import DEFAULT_CLIENT_MEDIA, ClientMedia
+from gateway.domain.client_media import ClientMedia, DtmfMode
 from gateway.domain.identity import Identity
 from gateway.domain.ids import LegName, Sdp, SipCallId
 from gateway.domain.media_encryption import MediaEncryption
 from gateway.media.engine import DEFAULT_OPTIONS, LegOptions, Profile
+from gateway.observability.logging import get_logger
 from gateway.sip.call import (
     Answered,
     Cancelled,
     Confirmed,
+    DigitsUnsent,
     Ended,
     IncomingCall,
     InfoDtmf,
@@ -53,6 +55,7 @@ from gateway.sip.call import (
     SipCallEvent,
     Target,
 )
+from gateway.sip.core.info_dtmf import are_digits
 from gateway.trunks.core.rules import OutboundCall, dress
 
 RETRYABLE: Final = frozenset({408, 500, 502, 503, 504})
@@ -66,6 +69,9 @@ FindReplaced = Callable[[Replaces], SipCallId | None]
 _URI_THAT_MAY_CROSS: Final = re.compile(r"^sips?:[^\s<>\"\x00-\x1f\x7f]{1,256}$", re.IGNORECASE)
 
 
+_log = get_logger()
+
+
 def q850_of_cause(cause: Cause) -> int | None:
     """What goes into a Reason header field: Q.850 has seven bits, FreeSWITCH's own numbers stay at home."""
     return cause.code if cause.code < 128 else None
@@ -75,12 +81,11 @@ class SipLeg(ABC):
     """What all kinds have in common: everything within the dialog.
 
     Attributes:
-        media: what a phone's connection asks for; nothing of a trunk.
+        media: what a phone's connection asks for; of a trunk how it gets digits.
         identity: the user whose phone it is, None for a trunk.
     """
 
     profile: Final = Profile.RTP
-    media: ClientMedia = DEFAULT_CLIENT_MEDIA
     identity: Identity | None = None
 
     def __init__(
@@ -93,6 +98,7 @@ class SipLeg(ABC):
         options: LegOptions = DEFAULT_OPTIONS,
     ) -> None:
         self.name, self.party, self.post, self._options = name, party, post, options
+        self.media = ClientMedia(dtmf=options.dtmf)
         self.referred: Referred | None = None
         """The REFER that was accepted or waits to be."""
         self._find_replaced = find_replaced
@@ -126,8 +132,20 @@ class SipLeg(ABC):
         if (dialog := self._dialog) is not None:
             dialog.reject_reoffer(sip_status)
 
-    def send_digits(self, digits: str, duration: float | None) -> None:  # noqa: B027 - a whole answer, not a gap
-        """A trunk takes digits in its media."""
+    @property
+    def takes_digits(self) -> bool:
+        """Where that is how it wants them, or its far end has said that it takes INFO."""
+        dialog = self._dialog
+        return self.media.dtmf is DtmfMode.SIP_INFO or (dialog is not None and dialog.takes_info)
+
+    def send_digits(self, digits: str, duration: float | None) -> None:
+        """INFO. They are counted in logs, never written."""
+        if not are_digits(digits):
+            _log.warning("digits_refused", leg=self.name.value, count=len(digits))
+        elif (dialog := self._dialog) is None:
+            self._miss(DigitsUnsent(len(digits), 481))
+        else:
+            dialog.send_digits(digits, duration)
 
     def set_hold(self, is_held: bool) -> None:  # noqa: B027 - a whole answer, not a gap
         """A trunk holds by re-INVITE, which media answers; there is nothing to confirm."""
@@ -180,6 +198,8 @@ class SipLeg(ABC):
                 self.post(LegReoffered(self.name, sdp))
             case InfoDtmf(digit, duration):
                 self.post(DigitsDialed(self.name, digit, duration))
+            case DigitsUnsent():
+                self._miss(event)
             case Referred():
                 self._refer(event)
             case Ended(q850=q850, reason="bye", headers=headers):
@@ -189,6 +209,11 @@ class SipLeg(ABC):
                 self.post(LegEnded(self.name, RECOVERY_ON_TIMER_EXPIRE))
             case _:
                 return
+
+    def _miss(self, digits: DigitsUnsent) -> None:
+        what = "digits_dropped" if digits.status is None else "digits_not_sent"
+        sip_call_id = None if (dialog := self._dialog) is None else dialog.sip_call_id
+        _log.warning(what, leg=self.name.value, sip_call_id=sip_call_id, count=digits.count, sip_status=digits.status)
 
     def _refer(self, referred: Referred) -> None:
         """A REFER: to a destination, or to the far end of another call that the trunk has with us (RFC 5589)."""
@@ -223,7 +248,8 @@ class TrunkLeg(SipLeg):
             replaces: the dialog at the called side that the call shall take over.
         """
         party = Party(name=route.user, number=route.user)
-        options = LegOptions(encryption=route.trunks[0].encryption)  # one offer serves all attempts
+        first = route.trunks[0]  # one offer serves all attempts
+        options = LegOptions(encryption=first.encryption, dtmf=first.dtmf)
         super().__init__(name, party=party, post=post, find_replaced=find_replaced, options=options)
         self._route, self._invite, self._replaces = route, invite, replaces
         self._outbound = call
@@ -250,6 +276,11 @@ class TrunkLeg(SipLeg):
     def sip_call_id(self) -> SipCallId | None:
         """The Call-ID of the attempt under way."""
         return self._sip_call_id
+
+    @property
+    def takes_digits(self) -> bool:
+        """As the trunk says that is called, whatever the first one's offer was."""
+        return self._route.trunks[self._trunk].dtmf is DtmfMode.SIP_INFO or super().takes_digits
 
     def dial(self, target: int, offer: Sdp) -> None:
         """Send the INVITE to that trunk."""

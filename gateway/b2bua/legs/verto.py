@@ -22,7 +22,7 @@ from gateway.b2bua.core.events import (
 from gateway.b2bua.headers import Crossing, crossing_headers
 from gateway.b2bua.legs.base import Party, Post
 from gateway.domain.causes import NETWORK_OUT_OF_ORDER, RECOVERY_ON_TIMER_EXPIRE, Cause
-from gateway.domain.client_media import DEFAULT_CLIENT_MEDIA, ClientMedia
+from gateway.domain.client_media import DEFAULT_CLIENT_MEDIA, ClientMedia, DtmfMode
 from gateway.domain.ids import LegName, Sdp, VertoCallId
 from gateway.media.engine import LegOptions, Profile
 from gateway.vsp.control import (
@@ -337,6 +337,11 @@ class VertoLeg:
             message = f"media update refused ({sip_status})"
             self.session.reply_error(self._update_request, code=CALL_ERROR, message=message)
             self._update_request = None
+
+    @property
+    def takes_digits(self) -> bool:
+        """As its connection says."""
+        return self.media.dtmf is DtmfMode.SIP_INFO
 
     def send_digits(self, digits: str, duration: float | None) -> None:
         """`telnyx_rtc.info`."""

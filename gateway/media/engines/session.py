@@ -303,6 +303,11 @@ class Session:
         if pipeline.sink.codec.name == codec:
             pipeline.play(payloads)
 
+    def takes_digits(self, leg: LegName) -> bool:
+        """See `MediaSession`."""
+        pipeline = self._pipelines.get(leg)
+        return pipeline is not None and pipeline.takes_digits
+
     async def send_dtmf(self, leg: LegName, digits: str, *, duration: float, gap: float) -> None:
         """See `MediaSession`. Also raises SessionClosed: closed before the last digit had left."""
         self._open_leg(leg)

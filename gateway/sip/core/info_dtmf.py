@@ -5,13 +5,17 @@ from typing import Final
 
 from gateway.sip.call import InfoDtmf
 
-MEDIA_TYPES: Final = ("application/dtmf-relay", "application/dtmf")
+RELAY: Final = "application/dtmf-relay"
+MEDIA_TYPES: Final = (RELAY, "application/dtmf")
 
 DEFAULT_DURATION: Final = 0.1
 """Seconds; used when the body gives none. RFC 4733 asks for 40 ms or more."""
 
 MAX_DURATION: Final = 8.0
 """Seconds; longer ones are cut to what fits the duration field of one RFC 4733 event at 8000 Hz."""
+
+MIN_DURATION: Final = 0.04
+"""Seconds; what we send is no shorter: detectors are promised no less (ITU-T Q.24)."""
 
 _LINE: Final = re.compile(r"^\s*([A-Za-z]+)\s*[=:]\s*(\S+)\s*$")
 _DIGITS: Final = "0123456789*#ABCD"
@@ -31,6 +35,17 @@ def parse_info_dtmf(media_type: str, body: bytes) -> InfoDtmf | None:
     if (digit := _digit(signal)) is None:
         return None
     return InfoDtmf(digit, _duration(values.get("duration", "")))
+
+
+def are_digits(text: str) -> bool:
+    """Whether each character is one that an INFO can carry, and there is one."""
+    return bool(text) and all(character in _DIGITS for character in text)
+
+
+def format_info_dtmf(digit: str, duration: float | None) -> bytes:
+    """The body of an `application/dtmf-relay` with that digit; `duration` in seconds, None for the usual."""
+    length = DEFAULT_DURATION if duration is None else min(max(duration, MIN_DURATION), MAX_DURATION)
+    return f"Signal={digit}\r\nDuration={round(length * 1000)}\r\n".encode()
 
 
 def _digit(signal: str) -> str | None:

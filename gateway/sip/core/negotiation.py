@@ -15,7 +15,7 @@ from gateway.sip.core.description import says_the_same
 from gateway.sip.core.dialog import Dialog
 from gateway.sip.core.message import Request, Response, response_to
 from gateway.sip.core.offer_answer import Move, OfferAnswer, Turn
-from gateway.sip.core.session_timer import SessionTimer, allows_update
+from gateway.sip.core.session_timer import SessionTimer
 
 UPDATE_LIMIT: Final = 15.0
 """Seconds that call control has for an UPDATE or PRACK with an offer; its sender gives up after 32 s (timer F)."""
@@ -38,7 +38,8 @@ class Negotiation:
 
     Attributes:
         local_sdp, remote_sdp: what was agreed; None before.
-        may_update: whether the far end takes UPDATE.
+        may_update, takes_info: whether the far end takes UPDATE and INFO, as its last Allow says (RFC 3311 section 5.1,
+            RFC 3261 section 20.5).
         is_renegotiated: whether an UPDATE or PRACK has changed what the INVITE agreed on.
         is_confirmed: whether a 2xx has made the dialog; before, it has no session timer (RFC 4028 section 4).
     """
@@ -55,7 +56,7 @@ class Negotiation:
         self.dialog, self.exchange = dialog, exchange
         self.local_sdp, self.remote_sdp = local_sdp, remote_sdp
         self.timer = SessionTimer(context.session_expires)
-        self.may_update = False
+        self.may_update = self.takes_info = False
         self.is_renegotiated = False
         self.is_confirmed = False
         self._context = context
@@ -162,9 +163,9 @@ class Negotiation:
         )
 
     def note_methods(self, message: Request | Response) -> None:
-        """Look at its Allow."""
-        may_update = allows_update(message.headers)
-        self.may_update = self.may_update if may_update is None else may_update
+        """Look at its Allow, if it has one."""
+        if methods := message.headers.get_all("Allow"):
+            self.may_update, self.takes_info = "UPDATE" in methods, "INFO" in methods
 
     def established(self, response: Response, now: float) -> None:
         """A 2xx to an INVITE or UPDATE of ours: the session timer begins anew."""

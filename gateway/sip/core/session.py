@@ -22,6 +22,7 @@ from gateway.sip.core.capabilities import sdp_of
 from gateway.sip.core.context import Context
 from gateway.sip.core.dialog import Stage
 from gateway.sip.core.headers.name_addr import NameAddr
+from gateway.sip.core.info_sender import InfoSender
 from gateway.sip.core.keep_alive import KeepAlive
 from gateway.sip.core.message import Request, Response, response_to
 from gateway.sip.core.negotiation import REOFFER_LIMIT, Negotiation
@@ -68,6 +69,7 @@ class Session:
         self._bye_headers: tuple[tuple[str, str], ...] = ()
         self._referee = Referee(context, self._send_new)
         self._referrer = Referrer(context, self._send_new, identity=f"<{NameAddr.parse(self.dialog.local).uri}>")
+        self._info_sender = InfoSender(context, send=self._send_new, lose=self._lose)
         self._reinviter = Reinviter(
             negotiation,
             context=context,
@@ -154,6 +156,10 @@ class Session:
             return [Report(on_result, Rejected(481, "Call/Transaction Does Not Exist"))]
         return self._reinviter.offer(sdp, on_result, now)
 
+    def send_digits(self, digits: str, duration: float | None) -> list[Action]:
+        """Give the far end digits by INFO, each of so many seconds; None for the usual."""
+        return self._info_sender.press(digits, duration) if self.state is State.CONFIRMED else []
+
     def hangup(self, q850: int | None, headers: tuple[tuple[str, str], ...] = ()) -> list[Action]:
         """BYE, but not before the ACK of the first 2xx. A re-INVITE of ours under way gets no result any more.
 
@@ -163,6 +169,7 @@ class Session:
         if self.state is not State.CONFIRMED:
             return []
         self._reinviter.forget()
+        self._info_sender.forget()
         self.negotiation.timer.stop()
         self._referrer.forget()
         actions = [*self.reject_reoffer(487), *self._referee.end()]
@@ -252,6 +259,8 @@ class Session:
         if response.status < 200 or method in ("UPDATE", "PRACK"):
             return []  # a PRACK that the 2xx has overtaken: whatever became of it, the call is answered
         retry = retried(self._authentication, client_request, response, self.dialog)
+        if method == "INFO":
+            return self._info_sender.on_response(client_request, response, retry)
         if method == "REFER":
             return self._referrer.on_response(client_request, response, retry)
         if method == "NOTIFY":
@@ -266,6 +275,8 @@ class Session:
         match client_request.request.method:
             case "INVITE":
                 return self._reinviter.on_failure(client_request, failure)
+            case "INFO":
+                return self._info_sender.on_failure(client_request, failure)
             case "REFER":
                 return self._referrer.on_failure(client_request, failure)
             case "NOTIFY":
@@ -351,6 +362,7 @@ class Session:
     def _end(self, reason: str, q850: int | None, headers: tuple[tuple[str, str], ...] = ()) -> list[Action]:
         was_closing, self._accepted = self.state is not State.CONFIRMED, None
         self.negotiation.timer.stop()
+        self._info_sender.forget()
         actions = [*self.reject_reoffer(487), *self._referee.end(), *self._referrer.end(), *self._reinviter.end()]
         if self.state is not State.BYE_SENT:  # else the BYEs crossed, and ours waits for its own response
             self.state = State.OVER

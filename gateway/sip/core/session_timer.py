@@ -1,6 +1,5 @@
 """The session timer of one dialog (RFC 4028): who refreshes, when, and when the session is over. Pure."""
 
-from collections.abc import Sequence
 from contextlib import suppress
 from enum import Enum
 from typing import Final
@@ -171,12 +170,6 @@ class SessionTimer:
 def supported(headers: Headers) -> frozenset[str]:
     """The option tags that its sender supports, in lower case."""
     return frozenset(tag.lower() for tag in headers.get_all("Supported"))
-
-
-def allows_update(headers: Headers) -> bool | None:
-    """Whether its sender takes UPDATE (RFC 3311 section 5.1); None when it has no Allow."""
-    methods: Sequence[str] = headers.get_all("Allow")
-    return None if not methods else "UPDATE" in methods
 
 
 def _lenient(headers: Headers) -> SessionExpires | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.b2bua.core.events import Event, LegAnswered, LegEnded, LegProgressed, LegRinging
 from gateway.b2bua.legs.phone import ANSWERED_ELSEWHERE, PhoneLeg
@@ -239,3 +240,18 @@ def test_a_caller_who_gives_up_stops_all_and_hears_nothing_more() -> None:
 
     assert site.events == []
     assert [call.log for call in site.agent.calls] == [[("hangup", NO_ANSWER.code)]] * 2
+
+
+def test_phone_whose_connection_says_so_gets_digits_by_info_once_it_has_answered() -> None:
+    site = Site(phone(1), media=ClientMedia(dtmf=DtmfMode.SIP_INFO))
+    site.dial()
+
+    with capture_logs() as lines:
+        site.leg.send_digits("12", None)
+    site.agent.calls[0].say(Answered(Sdp("answer"), {}))
+    site.leg.send_digits("34", 0.2)
+
+    assert site.leg.options == LegOptions(dtmf=DtmfMode.SIP_INFO, may_send_keys=False)
+    assert site.leg.takes_digits
+    assert [(line["event"], line["count"], line["sip_status"]) for line in lines] == [("digits_not_sent", 2, 481)]
+    assert site.agent.calls[0].log == [("digits", "34", 0.2)]

@@ -249,6 +249,9 @@ class MediaEngineContract(ABC):
             with pytest.raises(NoTelephoneEvent):
                 await call.session.send_dtmf(B, "1", duration=0.1, gap=0.05)
 
+            assert call.session.takes_digits(A)
+            assert not call.session.takes_digits(B)
+
     # Hold, re-INVITE
 
     async def test_browser_hears_paced_silence_before_the_trunk_says_anything(

@@ -5,7 +5,18 @@ from typing import cast
 
 import pytest
 
-from gateway.sip.call import Answered, Cancelled, Confirmed, Ended, Provisional, Rejected, Reoffered, Target
+from gateway.sip.call import (
+    Answered,
+    Cancelled,
+    Confirmed,
+    DigitsUnsent,
+    Ended,
+    InfoDtmf,
+    Provisional,
+    Rejected,
+    Reoffered,
+    Target,
+)
 from gateway.sip.transport.flow import Transport
 from tests.wire.sip.agents import ANSWER, OFFER, OTHER, Agent, Ear, Outcome, connected, pair, running, settings
 
@@ -54,6 +65,37 @@ async def test_early_media_comes_with_183(agents: Pair) -> None:
     assert await out.ear.hears(Provisional) == Provisional(183, "Session Progress", ANSWER)
     into.call.answer(ANSWER)
     assert (await out.ear.hears(Answered)).sdp == ANSWER
+
+
+async def test_digits_go_both_ways_in_their_order(agents: Pair) -> None:
+    out, into = await connected(*agents)
+
+    out.call.send_digits("12#", 0.2)
+    into.call.send_digits("A", None)
+
+    assert [await into.ear.hears(InfoDtmf) for _ in range(3)] == [InfoDtmf(digit, 0.2) for digit in "12#"]
+    assert await out.ear.hears(InfoDtmf) == InfoDtmf("A", 0.1)
+    assert out.call.takes_info and into.call.takes_info
+    out.call.hangup()
+    await into.ear.hears(Ended)
+
+
+async def test_no_digits_are_sent_before_the_answer(agents: Pair) -> None:
+    caller, callee = agents
+    out = caller.dials(callee.uri())
+    into = await callee.gets_call()
+    into.call.ring()
+    await out.ear.hears(Provisional)
+
+    out.call.send_digits("12", None)
+    into.call.send_digits("3", None)
+
+    assert await out.ear.hears(DigitsUnsent) == DigitsUnsent(2, 481)
+    assert await into.ear.hears(DigitsUnsent) == DigitsUnsent(1, 481)
+    assert not out.call.takes_info
+    into.call.answer(ANSWER)
+    await out.ear.hears(Answered)
+    assert await into.ear.hears(Confirmed) == Confirmed(None)
 
 
 async def test_a_busy_callee_is_486(agents: Pair) -> None:

@@ -13,7 +13,7 @@ from gateway.sip.core.message import Headers, Request, Response
 from gateway.sip.core.negotiation import Negotiation
 from gateway.sip.core.offer_answer import OfferAnswer
 from gateway.sip.core.session import Session
-from gateway.sip.core.session_timer import Due, SessionTimer, allows_update, asking, raised
+from gateway.sip.core.session_timer import Due, SessionTimer, asking, raised
 from tests.unit.sip.core.script import (
     ANSWER,
     NOW,
@@ -182,12 +182,6 @@ def test_a_422_that_asks_for_no_more_raises_nothing(lines: Lines) -> None:
     headers = Headers((expires(1800),))
 
     assert raised(headers, reply(our_invite(), 422, more=lines)) is None
-
-
-def test_allow_tells_whether_an_update_is_taken() -> None:
-    assert allows_update(Headers()) is None
-    assert allows_update(Headers((WITH_UPDATE,))) is True
-    assert allows_update(Headers((("Allow", "INVITE"),))) is False
 
 
 # A call of ours
