@@ -15,13 +15,16 @@ from gateway.observability.metrics import GARBAGE_PAUSE_SECONDS
 INTERVAL: Final = 2.0
 """Seconds between two looks, at least."""
 
+BUSY: Final = 8.0
+"""Seconds between two looks that find something, at most: garbage must not pile up because looking takes long."""
+
 LONGEST: Final = 64.0
 """Seconds between two looks that find next to nothing, at most."""
 
 FEW: Final = 5000
 """Objects; a look that frees fewer was too early, and the next one waits twice as long."""
 
-SHARE: Final = 0.005
+SHARE: Final = 0.01
 """The part of the time that may go into looking: a large heap is looked through less often."""
 
 NEVER: Final = 1_000_000_000
@@ -63,5 +66,6 @@ class HeapCare:
         freed = gc.collect()
         pause = time.perf_counter() - began
         GARBAGE_PAUSE_SECONDS.observe(pause)
-        self._interval = INTERVAL if freed >= FEW else min(2 * self._interval, LONGEST)
-        self._arm(max(self._interval, pause / SHARE))
+        wanted = max(INTERVAL, pause / SHARE)
+        self._interval = min(wanted, BUSY) if freed >= FEW else min(max(2 * self._interval, wanted), LONGEST)
+        self._arm(self._interval)
