@@ -59,3 +59,37 @@ async def test_python_collects_by_itself_again_after_the_stop(care: HeapCare) ->
     care.stop()
 
     assert gc.get_threshold() == thresholds
+
+
+@pytest.mark.parametrize(
+    ("freed", "pause", "intervals"),
+    [
+        (heap.FEW - 1, 0.0, [4.0, 8.0, 16.0, 32.0, 64.0, 64.0]),
+        (heap.FEW, 0.0, [2.0, 2.0]),
+        (heap.FEW, 0.05, [5.0, 5.0]),
+        (heap.FEW, 10.0, [8.0, 8.0]),
+        (heap.FEW - 1, 0.05, [5.0, 10.0, 20.0]),
+    ],
+    ids=["nothing", "some", "a share of the time", "never too rarely", "little and slowly"],
+)
+async def test_next_look_comes_by_what_this_one_has_found_and_cost(
+    monkeypatch: pytest.MonkeyPatch, freed: int, pause: float, intervals: list[float]
+) -> None:
+    clock = 0.0
+
+    def collect() -> int:
+        nonlocal clock
+        clock += pause
+        return freed
+
+    monkeypatch.setattr("gateway.observability.heap.time.perf_counter", lambda: clock)
+    monkeypatch.setattr("gateway.observability.heap.gc.collect", collect)
+    care = HeapCare()
+
+    found = []
+    for _ in intervals:
+        care._look()
+        found.append(care._interval)
+
+    assert found == pytest.approx(intervals)
+    care.stop()
