@@ -1,6 +1,5 @@
 """Makes the legs of calls: those that call a client or a trunk, and those by which they call us."""
 
-import re
 import secrets
 import uuid
 from collections.abc import Awaitable, Callable
@@ -25,7 +24,7 @@ from gateway.domain.client_media import ClientMedia
 from gateway.domain.ids import CallId, LegName, Sdp, SessionId, VertoCallId
 from gateway.media.engine import DEFAULT_OPTIONS, LegOptions
 from gateway.sip.call import MAX_FORWARDS, IncomingCall, OnSipCallEvent, OutgoingCall, Replaces, Target
-from gateway.trunks.core.identity import ANONYMOUS, Caller
+from gateway.trunks.core.identity import ANONYMOUS, Caller, uri_user
 from gateway.trunks.core.rules import OutboundCall
 from gateway.vsp.control import ClientSession, Invite
 
@@ -248,9 +247,9 @@ class LegMaker:
             media=route.media,
             codecs=self._codecs_towards_phones(route.media),
             invite=invite,
-            from_uri=f"sip:{_uri_user(caller.number)}@{self._domain}",
+            from_uri=f"sip:{uri_user(caller.number)}@{self._domain}",
             from_name=caller.name,
-            to_uri=f"sip:{_uri_user(route.user.username)}@{self._domain}",
+            to_uri=f"sip:{uri_user(route.user.username)}@{self._domain}",
             headers=headers,
             post=post,
             find_replaced=self._find_replaced,
@@ -333,11 +332,6 @@ def _caller(party: Party, number: str | None) -> Caller:
     if Caller(number=party.number, name=party.name).is_hidden:
         return Caller(number=shown, name=ANONYMOUS)
     return Caller(number=shown, name=shown if party.name == party.number else party.name)
-
-
-def _uri_user(number: str) -> str:
-    """A user part that needs no escape; anything else is anonymous (RFC 3261 section 25.1 `user`)."""
-    return number if re.fullmatch(r"[A-Za-z0-9+_.!~*'()&=$,/-]{1,128}", number) else "anonymous"
 
 
 __all__ = ["FindSession", "LegMaker", "MediaOf", "new_telnyx_id"]
