@@ -199,9 +199,9 @@ class Endpoint:
         if request.method == "ACK":
             raise ValueError("an ACK has no transaction of its own: use send_stateless")
         prepared = self._with_via(request, destination)
-        serialize(prepared)
+        transaction = self._start_client(prepared, flow or self._network.flow_to(destination), on_response, on_failure)
         self._door.spare(destination.host)
-        return self._start_client(prepared, flow or self._network.flow_to(destination), on_response, on_failure)
+        return transaction
 
     def send_stateless(self, request: Request, destination: Destination, flow: Flow | None = None) -> None:
         """Send a request once, with a fresh branch and without a transaction: the ACK of a 2xx. For `flow` see above.
@@ -295,16 +295,16 @@ class Endpoint:
 
     def _with_streams(self, request: Request, destinations: Sequence[Destination]) -> list[Destination]:
         """A large request goes over TCP first, and over UDP where nobody takes it there (RFC 3261 section 18.1.1)."""
-        may_switch = any(one.transport == "udp" and one.may_switch for one in destinations)
-        if not may_switch or len(serialize(request)) + VIA_ROOM <= self._settings.path_mtu - MTU_MARGIN:
-            return list(destinations)
         widened: list[Destination] = []
         for one in destinations:
             by_stream = replace(one, transport="tcp")
             if one.transport == "udp" and one.may_switch and self._network.listener_for(by_stream) is not None:
                 widened.append(by_stream)
             widened.append(one)
-        return widened
+        if len(widened) == len(destinations):
+            return widened
+        is_large = len(serialize(request)) + VIA_ROOM > self._settings.path_mtu - MTU_MARGIN
+        return widened if is_large else list(destinations)
 
     def _on_proved(self, destination: Destination, tell: Callable[[Destination], None] | None) -> None:
         self._failed.works(destination)

@@ -80,10 +80,15 @@ class _Shell(ABC):
                 self.end()
             self._rearm()
 
-    def _transmit(self, outgoing: Outgoing) -> None:
-        message = outgoing.message
+    def _written(self, message: Request | Response) -> bytes:
+        """Its octets: written once for the check, the sending and the repeats. Raises ValueError."""
         if self._sent is None or self._sent[0] is not message:
             self._sent = (message, serialize(message))
+        return self._sent[1]
+
+    def _transmit(self, outgoing: Outgoing) -> None:
+        message = outgoing.message
+        data = self._written(message)
         method = message.cseq.method
         if outgoing.is_repeat:
             SIP_RETRANSMISSIONS.labels(closed(method, METHODS)).inc()
@@ -96,11 +101,11 @@ class _Shell(ABC):
             peer=str(flow.remote) if flow is not None else None,
             is_repeat=outgoing.is_repeat,
         )
-        if flow is None or not flow.send(self._sent[1]):
+        if flow is None or not flow.send(data):
             # Not at once: the user agent must have got its transaction before it hears that it failed.
             self._loop.call_soon(self._transport_failed)
         else:
-            self._on_sent(self._sent[1], message, flow)
+            self._on_sent(data, message, flow)
 
     def _find_flow(self) -> Flow | None:
         return self._flow
@@ -177,7 +182,7 @@ class ServerTransaction(_Shell):
         Raises:
             ValueError: a response that cannot be written down (our bug).
         """
-        serialize(response)
+        self._written(response)
         if not self._is_over:
             self._pump(self.machine.respond(response, self.now()))
 
@@ -204,7 +209,7 @@ class ServerTransaction(_Shell):
 
 
 class ClientTransaction(_Shell):
-    """A request of ours.
+    """A request of ours. Raises ValueError for one that cannot be written down (our bug).
 
     Exactly one of a final response and a failure ends it, but after a 2xx to INVITE more of them may come (repeats
     and other forks).
@@ -227,6 +232,7 @@ class ClientTransaction(_Shell):
         self._on_response, self._on_failure, self._send_cancel = on_response, on_failure, send_cancel
         self._cancel_headers: tuple[tuple[str, str], ...] = ()
         self._has_final = False
+        self._written(self.request)
 
     def start(self) -> None:
         """Send the request."""
