@@ -1,7 +1,7 @@
 """One running Kamailio, whatever its configuration: started, waited for, ended."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -30,8 +30,8 @@ class _Answer(asyncio.DatagramProtocol):
 @asynccontextmanager
 async def running(
     folder: Path, config: str, host: str, *, asked_from: str, words: tuple[str, ...] = ()
-) -> AsyncIterator[Path]:
-    """Kamailio with that configuration, until the block ends; yields its log once it answers at `host:PORT`.
+) -> AsyncIterator[None]:
+    """Kamailio with that configuration, from when it answers at `host:PORT` until the block ends.
 
     Args:
         folder: there already, for its files.
@@ -45,8 +45,8 @@ async def running(
     with log_file.open("wb") as log:
         process = await asyncio.create_subprocess_exec(*map(str, command), stdout=log, stderr=log)
     try:
-        await _until_it_answers(host, process, asked_from=asked_from, log_file=log_file)
-        yield log_file
+        await _until_it_answers(host, process, asked_from=asked_from, log=lambda: log_file.read_text(errors="replace"))
+        yield
     finally:
         if process.returncode is None:
             process.terminate()
@@ -54,7 +54,9 @@ async def running(
             await process.wait()
 
 
-async def _until_it_answers(host: str, process: asyncio.subprocess.Process, *, asked_from: str, log_file: Path) -> None:
+async def _until_it_answers(
+    host: str, process: asyncio.subprocess.Process, *, asked_from: str, log: Callable[[], str]
+) -> None:
     loop = asyncio.get_running_loop()
     transport, answer = await loop.create_datagram_endpoint(_Answer, local_addr=(asked_from, 0))
     ours = "{}:{}".format(*transport.get_extra_info("sockname"))
@@ -62,7 +64,7 @@ async def _until_it_answers(host: str, process: asyncio.subprocess.Process, *, a
     try:
         async with asyncio.timeout(_DEADLINE_S):
             while not answer.came.is_set():
-                assert process.returncode is None, log_file.read_text(errors="replace")
+                assert process.returncode is None, log()
                 number += 1
                 probe = _PROBE.format(host=host, port=PORT, ours=ours, number=number)
                 transport.sendto(probe.encode(), (host, PORT))
