@@ -11,7 +11,6 @@ from gateway.media.core.sdp import Audio, Setup
 from gateway.media.engine import EncryptionRefused
 
 PLAIN: Final = ("RTP/AVP", "RTP/AVPF")
-SECURE: Final = ("RTP/SAVP", "RTP/SAVPF")
 DTLS: Final = ("UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF")
 
 KNOWN_HASHES: Final = ("sha-256", "sha-384", "sha-512")

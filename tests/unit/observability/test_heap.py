@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import weakref
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -18,7 +19,7 @@ class Circle:
 
 
 @pytest.fixture
-async def care(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+async def care(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[HeapCare]:
     monkeypatch.setattr(heap, "INTERVAL", 0.01)
     care = HeapCare()
     yield care

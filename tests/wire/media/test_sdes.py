@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -13,7 +15,7 @@ from gateway.media.engine import EncryptionRefused, LegOptions, Profile
 
 from . import sound
 from .browser import Browser, read
-from .call import A, B, calling, connect_inbound, connect_outbound
+from .call import A, B, Call, calling, connect_inbound, connect_outbound
 from .conftest import AddBrowser, AddTrunk, MakeEngine, PeerStack
 from .secured_trunk import SdesTrunk
 from .stranger import Stranger
@@ -35,6 +37,17 @@ async def sdes(peers: PeerStack, **options: object) -> SdesTrunk:
     trunk = await SdesTrunk(codecs=("PCMU",), **options).open()  # type: ignore[arg-type] # as the class itself
     peers.push_async_callback(trunk.close)
     return trunk
+
+
+@asynccontextmanager
+async def encrypted(
+    make_engine: MakeEngine, add_browser: AddBrowser, peers: PeerStack
+) -> AsyncIterator[tuple[Call, Browser, SdesTrunk]]:
+    """A call of a browser to a trunk that must be encrypted, connected."""
+    engine, browser, trunk = await make_engine(), add_browser(codecs=("PCMU",)), await sdes(peers)
+    async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",), options_b=REQUIRED) as call:
+        await connect_outbound(call, browser, trunk)
+        yield call, browser, trunk
 
 
 async def crossing(browser: Browser, trunk: Trunk, sequence: int) -> None:
@@ -208,9 +221,7 @@ async def test_keys_that_came_over_open_signalling_are_refused_and_none_are_sent
 async def test_reinvite_with_a_new_key_changes_keys_without_a_gap(
     make_engine: MakeEngine, add_browser: AddBrowser, peers: PeerStack
 ) -> None:
-    engine, browser, trunk = await make_engine(), add_browser(codecs=("PCMU",)), await sdes(peers)
-    async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",), options_b=REQUIRED) as call:
-        await connect_outbound(call, browser, trunk)
+    async with encrypted(make_engine, add_browser, peers) as (call, browser, trunk):
         await crossing(browser, trunk, 1)
         on_its_way = trunk.protected(frame(4, b"\x43"))
         trunk.rekey(bytes(range(30)))
@@ -227,9 +238,7 @@ async def test_reinvite_with_a_new_key_changes_keys_without_a_gap(
 async def test_reinvite_with_another_suite_changes_it_both_ways(
     make_engine: MakeEngine, add_browser: AddBrowser, peers: PeerStack
 ) -> None:
-    engine, browser, trunk = await make_engine(), add_browser(codecs=("PCMU",)), await sdes(peers)
-    async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",), options_b=REQUIRED) as call:
-        await connect_outbound(call, browser, trunk)
+    async with encrypted(make_engine, add_browser, peers) as (call, browser, trunk):
         await crossing(browser, trunk, 1)
         trunk.suite = AEAD_256
         trunk.rekey(bytes(44))
@@ -243,9 +252,7 @@ async def test_reinvite_with_another_suite_changes_it_both_ways(
 async def test_our_own_reinvite_keeps_suite_tag_and_key(
     make_engine: MakeEngine, add_browser: AddBrowser, peers: PeerStack
 ) -> None:
-    engine, browser, trunk = await make_engine(), add_browser(codecs=("PCMU",)), await sdes(peers)
-    async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",), options_b=REQUIRED) as call:
-        await connect_outbound(call, browser, trunk)
+    async with encrypted(make_engine, add_browser, peers) as (call, browser, trunk):
         ours = trunk.ours
 
         trunk.use(await call.session.offer(B))
@@ -258,10 +265,7 @@ async def test_our_own_reinvite_keeps_suite_tag_and_key(
 async def test_reinvite_that_would_end_encryption_is_refused_and_the_call_goes_on(
     make_engine: MakeEngine, add_browser: AddBrowser, peers: PeerStack
 ) -> None:
-    engine, browser, trunk = await make_engine(), add_browser(codecs=("PCMU",)), await sdes(peers)
-    async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",), options_b=REQUIRED) as call:
-        await connect_outbound(call, browser, trunk)
-
+    async with encrypted(make_engine, add_browser, peers) as (call, browser, trunk):
         with pytest.raises(EncryptionRefused):
             await call.session.take_offer(B, Trunk.describe(trunk))
 
@@ -272,9 +276,7 @@ async def test_trunk_that_held_for_an_hour_of_the_browsers_packets_hears_it_afte
     make_engine: MakeEngine, add_browser: AddBrowser, peers: PeerStack
 ) -> None:
     """More than 2^15 numbers that it did not hear would make its roll-over counter wrong (RFC 3711 section 3.3.1)."""
-    engine, browser, trunk = await make_engine(), add_browser(codecs=("PCMU",)), await sdes(peers)
-    async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",), options_b=REQUIRED) as call:
-        await connect_outbound(call, browser, trunk)
+    async with encrypted(make_engine, add_browser, peers) as (call, browser, trunk):
         await crossing(browser, trunk, 1)
         trunk.direction = "sendonly"
         await call.session.take_offer(B, trunk.describe())
@@ -297,9 +299,7 @@ async def test_trunk_that_held_for_an_hour_of_the_browsers_packets_hears_it_afte
 async def test_flood_of_bad_packets_is_counted_and_no_more(
     make_engine: MakeEngine, add_browser: AddBrowser, peers: PeerStack
 ) -> None:
-    engine, browser, trunk = await make_engine(), add_browser(codecs=("PCMU",)), await sdes(peers)
-    async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",), options_b=REQUIRED) as call:
-        await connect_outbound(call, browser, trunk)
+    async with encrypted(make_engine, add_browser, peers) as (call, browser, trunk):
         await crossing(browser, trunk, 1)
         chance = random.Random(7)
         before = call.session.stats()[B].packets_received
@@ -318,9 +318,7 @@ async def test_flood_of_bad_packets_is_counted_and_no_more(
 async def test_plain_packets_and_replays_are_not_heard_on_an_encrypted_leg(
     make_engine: MakeEngine, add_browser: AddBrowser, peers: PeerStack
 ) -> None:
-    engine, browser, trunk = await make_engine(), add_browser(codecs=("PCMU",)), await sdes(peers)
-    async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",), options_b=REQUIRED) as call:
-        await connect_outbound(call, browser, trunk)
+    async with encrypted(make_engine, add_browser, peers) as (call, browser, trunk):
         await crossing(browser, trunk, 1)
         again = trunk.protected(frame(4, b"\x47"))
         trunk.send_raw(serialize(frame(5, b"\x66")))
@@ -336,9 +334,7 @@ async def test_plain_packets_and_replays_are_not_heard_on_an_encrypted_leg(
 async def test_authentic_packets_from_elsewhere_move_nothing_and_spoil_nothing(
     make_engine: MakeEngine, add_browser: AddBrowser, peers: PeerStack, stranger: Stranger
 ) -> None:
-    engine, browser, trunk = await make_engine(), add_browser(codecs=("PCMU",)), await sdes(peers)
-    async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",), options_b=REQUIRED) as call:
-        await connect_outbound(call, browser, trunk)
+    async with encrypted(make_engine, add_browser, peers) as (_, browser, trunk):
         await crossing(browser, trunk, 1)
         assert trunk.remote is not None
         seen = trunk.protected(frame(4, b"\x48"))
@@ -356,9 +352,7 @@ async def test_media_five_seconds_later_than_the_answer_is_heard(
     make_engine: MakeEngine, add_browser: AddBrowser, peers: PeerStack
 ) -> None:
     """Nothing waits for a first packet: keys are in force with the answer, whenever media comes."""
-    engine, browser, trunk = await make_engine(), add_browser(codecs=("PCMU",)), await sdes(peers)
-    async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",), options_b=REQUIRED) as call:
-        await connect_outbound(call, browser, trunk)
+    async with encrypted(make_engine, add_browser, peers) as (_, browser, trunk):
         for _ in range(25):  # the browser hears silence meanwhile
             await browser.received.get()
 
