@@ -27,6 +27,9 @@ from tests.wire.whole.sip_phone import sip_phone
 TONE, ECHO = "+12025550101", "+12025550100"
 FAST: Final = {"lab": {"time_scale": 0.1}, "calls": {"stop_grace": 0.0}}
 
+DIGITS: Final = "9*5#17*#"
+"""Of no number, time or id: four plain digits do turn up in those by chance."""
+
 JWT: Final = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJzM2NyZXQifQ.UGxhbnRlZFNpZ25hdHVyZQ"
 SECRETS: Final = (
     b"P1antedResponse",
@@ -35,7 +38,7 @@ SECRETS: Final = (
     b"P1antedDeviceToken",
     b"P1antedUriPassword",
     b"Signal=9",
-    b"9517",
+    DIGITS.encode(),
     JWT.encode(),
 )
 SDP: Final = (
@@ -281,7 +284,7 @@ async def test_no_planted_secret_and_no_digit_is_in_any_output(tmp_path: Path) -
                 ECHO, userVariables={"push_device_token": "P1antedDeviceToken"}, custom={"jwt": JWT}, note=JWT
             )
             await alice.until_answered(call)
-            await alice.verto.dtmf(call, "9517")
+            await alice.verto.dtmf(call, DIGITS)
             from_client = await written.until_titled("telnyx_rtc.info")
             await alice.hang_up(call)
             await written.until_titled("200 OK (BYE)")
