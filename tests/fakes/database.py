@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from gateway.store.database import Database
@@ -13,6 +14,14 @@ def fresh(folder: Path) -> StoreSettings:
     """Settings of a new, empty database in that folder. Not to be called while a loop runs."""
     (folder / "gateway.db").write_bytes(_migrated())
     return StoreSettings(url=f"sqlite+aiosqlite:///{folder}/gateway.db")
+
+
+async def put_into(data_dir: Path) -> None:
+    """A new, empty database where a gateway with that `data_dir` looks for it; one that is there stays."""
+    migrated = await asyncio.to_thread(_migrated)
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileExistsError), (data_dir / "gateway.db").open("xb") as file:
+        file.write(migrated)
 
 
 @functools.cache

@@ -11,6 +11,7 @@ import aiohttp
 from gateway.app import Gateway
 from gateway.config import load
 from gateway.observability import logging as logs
+from tests.fakes import database
 
 PASSWORD: Final = "correct horse"
 
@@ -118,6 +119,8 @@ async def running(
     """A gateway with `users` (connections of that user name, all with `PASSWORD`) and a key with every scope."""
     logs.configure(level="warning", format="json")
     preset = merged(FAST, {"data_dir": str(folder)}, settings or {})
+    if "store" not in preset:
+        await database.put_into(folder)
     async with Gateway(load(None, environ={}, preset=preset)) as gateway:
         connections = {}
         for user in users:
