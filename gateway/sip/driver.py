@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum
 from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
 from gateway.domain.ids import Sdp
 from gateway.observability.logging import get_logger
@@ -34,6 +34,9 @@ from gateway.sip.tasks import TaskOwner
 from gateway.sip.transport.flow import Flow
 
 _log = get_logger()
+
+MAX_UNHEARD: Final = 64
+"""Events kept before `listen`; of more than these the oldest go, the last word of a call is the newest."""
 
 WithDestinations = Callable[[tuple[Destination, ...]], None]
 Prepare = Callable[[Request, Destination], Request]
@@ -81,7 +84,6 @@ class Driver:
             peers listen nowhere else. None when we called.
         is_bound_to_flow: whether every request goes that way while it is open, whatever the far end's Contact says: a
             registered phone's is often an address behind a NAT (RFC 5626 section 5.3).
-        deliver: takes the events, one after the other and never nested.
         on_over: called once, when nothing more will happen.
         prepare: what has to be done to a request for each address that it is tried at; None: nothing.
         may_open_keys: see `Target`.
@@ -94,7 +96,6 @@ class Driver:
         endpoint: Endpoint,
         tasks: TaskOwner,
         flow: Flow | None,
-        deliver: Callable[[SipCallEvent], None],
         on_over: Callable[[], None],
         prepare: Prepare | None = None,
         is_bound_to_flow: bool = False,
@@ -105,7 +106,9 @@ class Driver:
         self._prepare = prepare
         self._endpoint, self._tasks, self._flow = endpoint, tasks, flow
         self._is_bound_to_flow = is_bound_to_flow
-        self._deliver, self._on_over = deliver, on_over
+        self._listener: Callable[[SipCallEvent], None] | None = None
+        self._unheard: deque[SipCallEvent] = deque(maxlen=MAX_UNHEARD)
+        self._on_over = on_over
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._open: dict[ClientRequest, Attempts | None] = {}
@@ -120,6 +123,19 @@ class Driver:
     def now(self) -> float:
         """The loop's clock."""
         return self._loop.time()
+
+    def listen(self, listener: Callable[[SipCallEvent], None]) -> None:
+        """Set who takes the events, one after the other and never nested; what it missed is told at once."""
+        while self._unheard:
+            listener(self._unheard.popleft())
+        if self._phase is Phase.LIVE:
+            self._listener = listener
+
+    def _tell(self, event: SipCallEvent) -> None:
+        if self._listener is None:
+            self._unheard.append(event)
+        else:
+            self._listener(event)
 
     def know(self, next_hop: str, destinations: tuple[Destination, ...]) -> None:
         """Spare the resolution of a URI that is resolved already."""
@@ -137,6 +153,7 @@ class Driver:
             self._abandon_invites()
             self._release_connections()
             self._on_over()
+            self._on_over = _nobody
         self._deliver_news()
 
     def stay(self) -> None:
@@ -148,6 +165,7 @@ class Driver:
     def abort(self) -> None:
         """Let everything go at once; nothing is sent and nothing is told any more."""
         self._phase = Phase.ABORTED
+        self._listener, self._on_over = None, _nobody
         self._unsent.clear()
         self._news.clear()
         self._abandon_invites()
@@ -311,10 +329,16 @@ class Driver:
             while self._news:
                 match self._news.popleft():
                     case Notify(event=event):
-                        self._deliver(event)
+                        self._tell(event)
                     case Report(on_result=on_result, result=result):
                         on_result(result)
                     case ReportRefer(on_progress=on_progress, progress=progress):
                         on_progress(progress)
         finally:
             self._is_delivering = False
+        if self._phase is not Phase.LIVE:
+            self._listener = None  # the last event was told: whoever listens holds the call, and the call holds this
+
+
+def _nobody() -> None:
+    """Nobody waits for the end any more."""

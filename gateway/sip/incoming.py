@@ -1,13 +1,11 @@
 """A call that comes to us: the `IncomingCall` of `call.py`."""
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Final
 
 from gateway.domain.identity import Identity
 from gateway.domain.ids import Sdp, SipCallId
-from gateway.sip.call import MAX_FORWARDS, OnSipCallEvent, SipCallEvent
+from gateway.sip.call import MAX_FORWARDS, OnSipCallEvent
 from gateway.sip.core.errors import SipError
 from gateway.sip.core.headers.name_addr import NameAddr
 from gateway.sip.core.headers.uri import SipUri, check_uri
@@ -20,9 +18,6 @@ from gateway.sip.endpoint import ServerTransaction
 from gateway.sip.in_dialog import InDialog
 from gateway.sip.outgoing import Services
 from gateway.sip.trunk_settings import TrunkSettings
-
-MAX_UNHEARD: Final = 64
-"""Events kept before `listen`; of more than these the oldest go, the last word of a call is the newest."""
 
 
 class Incoming(InDialog):
@@ -64,8 +59,6 @@ class Incoming(InDialog):
         caller: NameAddr = invite.from_
         self.caller_number, self.caller_name = _user_and_host(caller.uri)[0], caller.display_name
         self.headers: Sequence[tuple[str, str]] = custom_headers(invite)
-        self._on_event: OnSipCallEvent | None = None
-        self._unheard: deque[SipCallEvent] = deque(maxlen=MAX_UNHEARD)
         contact_uri = services.endpoint.contact_uri(
             self.request_user, transaction.source, is_sips=_asks_for_sips(invite)
         )
@@ -90,7 +83,6 @@ class Incoming(InDialog):
             tasks=services.tasks,
             # RFC 3581: without rport, answers go to the port in Via, but a phone's requests to where it sends from.
             flow=transaction.flow if trunk is not None else transaction.flow.to_port(transaction.source.port),
-            deliver=self._deliver,
             on_over=self._over,
             is_bound_to_flow=trunk is None,
             may_open_keys=trunk is not None and trunk.srtp_over_plain_sip,
@@ -115,9 +107,7 @@ class Incoming(InDialog):
 
     def listen(self, on_event: OnSipCallEvent) -> None:
         """Set the callback; what it missed is delivered at once."""
-        self._on_event = on_event
-        while self._unheard:
-            on_event(self._unheard.popleft())
+        self.driver.listen(on_event)
 
     def ring(self) -> None:
         """180 without SDP."""
@@ -147,12 +137,6 @@ class Incoming(InDialog):
     def _over(self) -> None:
         self._on_over(self)
         self._be_gone()
-
-    def _deliver(self, event: SipCallEvent) -> None:
-        if self._on_event is None:
-            self._unheard.append(event)
-        else:
-            self._on_event(event)
 
 
 def _asks_for_sips(invite: Request) -> bool:

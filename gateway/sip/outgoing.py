@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from gateway.domain.ids import Sdp, SipCallId
-from gateway.sip.call import OnSipCallEvent, Rejected, Target
+from gateway.sip.call import OnSipCallEvent, Rejected, SipCallEvent, Target
 from gateway.sip.core.accepted import Timers
 from gateway.sip.core.authentication import Authentication
 from gateway.sip.core.capabilities import ALLOW, SDP, SUPPORTED
@@ -163,12 +163,12 @@ class Outgoing(InDialog):
             endpoint=services.endpoint,
             tasks=services.tasks,
             flow=flow,
-            deliver=self._on_event,
             on_over=self._over,
             is_bound_to_flow=flow is not None,
             prepare=partial(_under_contact, context, contact_uri),
             may_open_keys=self._target.may_open_keys,
         )
+        self.driver.listen(self._on_event)
         self.driver.know(self._next_hop, destinations)
         self.driver.run(core.start())
 
@@ -208,11 +208,17 @@ class Outgoing(InDialog):
     def _over(self) -> None:
         self._on_over(self)
         self._be_gone()
+        self._on_event = _unheard  # whoever listens holds this call
 
     def _fail(self, rejected: Rejected) -> None:
         self._is_ended = True
+        tell = self._on_event
         self._over()
-        self._on_event(rejected)
+        tell(rejected)
+
+
+def _unheard(_event: SipCallEvent) -> None:
+    """Nobody listens any more."""
 
 
 def _under_contact(

@@ -30,6 +30,10 @@ OnSent = Callable[[bytes, Request | Response, Flow], None]
 _log = get_logger()
 
 
+def _unheard(*_args: object) -> None:
+    """Nobody listens any more."""
+
+
 class _Machine(Protocol):
     @property
     def is_terminated(self) -> bool: ...
@@ -62,6 +66,12 @@ class _Shell(ABC):
             self._timer.cancel()
             self._timer = None
         self._on_over()
+        self._on_over = _unheard
+        self._let_go()
+
+    @abstractmethod
+    def _let_go(self) -> None:
+        """Forget who listens: they hold this transaction, and without a circle of references all of it goes at once."""
 
     def flow_closed(self) -> None:
         """The connection that it was sent over is gone."""
@@ -190,6 +200,10 @@ class ServerTransaction(_Shell):
         """Never answer: forget the request. A retransmission of it counts as new."""
         self.end()
 
+    def _let_go(self) -> None:
+        self.on_failure = None
+        self._find_other_flow = self._on_ack = _unheard
+
     def _find_flow(self) -> Flow | None:
         # RFC 3261 section 18.2.2: back over the connection of the request; if that is gone, a new one to Via.
         if not self.flow.is_open and (other := self._find_other_flow()) is not None:
@@ -256,6 +270,9 @@ class ClientTransaction(_Shell):
     def abandon(self) -> None:
         """Forget it at once: no callback comes any more, and what the far end still sends is dropped."""
         self.end()
+
+    def _let_go(self) -> None:
+        self._on_response = self._on_failure = self._send_cancel = _unheard
 
     def _dispatch(self, event: Event) -> None:
         match event:

@@ -1,6 +1,7 @@
 """A confirmed dialog of an INVITE, the same for both roles: re-INVITE, INFO, REFER, BYE (RFC 3261 sections 14, 15)."""
 
 from enum import Enum
+from functools import partial
 
 from gateway.domain.ids import Sdp
 from gateway.sip.call import Confirmed, Ended, OnReferProgress, ReferProgress, Rejected, Replaces
@@ -20,7 +21,7 @@ from gateway.sip.core.actions import (
 from gateway.sip.core.authentication import Authentication, retried
 from gateway.sip.core.capabilities import sdp_of
 from gateway.sip.core.context import Context
-from gateway.sip.core.dialog import Stage
+from gateway.sip.core.dialog import Dialog, Stage
 from gateway.sip.core.headers.name_addr import NameAddr
 from gateway.sip.core.info_sender import InfoSender
 from gateway.sip.core.keep_alive import KeepAlive
@@ -32,6 +33,7 @@ from gateway.sip.core.referrer import Referrer
 from gateway.sip.core.reinvite import Reinviter
 from gateway.sip.core.replies import answer_info, answer_options, custom_headers, q850_of, reason_headers
 from gateway.sip.core.session_timer import Due
+from gateway.sip.core.upward import upward
 
 
 class State(Enum):
@@ -67,17 +69,19 @@ class Session:
         self._context, self._authentication = context, authentication
         self._accepted: Accepted | None = None
         self._bye_headers: tuple[tuple[str, str], ...] = ()
+        self._send_new = partial(_send_new, self.dialog)
+        lose = upward(self._lose)
         self._referee = Referee(context, self._send_new)
         self._referrer = Referrer(context, self._send_new, identity=f"<{NameAddr.parse(self.dialog.local).uri}>")
-        self._info_sender = InfoSender(context, send=self._send_new, lose=self._lose)
+        self._info_sender = InfoSender(context, send=self._send_new, lose=lose)
         self._reinviter = Reinviter(
             negotiation,
             context=context,
             authentication=authentication,
             send=self._send_new,
-            lose=self._lose,
+            lose=lose,
             is_call_id_owner=is_call_id_owner,
-            is_blocked=lambda: self._accepted is not None or negotiation.waiting is not None,
+            is_blocked=upward(self._is_blocked),
         )
         self._keep_alive = KeepAlive(
             negotiation,
@@ -85,8 +89,12 @@ class Session:
             authentication=authentication,
             reinviter=self._reinviter,
             send=self._send_new,
-            lose=self._lose,
+            lose=lose,
         )
+
+    def _is_blocked(self) -> bool:
+        """Whether an INVITE of the far end is under way."""
+        return self._accepted is not None or self.negotiation.waiting is not None
 
     @property
     def stage(self) -> Stage:
@@ -348,10 +356,6 @@ class Session:
         self.state = State.BYE_SENT
         return self._send_new("BYE", (("User-Agent", self._context.user_agent), *self._bye_headers), b"")
 
-    def _send_new(self, method: str, headers: tuple[tuple[str, str], ...], body: bytes) -> Send:
-        request = self.dialog.request(method, headers, body)
-        return Send(ClientRequest(request, self.dialog.next_hop, self.dialog.dialog_id.remote_tag))
-
     # The end of things
 
     def _lose(self, reason: str) -> list[Action]:
@@ -367,3 +371,8 @@ class Session:
         if self.state is not State.BYE_SENT:  # else the BYEs crossed, and ours waits for its own response
             self.state = State.OVER
         return actions if was_closing else [*actions, Notify(Ended(q850, reason, headers))]
+
+
+def _send_new(dialog: Dialog, method: str, headers: tuple[tuple[str, str], ...], body: bytes) -> Send:
+    """A request of ours within the dialog."""
+    return Send(ClientRequest(dialog.request(method, headers, body), dialog.next_hop, dialog.dialog_id.remote_tag))

@@ -79,6 +79,11 @@ ENDINGS: tuple[Ending, ...] = (
 def alive() -> tuple[int, int]:
     """Drivers and dialogs in this process; hypothesis keeps some of the unit tests' dialogs in its memory."""
     gc.collect()
+    return not_gone()
+
+
+def not_gone() -> tuple[int, int]:
+    """The same, with those that only the garbage collector would find."""
     found = [type(one) for one in gc.get_objects()]
     return found.count(Driver), found.count(Dialog)
 
@@ -100,6 +105,20 @@ async def test_nothing_is_left_of_50_calls_of_every_ending(transport: Transport)
         assert alive() == alive_before
         assert len(asyncio.all_tasks()) <= idle + 2  # the readers of the one TCP connection
     assert len(asyncio.all_tasks()) == before
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_call_is_gone_without_the_garbage_collector(ending: Ending) -> None:
+    before = alive()
+    gc.disable()
+    try:
+        async with pair(settings("udp", t1=0.05)) as (caller, callee):
+            await ending(caller, callee)
+            await caller.lets_timers_run_out()
+
+            assert not_gone() == before
+    finally:
+        gc.enable()
 
 
 async def nobody_responds(caller: Agent, silent: Peer) -> None:
