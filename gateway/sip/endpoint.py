@@ -215,7 +215,7 @@ class Endpoint:
         if flow is None or not flow.send(data):
             _log.warning("sip_request_not_sent", method=request.method, peer=str(destination))
         else:
-            self._saw_outbound(data, request, flow)
+            self.message_sent(data, request, flow)
 
     def hold(self, destination: Destination, on_lost: Callable[[], None] = lambda: None) -> Callable[[], None]:
         """Keep a connection of ours to that address alive (RFC 5626 section 4.4.1), until what this returns is called.
@@ -350,9 +350,6 @@ class Endpoint:
         else:
             self._receive_request(message, data, flow)
 
-    def _saw_outbound(self, data: bytes, message: Request | Response, flow: Flow) -> None:
-        self._saw(data, message, flow.remote, is_inbound=False)
-
     def _saw(self, data: bytes, message: Request | Response, remote: Destination, *, is_inbound: bool) -> None:
         if self.observe is not None:
             self.observe(PassingMessage(is_inbound, data, message, remote, self._local_address(remote)))
@@ -411,7 +408,7 @@ class Endpoint:
             self.offend(flow.remote, Offence.SCANNER)
         elif isinstance(verdict, Refusal):
             if (sent := self._refusals.challenge(request, verdict, flow)) is not None and may_be_call:
-                self._saw_outbound(*sent)
+                self.message_sent(*sent)
         elif is_stranger and not verdict:
             self._refusals.refuse_stranger(request, flow, self._now())
         elif self._is_full(is_stranger=is_stranger):
@@ -435,13 +432,11 @@ class Endpoint:
         kind = InviteServer if request.method == "INVITE" else NonInviteServer
         transaction = ServerTransaction(
             kind(request, values=self._values, is_reliable=flow.is_reliable, now=self._now()),
+            key=key,
             flow=reply_flow(request, flow),
-            on_sent=self._saw_outbound,
             source=flow.remote,
             to_tag=self._tokens(),
-            find_flow=partial(self._flow_to_via, request, flow.remote),
-            on_ack=lambda ack, source: self.on_ack(ack, source),
-            on_over=partial(self._forget_server, key),
+            owner=self,
         )
         self._servers[key] = transaction
         if is_stranger:
@@ -487,23 +482,16 @@ class Endpoint:
         assert key is not None
         transaction = ClientTransaction(
             kind(request, values=self._values, is_reliable=is_reliable, now=self._now()),
+            key=key,
             flow=flow,
-            on_sent=self._saw_outbound,
             on_response=on_response,
             on_failure=on_failure,
-            send_cancel=partial(self._send_cancel, flow),
-            on_over=partial(self._forget_client, key),
+            owner=self,
         )
         self._clients[key] = transaction
         SIP_REQUESTS.labels(closed(request.method, METHODS), "out").inc()
         transaction.start()
         return transaction
-
-    def _send_cancel(self, flow: Flow | None, invite: Request, headers: Iterable[tuple[str, str]]) -> None:
-        # Its answer changes nothing: the INVITE's own final response ends the call, or 64*T1 (section 9.1).
-        if flow is not None and not flow.is_open:
-            flow = self._network.flow_to(flow.remote)
-        self._start_client(cancel_of(invite, headers), flow, lambda _response: None, lambda _reason: None)
 
     def _with_via(self, request: Request, destination: Destination) -> Request:
         host, port = self._local_address(destination)
@@ -518,18 +506,37 @@ class Endpoint:
         # Without a listener nothing can be sent there; the transaction then fails with `transport`.
         return self._network.local_address(destination) or ("invalid", DEFAULT_PORT)
 
-    def _flow_to_via(self, request: Request, source: Destination) -> Flow | None:
+    # For the transactions (`Owner`)
+
+    def message_sent(self, data: bytes, message: Request | Response, flow: Flow) -> None:
+        """See `Owner`."""
+        self._saw(data, message, flow.remote, is_inbound=False)
+
+    def client_over(self, key: ClientKey) -> None:
+        """See `Owner`."""
+        self._clients.pop(key, None)
+
+    def server_over(self, key: ServerKey) -> None:
+        """See `Owner`."""
+        self._servers.pop(key, None)
+        self._strangers.discard(key)
+
+    def way_back(self, request: Request, source: Destination) -> Flow | None:
+        """See `Owner`."""
         via = request.top_via
         port = via.port or default_port(source.transport)
         domain = via.host if source.transport == "tls" else ""
         return self._network.flow_to(Destination(source.transport, source.host, port, domain))
 
-    def _forget_client(self, key: ClientKey) -> None:
-        self._clients.pop(key, None)
+    def ack_received(self, ack: Request, source: Destination) -> None:
+        """See `Owner`."""
+        self.on_ack(ack, source)
 
-    def _forget_server(self, key: ServerKey) -> None:
-        self._servers.pop(key, None)
-        self._strangers.discard(key)
+    def send_cancel(self, flow: Flow | None, invite: Request, headers: Iterable[tuple[str, str]]) -> None:
+        """See `Owner`. Its answer changes nothing: the INVITE's own final response ends the call, or 64*T1 (9.1)."""
+        if flow is not None and not flow.is_open:
+            flow = self._network.flow_to(flow.remote)
+        self._start_client(cancel_of(invite, headers), flow, lambda _response: None, lambda _reason: None)
 
     @staticmethod
     def _now() -> float:

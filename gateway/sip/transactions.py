@@ -3,7 +3,8 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from contextvars import Context
+from typing import Final, Protocol
 
 from gateway.observability.logging import get_logger
 from gateway.observability.metrics import SIP_RETRANSMISSIONS, closed
@@ -20,18 +21,41 @@ from gateway.sip.core.transaction.machine import (
     State,
     TransactionFailed,
 )
+from gateway.sip.core.transaction.matching import ClientKey, ServerKey
 from gateway.sip.core.transaction.non_invite_client import NonInviteClient
 from gateway.sip.core.transaction.non_invite_server import NonInviteServer
 from gateway.sip.transport.flow import Destination, Flow
 
-OnSent = Callable[[bytes, Request | Response, Flow], None]
-"""Told of each message that has left, repeats too: its octets, itself and the way."""
+_NO_CONTEXT: Final = Context()
+"""For all timers: each would have a copy of its own of what is bound to the task that armed it."""
 
 _log = get_logger()
 
 
 def _unheard(*_args: object) -> None:
     """Nobody listens any more."""
+
+
+class Owner(Protocol):
+    """Who holds the transactions. One object for all of them: hundreds a second live on for half a minute each."""
+
+    def message_sent(self, data: bytes, message: Request | Response, flow: Flow) -> None:
+        """A message has left, maybe once more: its octets, itself and the way."""
+
+    def client_over(self, key: ClientKey) -> None:
+        """Forget that one."""
+
+    def server_over(self, key: ServerKey) -> None:
+        """Forget that one."""
+
+    def way_back(self, request: Request, source: Destination) -> Flow | None:
+        """Another way to whoever sent that request, when its own is closed."""
+
+    def ack_received(self, ack: Request, source: Destination) -> None:
+        """The ACK of a 2xx."""
+
+    def send_cancel(self, flow: Flow | None, invite: Request, headers: Iterable[tuple[str, str]]) -> None:
+        """CANCEL that INVITE by that way."""
 
 
 class _Machine(Protocol):
@@ -46,8 +70,8 @@ class _Machine(Protocol):
 class _Shell(ABC):
     """Drains a machine after each input, sends by the flow, arms one timer, forgets itself at the end."""
 
-    def __init__(self, machine: _Machine, flow: Flow | None, on_over: Callable[[], None], on_sent: OnSent) -> None:
-        self._machine, self._flow, self._on_over, self._on_sent = machine, flow, on_over, on_sent
+    def __init__(self, machine: _Machine, flow: Flow | None, owner: Owner) -> None:
+        self._machine, self._flow, self._owner = machine, flow, owner
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._is_over = False
@@ -65,13 +89,12 @@ class _Shell(ABC):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._on_over()
-        self._on_over = _unheard
         self._let_go()
 
     @abstractmethod
     def _let_go(self) -> None:
-        """Forget who listens: they hold this transaction, and without a circle of references all of it goes at once."""
+        """Have the owner forget it, and forget who listens: they hold this transaction, and without a circle of
+        references all of it is gone at once."""
 
     def flow_closed(self) -> None:
         """The connection that it was sent over is gone."""
@@ -115,7 +138,7 @@ class _Shell(ABC):
             # Not at once: the user agent must have got its transaction before it hears that it failed.
             self._loop.call_soon(self._transport_failed)
         else:
-            self._on_sent(data, message, flow)
+            self._owner.message_sent(data, message, flow)
 
     def _find_flow(self) -> Flow | None:
         return self._flow
@@ -134,7 +157,7 @@ class _Shell(ABC):
             if deadline == self._timer.when():
                 return
             self._timer.cancel()
-        self._timer = None if deadline is None else self._loop.call_at(deadline, self._on_timer)
+        self._timer = None if deadline is None else self._loop.call_at(deadline, self._on_timer, context=_NO_CONTEXT)
 
     def _on_timer(self) -> None:
         self._timer = None
@@ -158,20 +181,18 @@ class ServerTransaction(_Shell):
         self,
         machine: InviteServer | NonInviteServer,
         *,
+        key: ServerKey,
         flow: Flow,
         source: Destination,
         to_tag: str,
-        find_flow: Callable[[], Flow | None],
-        on_ack: Callable[[Request, Destination], None],
-        on_over: Callable[[], None],
-        on_sent: OnSent,
+        owner: Owner,
     ) -> None:
-        super().__init__(machine, flow, on_over, on_sent)
+        super().__init__(machine, flow, owner)
+        self._key = key
         self.machine, self.source, self.to_tag = machine, source, to_tag
         self.request = machine.request
         self.flow = flow
         self.on_failure: Callable[[str], None] | None = None
-        self._find_other_flow, self._on_ack = find_flow, on_ack
 
     @property
     def is_pending(self) -> bool:
@@ -201,19 +222,19 @@ class ServerTransaction(_Shell):
         self.end()
 
     def _let_go(self) -> None:
+        self._owner.server_over(self._key)
         self.on_failure = None
-        self._find_other_flow = self._on_ack = _unheard
 
     def _find_flow(self) -> Flow | None:
         # RFC 3261 section 18.2.2: back over the connection of the request; if that is gone, a new one to Via.
-        if not self.flow.is_open and (other := self._find_other_flow()) is not None:
+        if not self.flow.is_open and (other := self._owner.way_back(self.request, self.source)) is not None:
             self.flow = other
         return self.flow
 
     def _dispatch(self, event: Event) -> None:
         match event:
             case AckPassed(request=ack):
-                self._on_ack(ack, self.source)
+                self._owner.ack_received(ack, self.source)
             case TransactionFailed(reason=reason):
                 _log.info("sip_response_failed", method=self.request.method, peer=str(self.source), reason=reason)
                 if self.on_failure is not None:
@@ -233,17 +254,17 @@ class ClientTransaction(_Shell):
         self,
         machine: InviteClient | NonInviteClient,
         *,
+        key: ClientKey,
         flow: Flow | None,
         on_response: Callable[[Response], None],
         on_failure: Callable[[str], None],
-        send_cancel: Callable[[Request, Iterable[tuple[str, str]]], None],
-        on_over: Callable[[], None],
-        on_sent: OnSent,
+        owner: Owner,
     ) -> None:
-        super().__init__(machine, flow, on_over, on_sent)
+        super().__init__(machine, flow, owner)
+        self._key = key
         self.machine, self.flow = machine, flow
         self.request = machine.request
-        self._on_response, self._on_failure, self._send_cancel = on_response, on_failure, send_cancel
+        self._on_response, self._on_failure = on_response, on_failure
         self._cancel_headers: tuple[tuple[str, str], ...] = ()
         self._has_final = False
         self._written(self.request)
@@ -272,7 +293,8 @@ class ClientTransaction(_Shell):
         self.end()
 
     def _let_go(self) -> None:
-        self._on_response = self._on_failure = self._send_cancel = _unheard
+        self._owner.client_over(self._key)
+        self._on_response = self._on_failure = _unheard
 
     def _dispatch(self, event: Event) -> None:
         match event:
@@ -284,6 +306,6 @@ class ClientTransaction(_Shell):
                 if not self._has_final:
                     self._on_failure(reason)
             case CancelDue():
-                self._send_cancel(self.request, self._cancel_headers)
+                self._owner.send_cancel(self.flow, self.request, self._cancel_headers)
             case _:
                 raise AssertionError(f"{event} comes from no client transaction")

@@ -16,12 +16,14 @@ def fresh(folder: Path) -> StoreSettings:
     return StoreSettings(url=f"sqlite+aiosqlite:///{folder}/gateway.db")
 
 
-async def put_into(data_dir: Path) -> None:
-    """A new, empty database where a gateway with that `data_dir` looks for it; one that is there stays."""
-    migrated = await asyncio.to_thread(_migrated)
+def put_into(data_dir: Path) -> None:
+    """A new, empty database where a gateway with that `data_dir` looks for it; one that is there stays.
+
+    Not to be called on the thread of a loop that runs.
+    """
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with suppress(FileExistsError), (data_dir / "gateway.db").open("xb") as file:
-        file.write(migrated)
+        file.write(_migrated())
 
 
 @functools.cache

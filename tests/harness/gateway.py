@@ -1,5 +1,6 @@
 """A whole gateway on free loopback ports, with users, inside the test's own process."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -120,7 +121,7 @@ async def running(
     logs.configure(level="warning", format="json")
     preset = merged(FAST, {"data_dir": str(folder)}, settings or {})
     if "store" not in preset:
-        await database.put_into(folder)
+        await asyncio.to_thread(database.put_into, folder)
     async with Gateway(load(None, environ={}, preset=preset)) as gateway:
         connections = {}
         for user in users:

@@ -75,12 +75,12 @@ class WatchedEndpoint(Endpoint):
         # The socket itself goes in a callback that is scheduled already.
         asyncio.get_running_loop().call_soon(self._changed.set)
 
-    def _forget_client(self, key: ClientKey) -> None:
-        super()._forget_client(key)
+    def client_over(self, key: ClientKey) -> None:
+        super().client_over(key)
         self._changed.set()
 
-    def _forget_server(self, key: ServerKey) -> None:
-        super()._forget_server(key)
+    def server_over(self, key: ServerKey) -> None:
+        super().server_over(key)
         self._changed.set()
 
 

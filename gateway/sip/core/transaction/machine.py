@@ -137,8 +137,9 @@ class Machine:
         self.state = state
         self._values, self._is_reliable, self._now = values, is_reliable, now
         self._deadlines: dict[Input, float] = {}
-        self._outgoing: list[Outgoing] = []
-        self._events: list[Event] = []
+        # Nearly always empty: tuples, of which Python has one, since a transaction lives on for half a minute.
+        self._outgoing: tuple[Outgoing, ...] = ()
+        self._events: tuple[Event, ...] = ()
 
     @property
     def is_terminated(self) -> bool:
@@ -166,17 +167,17 @@ class Machine:
 
     def to_send(self) -> list[Outgoing]:
         """The messages to send now, in order; the queue is empty after it."""
-        outgoing, self._outgoing = self._outgoing, []
-        return outgoing
+        outgoing, self._outgoing = self._outgoing, ()
+        return list(outgoing)
 
     def _start(self, timer: Input, after: float) -> None:
         self._deadlines[timer] = self._now + after
 
     def _send(self, message: Request | Response, *, is_repeat: bool = False) -> None:
-        self._outgoing.append(Outgoing(message, is_repeat))
+        self._outgoing = (*self._outgoing, Outgoing(message, is_repeat))
 
     def _emit(self, event: Event) -> None:
-        self._events.append(event)
+        self._events = (*self._events, event)
 
     def _step(self, stimulus: Input, now: float) -> None:
         self._now = now
@@ -207,8 +208,8 @@ class Machine:
                 raise AssertionError(f"{action} is not of this machine")
 
     def _drain_events(self) -> list[Event]:
-        events, self._events = self._events, []
-        return events
+        events, self._events = self._events, ()
+        return list(events)
 
 
 def class_of(response: Response) -> Input:
