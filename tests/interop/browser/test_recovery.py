@@ -14,7 +14,7 @@ from tests.interop.browser.recovering import Recovery, Subject, subject
 
 pytestmark = [pytest.mark.interop, pytest.mark.load]
 
-TRIES: Final = 4
+TRIES: Final = 3
 ACTIVE_LIMIT: Final = 3.0
 """Seconds; one of them is the SDK's own wait before it connects again."""
 SOCKET_GAP_LIMIT, RESTART_GAP_LIMIT = 0.2, 0.5

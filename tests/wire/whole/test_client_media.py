@@ -314,7 +314,7 @@ async def test_no_digit_reaches_the_log_even_at_debug_level(town: Town, mode: st
             await alice.hang_up(call)
 
     assert any("telnyx_rtc.info" in line for line in log.lines)
-    assert not any("718" in line for line in log.lines if "telnyx_rtc.info" in line or "digit" in line)
+    assert not any("#718" in line for line in log.lines if "telnyx_rtc.info" in line or "digit" in line)
 
 
 async def test_trunk_that_calls_a_client_which_demands_encryption_is_refused(town: Town) -> None:
