@@ -1,4 +1,4 @@
-"""After a hundred transfers of every kind and ending nothing is left; see `test_leaks`."""
+"""After sixty transfers of every kind and ending nothing is left; see `test_leaks`."""
 
 import asyncio
 from pathlib import Path
