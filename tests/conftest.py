@@ -1,5 +1,10 @@
-"""For every test: hypothesis without a clock, since a busy machine is no defect of the gateway; order and spread."""
+"""For every test: hypothesis without a clock, since a busy machine is no defect of the gateway; order and spread.
 
+Hypothesis tries the same examples in each run, so that a change is judged by what it changes. To look for new ones:
+`HYPOTHESIS_PROFILE=explore pytest tests/unit`.
+"""
+
+import os
 from typing import Any
 
 import pytest
@@ -7,8 +12,9 @@ from hypothesis import HealthCheck, settings
 
 from tests import spreading
 
-settings.register_profile("gateway", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("gateway")
+settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("gateway", settings.get_profile("explore"), derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gateway"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -122,7 +122,9 @@ class NumberPlan:
         if self.format == "digits":
             return digits
         if self.country_code and digits.startswith(self.country_code):
-            return self.national_prefix + digits.removeprefix(self.country_code)
+            national = self.national_prefix + digits.removeprefix(self.country_code)
+            if not (self.international_prefix and national.startswith(self.international_prefix)):
+                return national  # else a trunk would take it for a number of another country
         return (self.international_prefix or "+") + digits
 
     def _read(self, number: str, *, is_bare_known: bool) -> str:

@@ -1,7 +1,7 @@
 """Numbers as trunks write them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.trunks.core.numbers import NumberPlan, NumberRule, parse_rules
@@ -130,6 +130,7 @@ def test_a_rule_that_would_leave_nothing_is_passed_over() -> None:
     assert plan.write_called("100") == "100"
 
 
+@example(digits="41000000", form="national")  # written nationally it would begin like an international number
 @given(digits=st.from_regex(r"[1-9][0-9]{7,14}", fullmatch=True), form=st.sampled_from(("e164", "digits", "national")))
 def test_what_goes_out_comes_in_as_the_same_number(digits: str, form: str) -> None:
     plan = NumberPlan(format=form, **SWISS)  # type: ignore[arg-type]  # a table of settings
