@@ -1,6 +1,7 @@
 """Tones as packets, sent in time, and what was heard."""
 
 import asyncio
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,11 @@ _PHRASE: Final = 50
 
 def payloads(codec: str, frequency: float, count: int) -> list[bytes]:
     """`count` frames of 20 ms of a tone."""
+    return list(_payloads(codec, frequency, count))
+
+
+@functools.cache
+def _payloads(codec: str, frequency: float, count: int) -> list[bytes]:
     if codec == "opus":
         return _opus_payloads(frequency, count)
     encode = g711.ulaw_encode if codec == "PCMU" else g711.alaw_encode
