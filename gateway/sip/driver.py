@@ -30,7 +30,7 @@ from gateway.sip.core.message import Request, Response
 from gateway.sip.core.session import Session
 from gateway.sip.endpoint import Destination, Endpoint
 from gateway.sip.failover import Attempts
-from gateway.sip.tasks import TaskOwner
+from gateway.sip.tasks import TIMERS, TaskOwner
 from gateway.sip.transport.flow import Flow
 
 _log = get_logger()
@@ -74,6 +74,7 @@ class Usage(Protocol):
     def on_failure(self, client_request: ClientRequest, failure: Failure, now: float) -> list[Action]: ...
     def next_deadline(self) -> float | None: ...
     def handle_timeout(self, now: float) -> list[Action]: ...
+    def retire(self) -> None: ...
 
 
 class Driver:
@@ -313,7 +314,7 @@ class Driver:
             if deadline == self._timer.when():
                 return
             self._timer.cancel()
-        self._timer = None if deadline is None else self._loop.call_at(deadline, self._on_timer)
+        self._timer = None if deadline is None else self._loop.call_at(deadline, self._on_timer, context=TIMERS)
 
     def _on_timer(self) -> None:
         self._timer = None
@@ -337,6 +338,7 @@ class Driver:
         finally:
             self._is_delivering = False
         if self._phase is not Phase.LIVE:
+            self.usage.retire()
             self._listener = None  # the last event was told: whoever listens holds the call, and the call holds this
 
 

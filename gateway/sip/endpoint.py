@@ -279,17 +279,11 @@ class Endpoint:
             self._failed.in_order(
                 self._with_streams(request, destinations) if flow is None else destinations, self._now()
             ),
-            send=lambda destination, on_response, on_failure: self.send_request(
-                request if prepare is None else prepare(request, destination),
-                destination,
-                on_response=on_response,
-                on_failure=on_failure,
-                flow=flow,
-            ),
+            send=partial(self._send_one, request, prepare, flow),
             silence=self._settings.failover_after,
             on_response=on_response,
             on_failure=on_failure,
-            on_proved=lambda destination: self._on_proved(destination, on_proved),
+            on_proved=partial(self._on_proved, on_proved),
             on_address_failed=self._on_address_failed,
         )
 
@@ -306,7 +300,19 @@ class Endpoint:
         is_large = len(serialize(request)) + VIA_ROOM > self._settings.path_mtu - MTU_MARGIN
         return widened if is_large else list(destinations)
 
-    def _on_proved(self, destination: Destination, tell: Callable[[Destination], None] | None) -> None:
+    def _send_one(
+        self,
+        request: Request,
+        prepare: Callable[[Request, Destination], Request] | None,
+        flow: Flow | None,
+        destination: Destination,
+        on_response: Callable[[Response], None],
+        on_failure: Callable[[str], None],
+    ) -> ClientTransaction:
+        prepared = request if prepare is None else prepare(request, destination)
+        return self.send_request(prepared, destination, on_response=on_response, on_failure=on_failure, flow=flow)
+
+    def _on_proved(self, tell: Callable[[Destination], None] | None, destination: Destination) -> None:
         self._failed.works(destination)
         if tell is not None:
             tell(destination)

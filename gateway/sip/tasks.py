@@ -1,8 +1,12 @@
-"""An owner for tasks that outlive the call that started them."""
+"""What tasks and timers run under: an owner for tasks that outlive the call that started them, a context for timers."""
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from contextvars import Context
+from typing import Any, Final
+
+TIMERS: Final = Context()
+"""For `call_at`: without it each timer has a copy of its own of what is bound to the task that armed it."""
 
 
 class TaskOwner:

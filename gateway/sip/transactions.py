@@ -3,8 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from contextvars import Context
-from typing import Final, Protocol
+from typing import Protocol
 
 from gateway.observability.logging import get_logger
 from gateway.observability.metrics import SIP_RETRANSMISSIONS, closed
@@ -24,10 +23,8 @@ from gateway.sip.core.transaction.machine import (
 from gateway.sip.core.transaction.matching import ClientKey, ServerKey
 from gateway.sip.core.transaction.non_invite_client import NonInviteClient
 from gateway.sip.core.transaction.non_invite_server import NonInviteServer
+from gateway.sip.tasks import TIMERS
 from gateway.sip.transport.flow import Destination, Flow
-
-_NO_CONTEXT: Final = Context()
-"""For all timers: each would have a copy of its own of what is bound to the task that armed it."""
 
 _log = get_logger()
 
@@ -157,7 +154,7 @@ class _Shell(ABC):
             if deadline == self._timer.when():
                 return
             self._timer.cancel()
-        self._timer = None if deadline is None else self._loop.call_at(deadline, self._on_timer, context=_NO_CONTEXT)
+        self._timer = None if deadline is None else self._loop.call_at(deadline, self._on_timer, context=TIMERS)
 
     def _on_timer(self) -> None:
         self._timer = None

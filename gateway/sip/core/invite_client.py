@@ -123,6 +123,10 @@ class InviteClient:
             return [(self.session.dialog.dialog_id, self.session.stage)]
         return [(dialog_id, Stage.EARLY_OURS) for dialog_id in self._early.ids]
 
+    def retire(self) -> None:
+        """It is over. For late 2xx its transaction keeps this for another half a minute, but not the session."""
+        self.session = None
+
     def start(self) -> list[Action]:
         """Send the INVITE."""
         return [Send(self._client_request)]

@@ -89,6 +89,9 @@ class InviteServer:
         """Whether nothing more will happen."""
         return self.state is State.ENDED or (self.session is not None and self.session.is_over)
 
+    def retire(self) -> None:
+        """It is over. Nobody keeps this: there is nothing to let go."""
+
     @property
     def dialog_count(self) -> int:
         """1 while the dialog lives, early or confirmed."""
