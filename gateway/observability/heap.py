@@ -22,7 +22,9 @@ LONGEST: Final = 256.0
 """Seconds between two looks that find next to nothing, at most."""
 
 FEW: Final = 5000
-"""Objects; a look that frees fewer was too early, and the next one waits four times as long."""
+"""Objects; a look that frees fewer was too early, and the next one waits `PATIENCE` times as long."""
+
+PATIENCE: Final = 8
 
 SHARE: Final = 0.01
 """The part of the time that may go into looking: a large heap is looked through less often."""
@@ -67,5 +69,5 @@ class HeapCare:
         pause = time.perf_counter() - began
         GARBAGE_PAUSE_SECONDS.observe(pause)
         wanted = max(INTERVAL, pause / SHARE)
-        self._interval = min(wanted, BUSY) if freed >= FEW else min(max(4 * self._interval, wanted), LONGEST)
+        self._interval = min(wanted, BUSY) if freed >= FEW else min(max(PATIENCE * self._interval, wanted), LONGEST)
         self._arm(self._interval)

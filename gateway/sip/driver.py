@@ -108,7 +108,7 @@ class Driver:
         self._endpoint, self._tasks, self._flow = endpoint, tasks, flow
         self._is_bound_to_flow = is_bound_to_flow
         self._listener: Callable[[SipCallEvent], None] | None = None
-        self._unheard: deque[SipCallEvent] = deque(maxlen=MAX_UNHEARD)
+        self._unheard: tuple[SipCallEvent, ...] = ()
         self._on_over = on_over
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -127,14 +127,15 @@ class Driver:
 
     def listen(self, listener: Callable[[SipCallEvent], None]) -> None:
         """Set who takes the events, one after the other and never nested; what it missed is told at once."""
-        while self._unheard:
-            listener(self._unheard.popleft())
+        missed, self._unheard = self._unheard, ()
+        for event in missed:
+            listener(event)
         if self._phase is Phase.LIVE:
             self._listener = listener
 
     def _tell(self, event: SipCallEvent) -> None:
         if self._listener is None:
-            self._unheard.append(event)
+            self._unheard = (*self._unheard, event)[-MAX_UNHEARD:]
         else:
             self._listener(event)
 
@@ -339,6 +340,7 @@ class Driver:
             self._is_delivering = False
         if self._phase is not Phase.LIVE:
             self.usage.retire()
+            self._prepare = None  # of the first INVITE only
             self._listener = None  # the last event was told: whoever listens holds the call, and the call holds this
 
 

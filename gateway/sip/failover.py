@@ -51,9 +51,11 @@ class Attempts:
         on_address_failed: Callable[[Destination, float | None], None],
     ) -> None:
         self._left = list(destinations)
-        self._send, self._silence = send, silence
+        self._send: Send | None = send
+        self._silence = silence
         self._on_response, self._on_failure = on_response, on_failure
-        self._on_proved, self._on_address_failed = on_proved, on_address_failed
+        self._on_proved: Callable[[Destination], None] = on_proved
+        self._on_address_failed: Callable[[Destination, float | None], None] = on_address_failed
         self._attempts: list[ClientTransaction] = []
         self._current = self._left[0]
         self._is_settled = False
@@ -84,6 +86,7 @@ class Attempts:
         self._next()
 
     def _next(self) -> None:
+        assert self._send is not None
         self._disarm()
         self._current = self._left.pop(0)
         number = len(self._attempts)
@@ -106,8 +109,9 @@ class Attempts:
                 self._try_next("503")
                 return
         elif not self._is_settled:
+            proved = self._on_proved
             self._settle()
-            self._on_proved(self._current)
+            proved(self._current)
         self._pass_on(response)
 
     def _take_late_response(self, number: int, response: Response) -> None:
@@ -152,9 +156,15 @@ class Attempts:
 
     def _settle(self) -> None:
         self._is_settled = True
+        # The transaction of an INVITE holds this for half a minute: what tries further addresses need not wait as well.
+        self._send, self._on_proved, self._on_address_failed = None, _unasked, _unasked
         self._disarm()
 
     def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _unasked(*_args: object) -> None:
+    """Nothing more is tried, so there is nothing to tell."""

@@ -65,11 +65,11 @@ async def test_python_collects_by_itself_again_after_the_stop(care: HeapCare) ->
 @pytest.mark.parametrize(
     ("freed", "pause", "intervals"),
     [
-        (heap.FEW - 1, 0.0, [8.0, 32.0, 128.0, 256.0, 256.0]),
+        (heap.FEW - 1, 0.0, [16.0, 128.0, 256.0, 256.0]),
         (heap.FEW, 0.0, [2.0, 2.0]),
         (heap.FEW, 0.05, [5.0, 5.0]),
         (heap.FEW, 10.0, [8.0, 8.0]),
-        (heap.FEW - 1, 0.1, [10.0, 40.0, 160.0]),
+        (heap.FEW - 1, 0.5, [50.0, 256.0]),
     ],
     ids=["nothing", "some", "a share of the time", "never too rarely", "little and slowly"],
 )
