@@ -141,8 +141,8 @@ class Performer:
                 self._tell_caller(action)
             case AskClient(leg):
                 self._seats[leg].ask()
-            case Attach(leg, sdp):
-                self._seats[leg].attach(sdp)
+            case Attach(leg, sdp, socket):
+                self._seats[leg].attach(sdp, socket)
             case SetHold(leg, is_held):
                 self._set_hold(leg, is_held)
             case Reinvite(leg, sdp):

@@ -175,10 +175,11 @@ class OfferAttach:
 
 @dataclass(frozen=True, slots=True)
 class Attach:
-    """Have that leg's client take the call up again, with that offer."""
+    """Have that leg's client take the call up again, with that offer, on that socket (`LegReturned`) and no other."""
 
     leg: LegName
     sdp: Sdp
+    socket: int = 0
 
 
 @dataclass(frozen=True, slots=True)

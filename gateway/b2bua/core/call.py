@@ -375,15 +375,16 @@ class Call:
             case LegDetached(leg):
                 self._recovery.detach(leg)
                 return []
-            case LegReturned(leg, keeps_media):
-                return self._leg_returned(leg, keeps_media)
+            case LegReturned():
+                return self._leg_returned(event)
             case step:
                 return self._recovery.handle(step, self._now)
 
-    def _leg_returned(self, leg: LegName, keeps_media: bool) -> list[Action]:
+    def _leg_returned(self, returned: LegReturned) -> list[Action]:
+        leg = returned.leg
         if self.state is State.ACTIVE or (leg is LegName.B and self.state is State.CONNECTING):
-            return self._recovery.take_up(leg, keeps_media=keeps_media, now=self._now)
-        self._recovery.come_back(leg)
+            return self._recovery.take_up(returned, self._now)
+        self._recovery.come_back(returned)
         if leg is LegName.B:
             return [Dial(self._target, self._offer)] if self._offer is not None and self.state in PROCEEDING else []
         if self._early_description is not None:

@@ -200,12 +200,14 @@ class LegDetached:
 class LegReturned:
     """The client of that leg has logged in again, on another socket.
 
+    `socket`: which one of the leg's, from 0, the one that it began on; it may be on yet another one by now.
     `keeps_media`: it keeps its peer connection without a socket (`keepConnectionAliveOnSocketClose`), so that the
     media may never have broken.
     """
 
     leg: LegName
     keeps_media: bool = False
+    socket: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ class LegPresence:
     Attributes:
         is_described: whether its client was told of our media: without that, none of its own can be alive.
         has_returned: its client has been on more than one socket: what it was sent on the first may never have come.
+        socket: on which of its sockets it was last known to be (`LegReturned`).
         attempt: number of the way back under way; what was asked for in an earlier one comes too late.
         deadline: when the way back has taken too long, or None.
         bye_deadline: when a leg that has lost its media should have said why, or shown that it is there; or None.
@@ -53,6 +54,7 @@ class LegPresence:
     is_described: bool = True
     state: Presence = Presence.HERE
     has_returned: bool = False
+    socket: int = 0
     attempt: int = 0
     deadline: float | None = None
     bye_deadline: float | None = None
@@ -66,9 +68,13 @@ class LegPresence:
         """The socket is lost."""
         self.state, self.deadline, self.bye_deadline = Presence.AWAY, None, None
 
+    def move(self, socket: int) -> None:
+        """The client logged in on another socket."""
+        self.socket, self.has_returned = socket, True
+
     def come_back(self) -> None:
-        """The client logged in on another socket; the leg needs no attach, or not yet."""
-        self.state, self.deadline, self.bye_deadline, self.has_returned = Presence.HERE, None, None, True
+        """The client is on its socket again, and the leg needs no attach, or not yet."""
+        self.state, self.deadline, self.bye_deadline = Presence.HERE, None, None
 
     def wait_until(self, deadline: float) -> None:
         """The leg's media is gone; unless something comes of it by then, the leg is."""

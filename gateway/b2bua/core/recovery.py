@@ -13,7 +13,7 @@ The rules, by where the leg stands when its client returns (verto-js 7, docs/exp
 from typing import Final
 
 from gateway.b2bua.core.actions import AcceptAnswer, Action, Answer, AskClient, Attach, OfferAttach, ProbeMedia
-from gateway.b2bua.core.events import AttachOfferReady, LegAttached, LegHeardAttach, MediaProbed
+from gateway.b2bua.core.events import AttachOfferReady, LegAttached, LegHeardAttach, LegReturned, MediaProbed
 from gateway.b2bua.core.presence import SETTLE_TIMEOUT, LegPresence, Presence
 from gateway.domain.causes import MEDIA_TIMEOUT, RECOVERY_ON_TIMER_EXPIRE, Cause
 from gateway.domain.ids import LegName, Sdp
@@ -104,14 +104,17 @@ class Recovery:
         """The client's socket is gone."""
         self._legs[leg].go()
 
-    def come_back(self, leg: LegName) -> None:
+    def come_back(self, returned: LegReturned) -> None:
         """The client is back, and there is nothing to attach yet."""
-        self._legs[leg].come_back()
+        presence = self._legs[returned.leg]
+        presence.move(returned.socket)
+        presence.come_back()
 
-    def take_up(self, leg: LegName, *, keeps_media: bool, now: float) -> list[Action]:
+    def take_up(self, returned: LegReturned, now: float) -> list[Action]:
         """The client is back in the middle of a conversation."""
-        self._legs[leg].has_returned = True
-        may_be_alive = keeps_media and self._legs[leg].is_described
+        leg, presence = returned.leg, self._legs[returned.leg]
+        presence.move(returned.socket)
+        may_be_alive = returned.keeps_media and presence.is_described
         return self._probe(leg, now) if may_be_alive else self._offer(leg, now)
 
     def answer(self, sdp: Sdp | None, now: float) -> list[Action]:
@@ -133,7 +136,7 @@ class Recovery:
                     return []
                 return self._arrive_unharmed(leg) if is_alive else self._offer(leg, now)
             case AttachOfferReady(leg, attempt, sdp):
-                return [Attach(leg, sdp)] if presence.invite_back(attempt) else []
+                return [Attach(leg, sdp, presence.socket)] if presence.invite_back(attempt) else []
             case LegHeardAttach():
                 presence.hear(now + self._attach_timeout)
                 return []

@@ -94,8 +94,11 @@ class Leg(Protocol):
     def ask(self) -> None:
         """See whether the far end is still there. Only a leg that can lose its signalling unnoticed."""
 
-    def attach(self, sdp: Sdp) -> None:
-        """Have the far end take the call up again, with our offer. Only a leg that can lose its signalling."""
+    def attach(self, sdp: Sdp, socket: int) -> None:
+        """Have the far end take the call up again, with our offer. Only a leg that can lose its signalling.
+
+        Nothing if it has left that socket (`LegReturned`) by now: it gets another offer on the one that it is on.
+        """
 
     def hangup(self, cause: Cause, sip_status: int | None, sip_reason: str | None, headers: Crossing) -> None:
         """End the leg: cancel, refuse or hang up, whichever its state asks for. Nothing is posted afterwards.

@@ -222,7 +222,7 @@ class Fork:
     def ask(self) -> None:
         """Nobody has media whose loss would be a reason."""
 
-    def attach(self, sdp: Sdp) -> None:
+    def attach(self, sdp: Sdp, socket: int) -> None:
         """Nobody has media to take up again."""
 
     def answer_reoffer(self, sdp: Sdp) -> None:

@@ -189,7 +189,7 @@ class SipLeg(ABC):
     def ask(self) -> None:  # noqa: B027 - a whole answer, not a gap
         """Session timers do."""
 
-    def attach(self, sdp: Sdp) -> None:  # noqa: B027 - a whole answer, not a gap
+    def attach(self, sdp: Sdp, socket: int) -> None:  # noqa: B027 - a whole answer, not a gap
         """A dialog outlives its connections: there is nothing to take up again."""
 
     def _translate_in_dialog(self, event: SipCallEvent) -> None:

@@ -104,7 +104,11 @@ class VertoLeg:
         self.offer, self.post = offer, post
         self._watch, self._dialed = watch, dialed
         self._caller, self._callee, self._ids, self._headers = caller, callee, ids, headers
-        self._has_called = self._is_invited = offer is not None
+        self._has_called = offer is not None
+        self._known_as = None if offer is None else verto_call_id
+        """The call id that the client has called us with, or was last invited under."""
+        self._socket = 0
+        """Which of the client's sockets `session` is."""
         self._is_over = self._is_away = False
         self._keeps_media = keeps_media
         self._has_answered = self._has_called
@@ -227,12 +231,13 @@ class VertoLeg:
         A call that it has not answered rings again as `spare`: the SDKs take an id for the same call for ever.
         """
         self.session = session
+        self._socket += 1
         if self._is_over:
             return False
         self._is_away = False
         if not self._has_answered:
             self.verto_call_id = spare
-        self.post(LegReturned(self.name, self._keeps_media))
+        self.post(LegReturned(self.name, self._keeps_media, self._socket))
         return self._has_answered
 
     def _receive_answer(self, answer: ClientAnswer) -> None:
@@ -249,10 +254,15 @@ class VertoLeg:
         self.post(LegReoffered(self.name, sdp))
 
     def dial(self, _target: int, offer: Sdp) -> None:
-        """`telnyx_rtc.invite`: the client rings; one whose socket went meanwhile does when it is back."""
+        """`telnyx_rtc.invite`: the client rings; one whose socket went meanwhile does when it is back.
+
+        Once on each socket: of a client that has changed it twice, call control may not have heard so often yet.
+        """
+        if self._known_as == self.verto_call_id:
+            return
         if not self._is_away and not self.session.is_connected:
             self.detach()
-        self._is_invited = True
+        self._known_as = self.verto_call_id
         if self._watch is not None:
             self._watch.opened(self)
         self.session.send_invite(
@@ -291,8 +301,13 @@ class VertoLeg:
         """A ping; a client that stays silent loses its socket."""
         self.session.ask()
 
-    def attach(self, sdp: Sdp) -> None:
-        """`telnyx_rtc.attach`: to the client every call that it takes up again comes from the far end."""
+    def attach(self, sdp: Sdp, socket: int) -> None:
+        """`telnyx_rtc.attach`: to the client every call that it takes up again comes from the far end.
+
+        Never more than one on a socket: the client says not to which of two offers it answers.
+        """
+        if socket != self._socket:
+            return
         far, near = (self._callee, self._caller) if self._has_called else (self._caller, self._callee)
         self.session.send_attach(
             self.verto_call_id,
@@ -316,7 +331,7 @@ class VertoLeg:
         waiting += [] if self._transfer is None else [self._transfer.request_id]
         for request_id in waiting:
             self.session.reply_error(request_id, code=CALL_ERROR, message="the call has ended")
-        if self._is_invited:
+        if self._known_as is not None:
             self.session.send_bye(
                 self.verto_call_id,
                 cause=cause,

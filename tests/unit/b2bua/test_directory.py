@@ -368,6 +368,44 @@ async def test_calls_follow_their_session_to_a_new_socket(house: House) -> None:
     assert (await again.wait_for("bye"))[1] == "NORMAL_CLEARING"
 
 
+async def test_client_that_changes_sockets_while_its_attach_is_made_gets_one_attach_with_the_offer_in_force(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await answered(house)
+    first, second = (RecordingSession("alice", house.alice.session_id) for _ in range(2))
+    media = house.engine.sessions[0]
+    make_offer, loop = media.offer, asyncio.get_running_loop()
+
+    async def offer(leg: LegName) -> Sdp:
+        """That for the first socket; the second comes when it is made, and before the call has heard of that."""
+        monkeypatch.setattr(media, "offer", make_offer)
+        loop.call_soon(house.directory.session_replaced, second)
+        return await make_offer(leg)
+
+    monkeypatch.setattr(media, "offer", offer)
+    house.directory.session_replaced(first)
+    await second.wait_for("attach")
+
+    assert first.sent == []
+    assert [(message[0], message[2]) for message in second.sent] == [("attach", "offer 3 to a")]
+
+
+async def test_client_that_is_called_and_changes_sockets_twice_at_once_rings_once(house: House) -> None:
+    trunk = RecordingIncomingCall("bob")
+    house.directory.incoming(trunk)
+    await house.bob.wait_for("invite")
+    first, second = (RecordingSession("bob", house.bob.session_id) for _ in range(2))
+    house.directory.session_replaced(first)
+    house.directory.session_replaced(second)
+    await second.wait_for("invite")
+    answer = ClientAnswer(sdp=Sdp("answer of bob"), is_trickle=False, custom_headers=())
+    house.directory.client_message(house.bob.session_id, second.calls[0], answer)
+    await trunk.wait_for("answer")
+
+    assert first.sent == []
+    assert [message[0] for message in second.sent] == ["invite"]
+
+
 async def test_client_that_came_back_while_its_call_was_routed_rings_on_its_new_socket(house: House) -> None:
     again = house.connected[house.bob.session_id] = RecordingSession("bob", house.bob.session_id)
     house.bob.is_connected = False

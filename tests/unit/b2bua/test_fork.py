@@ -248,6 +248,19 @@ def test_a_client_that_comes_back_rings_again() -> None:
     assert ringing.posted == [LegAnswered(Sdp("answer"))]
 
 
+def test_a_client_that_comes_back_twice_at_once_rings_once() -> None:
+    ringing = Ringing("one", "two")
+    first, second = RecordingSession("alice", "one"), RecordingSession("alice", "one")
+
+    ringing.legs["one"].come_back(first, VertoCallId("spare"))
+    ringing.legs["one"].come_back(second, VertoCallId("another spare"))
+    for ring in ringing.later:
+        ring()
+
+    assert first.sent == []
+    assert second.calls == ["another spare"]
+
+
 def test_a_fork_has_a_bound_and_takes_each_session_once() -> None:
     ringing = Ringing(*(f"c{number}" for number in range(MAX_BRANCHES + 5)))
     ringing.fork.add(ringing.sessions["c0"])

@@ -142,6 +142,14 @@ def test_offer_for_a_socket_that_was_lost_meanwhile_is_not_sent() -> None:
     assert call.handle(AttachOfferReady(A, 2, Sdp("newest")), 20.3) == [Attach(A, Sdp("newest"))]
 
 
+def test_attach_names_the_socket_that_its_offer_was_made_for() -> None:
+    call = active()
+    call.handle(LegReturned(A, socket=1), 20.0)
+    call.handle(LegReturned(A, socket=2), 20.1)
+
+    assert call.handle(AttachOfferReady(A, 2, FRESH), 20.2) == [Attach(A, FRESH, socket=2)]
+
+
 def test_client_that_keeps_its_media_is_probed_and_left_alone() -> None:
     call = active()
     call.handle(LegDetached(A), 5.0)

@@ -53,6 +53,7 @@ class Walk:
         """One step; `which` chooses among the live calls."""
         moves: dict[str, Callable[[], None]] = {
             "connect": self._connect,
+            "race": self._race,
             "drop": self.tab.drop,
             "abandon": self.tab.abandon,
             "reload": self._reload,
@@ -87,6 +88,12 @@ class Walk:
 
     def _connect(self) -> None:
         self.world.attach_sent.clear()
+        self.tab.connect()
+
+    def _race(self) -> None:
+        """Two logins at once: the client took the first of these sockets for dead, too."""
+        self._connect()
+        self.tab.abandon()
         self.tab.connect()
 
     def _duplicate(self) -> None:
@@ -264,7 +271,7 @@ SCENES: Final = (
     "dial trunk_rings", "dial trunk_early", "dial trunk_answers", "dial trunk_answers", "dial", "ring_in answer",
     "ring_in answer", "ring_in", "trunk_rings", "trunk_early", "trunk_answers", "trunk_ends", "answer",
     "connect wait attach", "drop connect wait attach", "reload connect wait attach", "attach", "connect connect",
-    "attach_badly", "attach_mutely",
+    "attach_badly", "attach_mutely", "race wait attach",
     "path_breaks", "abandon path_breaks wait connect wait attach", "hang_up",
     "hold", "renew", "steal", "wait", "wait", "wait", "wait",
 )  # fmt: skip
@@ -330,4 +337,12 @@ def test_the_walk_recovers_an_answered_call() -> None:
         (call,) = walk.world.live()
         assert call.state == "active"
         assert set(walk.tab.calls) == {call.verto_call_id}
+        walk.finish()
+
+
+def test_the_walk_rings_a_client_once_that_logs_in_twice_at_once() -> None:
+    story = steps("connect", "ring_in", "drop", "race", "answer", "wait:30")
+    with walking(story) as walk:
+        (call,) = walk.world.live()
+        assert call.state == "active"
         walk.finish()

@@ -486,6 +486,7 @@ async def test_of_logins_that_race_for_one_session_the_last_accepted_has_the_cal
             await again.take_up(call)
 
             assert {answer["sessid"] for answer in answers} == {alice.verto.session_id}
+            assert messages(again, "telnyx_rtc.attach") == [call]
             assert await again.hears(call, 1004.0, codec="PCMU")
             assert len(gateway.gateway.directory.live()) == 1
             await again.hang_up(call)
