@@ -24,7 +24,7 @@ run: setup ## Install what is missing, then start the demo gateway on this machi
 	@exec $(BIN)/rtc-gateway demo $(ARGS)
 
 test: setup-test ## Install what the tests need, then run the whole suite
-	RECOVERY_EXAMPLES=400 $(BIN)/pytest -n 8 --dist loadgroup -o asyncio_debug=false -m "not load" $(ARGS)
+	RECOVERY_EXAMPLES=400 $(BIN)/pytest -n 7 --dist loadgroup -o asyncio_debug=false -m "not load" $(ARGS)
 	$(BIN)/pytest -o asyncio_debug=false -m load $(ARGS)
 
 check: setup-dev ## The fast loop: format, lint, types, layers, unit tests

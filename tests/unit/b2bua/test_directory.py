@@ -437,7 +437,8 @@ async def test_client_that_went_while_its_call_was_routed_and_stays_away_is_no_b
     assert house.last.cause is RECOVERY_ON_TIMER_EXPIRE
 
 
-async def test_media_that_fails_ends_the_call_on_both_sides(house: House) -> None:
+async def test_media_that_fails_ends_the_call_on_both_sides(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.b2bua.core.recovery.SILENCE_GRACE", 0.05)
     await answered(house)
     house.engine.sessions[0].fail(LegName.A, "consent_lost")
 
