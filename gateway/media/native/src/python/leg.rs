@@ -1,0 +1,369 @@
+//! One leg, as Python steers it.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use super::values::{Address, PyLegCodec, codec_error, key, os_error, socket_address};
+use crate::core::{Core, LegCell, Pair, Route};
+use crate::pipeline::{Config, Pipeline, Sound};
+use crate::rtcp::RtcpSession;
+use crate::source_lock::SourceLock;
+use crate::sys::{monotonic, udp_socket_from_raw};
+
+/// Sockets or a path, keys, and what the far end hears. Times are those of `time.monotonic`, in seconds.
+#[pyclass(frozen, module = "gateway.media._native")]
+pub struct NativeLeg {
+    core: Arc<Core>,
+    cell: Arc<LegCell>,
+    peer: Mutex<Option<Arc<LegCell>>>,
+}
+
+/// Payloads of 20 ms that are played over and over; all calls that hear them share them.
+#[pyclass(frozen, module = "gateway.media._native")]
+pub struct NativeSound {
+    sound: Sound,
+}
+
+#[pymethods]
+impl NativeSound {
+    #[new]
+    fn new(payloads: Vec<Vec<u8>>) -> Self {
+        Self { sound: payloads.into_iter().map(Vec::into_boxed_slice).collect() }
+    }
+}
+
+impl NativeLeg {
+    /// A leg that nothing is known of.
+    pub fn new(core: &Arc<Core>, route: Route, silence_timeout: f64) -> Self {
+        let cell = core.leg(route, silence_timeout);
+        Self { core: Arc::clone(core), cell, peer: Mutex::new(None) }
+    }
+}
+
+#[pymethods]
+impl NativeLeg {
+    /// What events name it by.
+    #[getter]
+    fn token(&self) -> u64 {
+        self.cell.token
+    }
+
+    // Where packets come from and go to
+
+    /// Take over two bound sockets (file descriptors), of RTP and of RTCP; nobody else may close them.
+    fn open(&self, rtp: i32, rtcp: i32) -> PyResult<()> {
+        let rtp = udp_socket_from_raw(rtp).map(Arc::new);
+        let rtcp = udp_socket_from_raw(rtcp).map(Arc::new);
+        let (rtp, rtcp) = (rtp.map_err(os_error)?, rtcp.map_err(os_error)?);
+        self.cell.lock().out.route = Route::Pair(Box::new(Pair::new(Arc::clone(&rtp), Arc::clone(&rtcp))));
+        self.core.listen(&self.cell, rtp, 0).map_err(os_error)?;
+        self.core.listen(&self.cell, rtcp, 1).map_err(os_error)
+    }
+
+    /// What a description signalled: where RTP and RTCP come from, None where nothing can be sent; whether RTP may come
+    /// from another address; whether both share a socket; whether a handshake may come in.
+    #[pyo3(signature = (rtp, rtcp, *, any_address, is_mux, takes_handshakes))]
+    fn signalled(
+        &self,
+        rtp: Option<Address>,
+        rtcp: Option<Address>,
+        any_address: bool,
+        is_mux: bool,
+        takes_handshakes: bool,
+    ) -> PyResult<()> {
+        let rtp = rtp.as_ref().map(socket_address).transpose()?;
+        let rtcp = rtcp.as_ref().map(socket_address).transpose()?;
+        self.cell.change(&self.core, |leg| {
+            leg.silence.since = monotonic();
+            if let Route::Pair(pair) = &mut leg.out.route {
+                pair.rtp_lock = SourceLock::new(rtp, any_address);
+                pair.rtcp_lock = SourceLock::new(rtcp, false);
+                pair.is_mux = is_mux;
+                pair.takes_handshakes = takes_handshakes;
+            }
+        });
+        Ok(())
+    }
+
+    /// Packets come from there: a handshake has shown it. Nothing changes once another source is locked.
+    fn lock_source(&self, source: Address) -> PyResult<()> {
+        let source = socket_address(&source)?;
+        if let Route::Pair(pair) = &mut self.cell.lock().out.route
+            && pair.rtp_lock.locked.is_none()
+            && pair.rtp_lock.may_lock(source)
+        {
+            pair.lock(source);
+        }
+        Ok(())
+    }
+
+    /// Send a datagram of a handshake from the socket of RTP (0) or RTCP (1). False: the kernel refused it.
+    fn send_from(&self, component: u8, datagram: &[u8], destination: Address) -> PyResult<bool> {
+        let destination = socket_address(&destination)?;
+        let leg = self.cell.lock();
+        let Route::Pair(pair) = &leg.out.route else { return Ok(false) };
+        let socket = if component == 0 { &pair.rtp } else { &pair.rtcp };
+        Ok(socket.send_to(datagram, destination).is_ok())
+    }
+
+    /// Send a datagram of a handshake on the path. False: there is none.
+    fn send_on_path(&self, datagram: &[u8]) -> bool {
+        let selected = match &self.cell.lock().out.route {
+            Route::Path(path) => path.selected,
+            _ => None,
+        };
+        let Some((address, remote)) = selected else { return false };
+        self.core.at_once(|bench| bench.outbox.push(address, datagram, remote));
+        true
+    }
+
+    // ICE
+
+    /// Answer checks with these credentials of ours from now on; returns the number of this generation.
+    fn add_generation(&self, ufrag: &str, password: &str) -> u64 {
+        let generation = self.core.token();
+        self.core.browsers.add(generation, ufrag, password, &self.cell, monotonic());
+        if let Route::Path(path) = &mut self.cell.lock().out.route {
+            path.generations.push(generation);
+        }
+        generation
+    }
+
+    /// Do not answer them any more.
+    fn remove_generation(&self, generation: u64) {
+        self.core.browsers.remove(generation);
+        if let Route::Path(path) = &mut self.cell.lock().out.route {
+            path.generations.retain(|each| *each != generation);
+        }
+    }
+
+    /// The far end of a generation is known: the path that it nominates is used from now on.
+    fn use_generation(&self, generation: u64) {
+        if let Route::Path(path) = &mut self.cell.lock().out.route {
+            path.allow(generation);
+        }
+    }
+
+    /// Leave the path of generations before that one.
+    fn leave_path(&self, generation: u64) {
+        if let Route::Path(path) = &mut self.cell.lock().out.route {
+            path.leave(generation);
+        }
+    }
+
+    // Keys
+
+    /// Agreed: nothing is protected.
+    fn set_plain(&self) {
+        self.cell.lock().out.keys.set_plain();
+    }
+
+    /// Nothing is agreed any more: nothing is sent or read.
+    fn clear_keys(&self) {
+        self.cell.lock().out.keys.clear();
+    }
+
+    /// Keys come into force: name of the suite, master key and salt; ours, then theirs.
+    #[pyo3(signature = (ours, theirs, *, keeps_former=false, has_own_rtcp=false))]
+    fn set_keys(
+        &self,
+        ours: (String, Vec<u8>),
+        theirs: (String, Vec<u8>),
+        keeps_former: bool,
+        has_own_rtcp: bool,
+    ) -> PyResult<()> {
+        let (ours, theirs) = (key(&ours.0, &ours.1)?, key(&theirs.0, &theirs.1)?);
+        let result = self.cell.lock().out.keys.set(ours, theirs, keeps_former, has_own_rtcp);
+        result.map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
+    /// RTCP has keys of its own.
+    fn set_rtcp_keys(&self, ours: (String, Vec<u8>), theirs: (String, Vec<u8>)) -> PyResult<()> {
+        let (ours, theirs) = (key(&ours.0, &ours.1)?, key(&theirs.0, &theirs.1)?);
+        let result = self.cell.lock().out.keys.set_rtcp(&ours, &theirs);
+        result.map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
+    // Who hears what
+
+    /// Who hears this leg's far end: nobody, or that leg.
+    fn connect(&self, peer: Option<PyRef<'_, NativeLeg>>) {
+        let peer = peer.map(|peer| Arc::clone(&peer.cell));
+        self.cell.lock().peer = peer.as_ref().map(Arc::downgrade).unwrap_or_default();
+        *self.peer.lock() = peer;
+    }
+
+    /// What a description agreed on: whether the far end wants to hear us, whether it may talk, what it may send.
+    fn set_flow(&self, may_send: bool, may_receive: bool, payload_types: Vec<u8>) {
+        self.cell.change(&self.core, |leg| {
+            leg.out.may_send = may_send;
+            leg.may_receive = may_receive;
+            leg.payload_types =
+                payload_types.iter().filter(|number| **number < 128).fold(0, |bits, number| bits | 1 << number);
+        });
+    }
+
+    /// We hold the leg, or no longer do; its silence counts from now on.
+    fn set_held(&self, is_held: bool) {
+        self.cell.change(&self.core, |leg| {
+            leg.silence.is_held = is_held;
+            leg.silence.since = monotonic();
+        });
+    }
+
+    /// What failed under the last description may go well under this.
+    fn forgive(&self) {
+        self.cell.change(&self.core, |leg| leg.silence.has_failed = false);
+    }
+
+    /// Report the next authentic packet.
+    fn listen(&self) {
+        self.cell.lock().is_listened_to = true;
+    }
+
+    /// Hand up compound packets both ways.
+    fn show_reports(&self) {
+        self.cell.lock().wants_reports = true;
+    }
+
+    // What the far end hears
+
+    /// Begin to report: SSRC and CNAME of ours, and seconds since 1970 now.
+    fn begin_reports(&self, ssrc: u32, cname: &str, wall_clock: f64, seed: u64) {
+        self.cell.change(&self.core, |leg| {
+            leg.rtcp = Some(RtcpSession::new(ssrc, cname, monotonic(), wall_clock, seed));
+        });
+    }
+
+    /// Say goodbye, and report no more.
+    fn say_bye(&self) {
+        let peer = self.peer.lock().clone();
+        self.core.at_once(|bench| self.cell.bye(peer.as_deref(), monotonic(), &self.core, bench));
+    }
+
+    /// Whether reports are sent.
+    #[getter]
+    fn is_reporting(&self) -> bool {
+        self.cell.lock().rtcp.is_some()
+    }
+
+    /// Begin a stream towards the far end; see `gateway.media.pipeline.Pipeline`. ValueError: no such codec.
+    #[pyo3(signature = (source, sink, *, ssrc, first_sequence, first_timestamp, needs_continuity, longest_pause,
+                        plays_digits))]
+    #[allow(clippy::too_many_arguments)] // the constructor that Python has, by keywords
+    fn begin(
+        &self,
+        source: PyLegCodec,
+        sink: PyLegCodec,
+        ssrc: u32,
+        first_sequence: u16,
+        first_timestamp: u32,
+        needs_continuity: bool,
+        longest_pause: Option<f64>,
+        plays_digits: bool,
+    ) -> PyResult<()> {
+        let (source, sink) = (source.into_codec()?, sink.into_codec()?);
+        let config = Config {
+            ssrc,
+            first_sequence,
+            first_timestamp,
+            needs_continuity,
+            longest_pause,
+            plays_digits,
+            ..Config::new(source, sink)
+        };
+        let pipeline = Pipeline::new(config, monotonic()).map_err(codec_error)?;
+        self.cell.change(&self.core, |leg| leg.pipeline = Some(pipeline));
+        Ok(())
+    }
+
+    /// The stream ends.
+    fn end(&self) {
+        self.cell.change(&self.core, |leg| leg.pipeline = None);
+    }
+
+    /// See `Pipeline`.
+    fn set_codecs(&self, source: PyLegCodec, sink: PyLegCodec) -> PyResult<()> {
+        let (source, sink) = (source.into_codec()?, sink.into_codec()?);
+        let result = self.cell.with_pipeline(&self.core, |pipeline| pipeline.set_codecs(source, sink));
+        result.unwrap_or(Ok(())).map_err(codec_error)
+    }
+
+    /// See `Pipeline`.
+    fn change_source(&self, source: PyLegCodec, longest_pause: Option<f64>) -> PyResult<()> {
+        let source = source.into_codec()?;
+        let change = |pipeline: &mut Pipeline| pipeline.change_source(source, longest_pause);
+        self.cell.with_pipeline(&self.core, change).unwrap_or(Ok(())).map_err(codec_error)
+    }
+
+    /// See `Pipeline`.
+    fn set_muted(&self, is_muted: bool) {
+        self.cell.with_pipeline(&self.core, |pipeline| pipeline.set_muted(is_muted));
+    }
+
+    /// See `Pipeline`.
+    fn play(&self, sound: Option<PyRef<'_, NativeSound>>) {
+        let sound = sound.map(|sound| Sound::clone(&sound.sound));
+        self.cell.with_pipeline(&self.core, |pipeline| pipeline.play(sound));
+    }
+
+    /// See `Pipeline`.
+    #[getter]
+    fn takes_digits(&self) -> bool {
+        self.cell.lock().pipeline.as_ref().is_some_and(Pipeline::takes_digits)
+    }
+
+    /// Send digits; the event `digits_sent` names the ticket that comes back. ValueError: something that is no digit, or
+    /// too many of them.
+    fn send_digits(&self, digits: &str, duration: f64, gap: f64) -> PyResult<u64> {
+        let (now, ticket) = (monotonic(), self.core.token());
+        let sent = self
+            .cell
+            .with_pipeline(&self.core, |pipeline| pipeline.send_digits(digits, duration, gap, now))
+            .ok_or_else(|| PyValueError::new_err("nothing is sent to this leg"))?;
+        let due = sent.map_err(|error| PyValueError::new_err(error.to_string()))?;
+        self.cell.change(&self.core, |leg| leg.tickets.push((due, ticket)));
+        Ok(ticket)
+    }
+
+    // Numbers
+
+    /// Packets and bytes sent, datagrams not taken, round trip in seconds or None.
+    fn sent(&self) -> (u64, u64, u64, Option<f64>) {
+        let leg = self.cell.lock();
+        let counters = leg.out.counters;
+        let round_trip = leg.rtcp.as_ref().and_then(RtcpSession::round_trip);
+        (counters.packets_sent, counters.bytes_sent, counters.packets_rejected, round_trip)
+    }
+
+    /// What this leg's stream was made of: packets and bytes of its source, packets lost, jitter in seconds.
+    fn received(&self) -> (u64, u64, i64, f64) {
+        let leg = self.cell.lock();
+        let Some(pipeline) = &leg.pipeline else { return (0, 0, 0, 0.0) };
+        let stats = &pipeline.stats;
+        (stats.packets_received, stats.bytes_received, stats.packets_lost(), stats.jitter())
+    }
+
+    /// Release sockets and all that is in the tables. Idempotent.
+    fn close(&self) {
+        let generations = match &mut self.cell.lock().out.route {
+            Route::Path(path) => std::mem::take(&mut path.generations),
+            _ => Vec::new(),
+        };
+        for generation in generations {
+            self.core.browsers.remove(generation);
+        }
+        self.core.ignore(&self.cell);
+        self.cell.close();
+        *self.peer.lock() = None;
+    }
+}
+
+impl Drop for NativeLeg {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
