@@ -209,7 +209,7 @@ class LiteIce:
     def _drop(self, *generations: LiteGeneration | None) -> None:
         for generation in generations:
             if generation is not None:
-                self._native.remove_generation(generation.number)
+                self._native.remove_generation(generation.credentials.ufrag)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -66,7 +66,9 @@ class NativeMediaLeg(Leg[NativeObserver]):
         self.native.set_held(is_held)
 
     def _flow_changed(self) -> None:
-        self.native.set_flow(self.may_send, self.may_receive, sorted(self.payload_types))
+        assert self.agreement is not None
+        clock_rate = self.agreement.receive.codec.clock_rate
+        self.native.set_flow(self.may_send, self.may_receive, sorted(self.payload_types), clock_rate)
 
     def _close_native(self) -> None:
         self.native.close()

@@ -110,8 +110,7 @@ class NativeSession(Session[NativeMediaLeg, NativeStream]):
 
     def _leg_stats(self, leg: NativeMediaLeg) -> LegStats:
         sent, bytes_sent, rejected, round_trip = leg.native.sent()
-        other = self._legs.get(leg.name.other)
-        received, bytes_received, lost, jitter = (0, 0, 0, 0.0) if other is None else other.native.received()
+        received, bytes_received, lost, jitter = leg.native.received()
         return LegStats(
             codec="" if leg.agreement is None else leg.agreement.codec,
             packets_received=received,

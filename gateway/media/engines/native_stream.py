@@ -1,11 +1,9 @@
 """What the far end of a leg hears, made by the compiled core: stands where the reference engine has a `Pipeline`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gateway.media._native import NativeLeg, NativeSound
 from gateway.media.core.codec import LegCodec
-
-CodecValues = tuple[str, int, int, int, list[tuple[str, str]], float, tuple[int, int] | None]
 
 
 class NativeSounds:
@@ -84,16 +82,15 @@ class NativeStream:
         self._leg.end()
 
 
-def values(leg: LegCodec) -> CodecValues:
+def values(leg: LegCodec) -> tuple[str, int, int, int, Mapping[str, str], float, tuple[int, int] | None]:
     """As the core takes it."""
     codec = leg.codec
-    fmtp = list(codec.fmtp.items())
     return (
         codec.name,
         codec.payload_type,
         codec.clock_rate,
         codec.channels,
-        fmtp,
+        dict(codec.fmtp),
         codec.ptime,
         leg.telephone_event,
     )

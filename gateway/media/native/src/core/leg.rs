@@ -16,8 +16,9 @@ use super::outbox::{Bench, Outbox};
 use super::route::Route;
 use super::sequence::UnbrokenSequence;
 use crate::pipeline::Pipeline;
+use crate::quality::reception::Reception;
 use crate::rtcp::{RtcpSession, SenderInfo};
-use crate::rtp::{self, Header, Reception, Sink};
+use crate::rtp::{self, Header, Sink};
 use crate::sys::monotonic;
 
 /// Longest packet that still fits a datagram once it is protected.
@@ -166,6 +167,10 @@ pub struct Leg {
     pub peer: Weak<LegCell>,
     /// What the far end hears, once it can hear anything.
     pub pipeline: Option<Pipeline>,
+    /// What came in.
+    pub reception: Reception,
+    /// Of the far end's timestamps, Hz.
+    pub clock_rate: u32,
     /// Reports about both directions.
     pub rtcp: Option<RtcpSession>,
     /// Whether the far end may talk.
@@ -211,6 +216,8 @@ impl LegCell {
             },
             peer: Weak::new(),
             pipeline: None,
+            reception: Reception::new(8000),
+            clock_rate: 8000,
             rtcp: None,
             may_receive: false,
             payload_types: 0,
@@ -276,7 +283,7 @@ impl LegCell {
             return; // nobody could read it yet
         }
         let is_expected = *may_receive && datagram.get(1).is_some_and(|byte| *payload_types >> (byte & 0x7F) & 1 == 1);
-        if pair.rtp_lock.locked == Some(source) {
+        if pair.rtp_lock.locked() == Some(source) {
             if mode == Mode::Plain && !*may_receive {
                 return;
             }
@@ -327,7 +334,7 @@ impl LegCell {
             return;
         }
         if !is_mux && (out.keys.mode() == Mode::Keyed || !is_destination) {
-            lock.locked = Some(source);
+            lock.try_lock(source);
         }
         self.take_report(&mut leg, now, core, bench);
     }
@@ -378,7 +385,8 @@ impl LegCell {
         match rtp::parse(&inbound) {
             Err(_) => self.reject(&mut leg, Reason::NotRtp, core),
             Ok(packet) => {
-                let payload_type = packet.header.payload_type;
+                let Header { payload_type, sequence, timestamp, ssrc, .. } = packet.header;
+                leg.reception.receive(ssrc, sequence, timestamp, packet.payload.len(), now);
                 if leg.last_received.is_none() {
                     core.events.push(self.token, What::FirstReceived { payload_type });
                 }
@@ -464,12 +472,7 @@ impl LegCell {
             }
             is_waiting
         });
-        if leg.rtcp.as_ref().is_some_and(|rtcp| rtcp.next_deadline() <= now) {
-            drop(leg);
-            let reception = peer.as_ref().and_then(|peer| peer.reception());
-            leg = self.lock();
-            self.report(&mut leg, reception, now, core, bench);
-        }
+        self.report(&mut leg, now, core, bench);
         let deadline = next_deadline(&leg);
         self.arm(&mut leg, deadline, core);
         drop(leg);
@@ -490,27 +493,25 @@ impl LegCell {
 impl LegCell {
     // Reports
 
-    /// What was received of the peer's far end, for a report about it; begins a new interval.
-    fn reception(&self) -> Option<Reception> {
-        let mut leg = self.lock();
-        leg.pipeline.as_mut().and_then(|pipeline| pipeline.stats.report())
-    }
-
-    /// Say goodbye to the far end.
-    pub fn bye(&self, peer: Option<&LegCell>, now: f64, core: &Core, bench: &mut Bench) {
-        let reception = peer.and_then(LegCell::reception);
+    /// Say goodbye to the far end, and report no more.
+    pub fn bye(&self, now: f64, core: &Core, bench: &mut Bench) {
         let mut leg = self.lock();
         let sender = sender_info(&mut leg, now);
         if let Some(mut rtcp) = leg.rtcp.take() {
-            let report = rtcp.bye(now, reception, sender);
+            let mut report = Vec::new();
+            rtcp.bye(now, &mut leg.reception, sender, &mut report);
             self.send_report(&mut leg, report, core, bench);
         }
     }
 
-    fn report(&self, leg: &mut Leg, reception: Option<Reception>, now: f64, core: &Core, bench: &mut Bench) {
+    fn report(&self, leg: &mut Leg, now: f64, core: &Core, bench: &mut Bench) {
+        if leg.rtcp.as_ref().is_none_or(|rtcp| rtcp.next_deadline() > now) {
+            return;
+        }
         let sender = sender_info(leg, now);
-        let report = leg.rtcp.as_mut().and_then(|rtcp| rtcp.handle_timeout(now, reception, sender));
-        if let Some(report) = report {
+        let Leg { rtcp, reception, .. } = leg;
+        let mut report = Vec::new();
+        if rtcp.as_mut().is_some_and(|rtcp| rtcp.handle_timeout(now, reception, sender, &mut report)) {
             self.send_report(leg, report, core, bench);
         }
     }
@@ -538,6 +539,15 @@ impl LegCell {
         change(&mut leg);
         let deadline = next_deadline(&leg);
         self.arm(&mut leg, deadline, core);
+    }
+
+    /// Somebody else hears this leg, and is heard by it: what is counted begins anew.
+    pub fn connect(&self, peer: Weak<LegCell>) {
+        let mut leg = self.lock();
+        if !Weak::ptr_eq(&leg.peer, &peer) {
+            leg.reception = Reception::new(leg.clock_rate);
+        }
+        leg.peer = peer;
     }
 
     /// The far end has nominated a pair.

@@ -3,10 +3,7 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 
-use crate::source_lock::SourceLock;
-
-/// Bytes of a packet that tell whether another one goes on with its stream.
-const HEAD: usize = 12;
+use crate::source_lock::{Position, SourceLock};
 
 /// Two sockets of the leg's own, as SIP trunks use them.
 pub struct Pair {
@@ -22,8 +19,7 @@ pub struct Pair {
     pub is_mux: bool,
     /// Whether datagrams of a handshake are taken.
     pub takes_handshakes: bool,
-    last: [u8; HEAD],
-    has_last: bool,
+    last: Option<Position>,
 }
 
 impl Pair {
@@ -36,33 +32,37 @@ impl Pair {
             rtcp_lock: SourceLock::new(None, false),
             is_mux: false,
             takes_handshakes: false,
-            last: [0; HEAD],
-            has_last: false,
+            last: None,
         }
     }
 
     /// Whether a packet from a source that is not the locked one may be of this call.
     pub fn may_be_of_call(&self, datagram: &[u8], source: SocketAddr) -> bool {
-        let is_rtp = datagram.len() >= HEAD && datagram[0] >> 6 == 2;
-        let lock = &self.rtp_lock;
-        let last: &[u8] = if self.has_last { &self.last } else { &[] };
-        is_rtp && (lock.may_lock(source) || lock.may_follow(source, last, datagram))
+        let Some(new) = position(datagram) else { return false };
+        self.rtp_lock.may_lock(source) || self.last.is_some_and(|last| self.rtp_lock.may_follow(source, last, new))
     }
 
     /// A packet from there was good.
     pub fn take(&mut self, datagram: &[u8], source: SocketAddr) {
-        if let Some(head) = datagram.first_chunk::<HEAD>() {
-            self.last = *head;
-            self.has_last = true;
+        let Some(new) = position(datagram) else { return };
+        if self.rtp_lock.locked() != Some(source) {
+            let may_follow = self.last.is_some_and(|last| self.rtp_lock.follow(source, last, new));
+            if may_follow || self.rtp_lock.try_lock(source) {
+                self.move_rtcp(source);
+            }
         }
-        if self.rtp_lock.locked != Some(source) {
-            self.lock(source);
+        self.last = Some(new);
+    }
+
+    /// Packets come from there from now on, unless another source is locked: a handshake has shown it.
+    pub fn lock(&mut self, source: SocketAddr) {
+        if self.rtp_lock.locked().is_none() && self.rtp_lock.try_lock(source) {
+            self.move_rtcp(source);
         }
     }
 
-    /// Packets come from there from now on, and so does RTCP: from whatever port its NAT gave it.
-    pub fn lock(&mut self, source: SocketAddr) {
-        self.rtp_lock.locked = Some(source);
+    /// RTCP comes from the learned host too, from whatever port its NAT gave it.
+    fn move_rtcp(&mut self, source: SocketAddr) {
         if self.rtcp_lock.destination().is_some_and(|destination| destination.ip() != source.ip()) {
             let next = SocketAddr::new(source.ip(), source.port().saturating_add(1));
             self.rtcp_lock = SourceLock::new(Some(next), false);
@@ -77,6 +77,17 @@ impl Pair {
     }
 }
 
+/// Source and number of what looks like an RTP packet.
+fn position(datagram: &[u8]) -> Option<Position> {
+    match datagram {
+        [0x80..=0xBF, _, s0, s1, _, _, _, _, c0, c1, c2, c3, ..] => Some(Position {
+            ssrc: u32::from_be_bytes([*c0, *c1, *c2, *c3]),
+            sequence: u16::from_be_bytes([*s0, *s1]),
+        }),
+        _ => None,
+    }
+}
+
 /// The path that ICE has found on the sockets that all browsers share.
 #[derive(Default)]
 pub struct Path {
@@ -84,8 +95,8 @@ pub struct Path {
     pub selected: Option<(usize, SocketAddr)>,
     /// The pair of credentials that found it; numbers grow.
     pub generation: u64,
-    /// All of them that are in the table.
-    pub generations: Vec<u64>,
+    /// How many there have been.
+    pub generations: u64,
     /// The newest one whose far end is known: paths of later ones wait.
     pub allowed: u64,
     waiting: Option<(u64, (usize, SocketAddr))>,

@@ -11,8 +11,8 @@ use super::event::What;
 use super::leg::{LegCell, Reason};
 use super::outbox::Bench;
 use super::{Core, Route};
-use crate::demux::{Kind, kind};
-use crate::ice::{Outcome, Table, TimedOut};
+use crate::demux::{Kind, kind_of};
+use crate::ice::{Outcome, Table};
 use crate::sys;
 
 /// What the kernel may keep for one shared socket: a second of a thousand calls.
@@ -25,7 +25,7 @@ pub fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
-/// ICE of all browser legs. A *generation* is one pair of credentials; a leg may have several at once.
+/// ICE of all browser legs. A *generation* is one pair of credentials; a leg may have two at once.
 pub struct Browsers {
     table: Mutex<Table>,
     legs: RwLock<HashMap<u64, Arc<LegCell>>>,
@@ -37,25 +37,31 @@ impl Browsers {
         Self { table: Mutex::new(Table::new(consent_timeout)), legs: RwLock::new(HashMap::new()) }
     }
 
-    /// Answer checks with these credentials for a leg from now on, under that number.
-    pub fn add(&self, generation: u64, ufrag: &str, password: &str, leg: &Arc<LegCell>, now: f64) {
-        self.legs.write().insert(generation, Arc::clone(leg));
-        self.table.lock().add(ufrag, password, generation, now);
+    /// Answer checks with these credentials for a leg from now on. Those of its generation before the last one are not
+    /// answered any more.
+    pub fn add(&self, ufrag: &str, password: &str, leg: &Arc<LegCell>) {
+        self.legs.write().insert(leg.token, Arc::clone(leg));
+        self.table.lock().add(ufrag.as_bytes(), password.as_bytes(), leg.token);
     }
 
-    /// Do not answer them any more.
-    pub fn remove(&self, generation: u64) {
-        self.table.lock().remove(generation);
-        self.legs.write().remove(&generation);
+    /// Do not answer checks with these credentials any more.
+    pub fn withdraw(&self, ufrag: &str) {
+        self.table.lock().withdraw(ufrag.as_bytes());
     }
 
-    fn leg(&self, generation: u64) -> Option<Arc<LegCell>> {
-        self.legs.read().get(&generation).cloned()
+    /// Do not answer a leg's checks any more.
+    pub fn remove(&self, leg: &LegCell) {
+        self.table.lock().remove(leg.token);
+        self.legs.write().remove(&leg.token);
+    }
+
+    fn leg(&self, token: u64) -> Option<Arc<LegCell>> {
+        self.legs.read().get(&token).cloned()
     }
 
     fn of_source(&self, source: SocketAddr) -> Option<Arc<LegCell>> {
-        let generation = self.table.lock().session_of(source)?;
-        self.leg(generation)
+        let token = self.table.lock().session_of(source)?;
+        self.leg(token)
     }
 
     /// A datagram came to the socket of one of our addresses.
@@ -68,7 +74,7 @@ impl Browsers {
         core: &Core,
         bench: &mut Bench,
     ) {
-        match kind(datagram) {
+        match kind_of(datagram) {
             Kind::Stun => self.receive_stun(address, datagram, source, now, core, bench),
             Kind::Rtp | Kind::Rtcp => match self.of_source(source) {
                 Some(leg) => leg.receive_shared(datagram, now, core, bench),
@@ -92,36 +98,41 @@ impl Browsers {
         bench: &mut Bench,
     ) {
         bench.outbound.clear();
-        let outcome = self.table.lock().receive(datagram, source, address, now, &mut bench.outbound);
+        let mut table = self.table.lock();
+        let outcome = table.receive(datagram, source, address, now, &mut bench.outbound);
+        let nominated = match outcome {
+            Outcome::Answered { session, nominated: true, .. } => {
+                // Ours count from one: that of no generation is zero
+                table.generation_of(session).map(|generation| (session, generation + 1))
+            }
+            _ => None,
+        };
+        drop(table);
         if !bench.outbound.is_empty() {
             bench.outbox.push(address, &bench.outbound, source);
         }
+        if let Some((session, generation)) = nominated
+            && let Some(leg) = self.leg(session)
+        {
+            leg.nominated(generation, address, source, core);
+        }
         match outcome {
-            Outcome::Answered { session, nominated: true, .. } => {
-                if let Some(leg) = self.leg(session) {
-                    leg.nominated(session, address, source, core);
-                }
-            }
             Outcome::Dropped(_) => core.reject(Reason::Source),
             _ => {}
         }
     }
 
-    /// When `handle_timeout` wants to be called.
-    pub fn next_deadline(&self) -> Option<f64> {
-        self.table.lock().next_deadline()
-    }
-
     /// Report who has not been heard of for too long.
     pub fn handle_timeout(&self, now: f64, core: &Core) {
-        let lost = self.table.lock().handle_timeout(now);
-        for TimedOut { session } in lost {
-            if let Some(leg) = self.leg(session) {
-                let is_selected =
-                    matches!(&leg.lock().out.route, Route::Path(path) if path.generation == session && path.selected.is_some());
-                if is_selected {
-                    core.events.push(leg.token, What::ConsentLost { generation: session });
-                }
+        let mut lost = Vec::new();
+        self.table.lock().handle_timeout(now, &mut lost);
+        for token in lost {
+            if let Some(leg) = self.leg(token) {
+                let generation = match &leg.lock().out.route {
+                    Route::Path(path) if path.selected.is_some() => path.generation,
+                    _ => continue,
+                };
+                core.events.push(token, What::ConsentLost { generation });
             }
         }
     }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use super::values::{Address, PyLegCodec, codec_error, key, os_error, socket_address};
+use super::pipeline::{LegTuple, codec_failed, leg_codec};
+use super::values::{Address, key, os_error, socket_address};
 use crate::core::{Core, LegCell, Pair, Route};
 use crate::pipeline::{Config, Pipeline, Sound};
 use crate::rtcp::RtcpSession;
@@ -18,7 +18,6 @@ use crate::sys::{monotonic, udp_socket_from_raw};
 pub struct NativeLeg {
     core: Arc<Core>,
     cell: Arc<LegCell>,
-    peer: Mutex<Option<Arc<LegCell>>>,
 }
 
 /// Payloads of 20 ms that are played over and over; all calls that hear them share them.
@@ -39,7 +38,7 @@ impl NativeLeg {
     /// A leg that nothing is known of.
     pub fn new(core: &Arc<Core>, route: Route, silence_timeout: f64) -> Self {
         let cell = core.leg(route, silence_timeout);
-        Self { core: Arc::clone(core), cell, peer: Mutex::new(None) }
+        Self { core: Arc::clone(core), cell }
     }
 }
 
@@ -91,10 +90,7 @@ impl NativeLeg {
     /// Packets come from there: a handshake has shown it. Nothing changes once another source is locked.
     fn lock_source(&self, source: Address) -> PyResult<()> {
         let source = socket_address(&source)?;
-        if let Route::Pair(pair) = &mut self.cell.lock().out.route
-            && pair.rtp_lock.locked.is_none()
-            && pair.rtp_lock.may_lock(source)
-        {
+        if let Route::Pair(pair) = &mut self.cell.lock().out.route {
             pair.lock(source);
         }
         Ok(())
@@ -124,20 +120,19 @@ impl NativeLeg {
 
     /// Answer checks with these credentials of ours from now on; returns the number of this generation.
     fn add_generation(&self, ufrag: &str, password: &str) -> u64 {
-        let generation = self.core.token();
-        self.core.browsers.add(generation, ufrag, password, &self.cell, monotonic());
-        if let Route::Path(path) = &mut self.cell.lock().out.route {
-            path.generations.push(generation);
+        self.core.browsers.add(ufrag, password, &self.cell);
+        match &mut self.cell.lock().out.route {
+            Route::Path(path) => {
+                path.generations += 1;
+                path.generations
+            }
+            _ => 0,
         }
-        generation
     }
 
     /// Do not answer them any more.
-    fn remove_generation(&self, generation: u64) {
-        self.core.browsers.remove(generation);
-        if let Route::Path(path) = &mut self.cell.lock().out.route {
-            path.generations.retain(|each| *each != generation);
-        }
+    fn remove_generation(&self, ufrag: &str) {
+        self.core.browsers.withdraw(ufrag);
     }
 
     /// The far end of a generation is known: the path that it nominates is used from now on.
@@ -191,14 +186,15 @@ impl NativeLeg {
 
     /// Who hears this leg's far end: nobody, or that leg.
     fn connect(&self, peer: Option<PyRef<'_, NativeLeg>>) {
-        let peer = peer.map(|peer| Arc::clone(&peer.cell));
-        self.cell.lock().peer = peer.as_ref().map(Arc::downgrade).unwrap_or_default();
-        *self.peer.lock() = peer;
+        self.cell.connect(peer.map(|peer| Arc::downgrade(&peer.cell)).unwrap_or_default());
     }
 
-    /// What a description agreed on: whether the far end wants to hear us, whether it may talk, what it may send.
-    fn set_flow(&self, may_send: bool, may_receive: bool, payload_types: Vec<u8>) {
+    /// What a description agreed on: whether the far end wants to hear us, whether it may talk, what it may send,
+    /// and the clock of what it sends.
+    fn set_flow(&self, may_send: bool, may_receive: bool, payload_types: Vec<u8>, clock_rate: u32) {
         self.cell.change(&self.core, |leg| {
+            leg.clock_rate = clock_rate;
+            leg.reception.set_clock_rate(clock_rate);
             leg.out.may_send = may_send;
             leg.may_receive = may_receive;
             leg.payload_types =
@@ -234,14 +230,13 @@ impl NativeLeg {
     /// Begin to report: SSRC and CNAME of ours, and seconds since 1970 now.
     fn begin_reports(&self, ssrc: u32, cname: &str, wall_clock: f64, seed: u64) {
         self.cell.change(&self.core, |leg| {
-            leg.rtcp = Some(RtcpSession::new(ssrc, cname, monotonic(), wall_clock, seed));
+            leg.rtcp = Some(RtcpSession::new(ssrc, cname, monotonic(), wall_clock, Box::new(spread(seed))));
         });
     }
 
     /// Say goodbye, and report no more.
     fn say_bye(&self) {
-        let peer = self.peer.lock().clone();
-        self.core.at_once(|bench| self.cell.bye(peer.as_deref(), monotonic(), &self.core, bench));
+        self.core.at_once(|bench| self.cell.bye(monotonic(), &self.core, bench));
     }
 
     /// Whether reports are sent.
@@ -256,8 +251,8 @@ impl NativeLeg {
     #[allow(clippy::too_many_arguments)] // the constructor that Python has, by keywords
     fn begin(
         &self,
-        source: PyLegCodec,
-        sink: PyLegCodec,
+        source: LegTuple<'_>,
+        sink: LegTuple<'_>,
         ssrc: u32,
         first_sequence: u16,
         first_timestamp: u32,
@@ -265,7 +260,7 @@ impl NativeLeg {
         longest_pause: Option<f64>,
         plays_digits: bool,
     ) -> PyResult<()> {
-        let (source, sink) = (source.into_codec()?, sink.into_codec()?);
+        let (source, sink) = (leg_codec(&source)?, leg_codec(&sink)?);
         let config = Config {
             ssrc,
             first_sequence,
@@ -275,7 +270,7 @@ impl NativeLeg {
             plays_digits,
             ..Config::new(source, sink)
         };
-        let pipeline = Pipeline::new(config, monotonic()).map_err(codec_error)?;
+        let pipeline = Pipeline::new(config, monotonic()).map_err(codec_failed)?;
         self.cell.change(&self.core, |leg| leg.pipeline = Some(pipeline));
         Ok(())
     }
@@ -286,17 +281,17 @@ impl NativeLeg {
     }
 
     /// See `Pipeline`.
-    fn set_codecs(&self, source: PyLegCodec, sink: PyLegCodec) -> PyResult<()> {
-        let (source, sink) = (source.into_codec()?, sink.into_codec()?);
+    fn set_codecs(&self, source: LegTuple<'_>, sink: LegTuple<'_>) -> PyResult<()> {
+        let (source, sink) = (leg_codec(&source)?, leg_codec(&sink)?);
         let result = self.cell.with_pipeline(&self.core, |pipeline| pipeline.set_codecs(source, sink));
-        result.unwrap_or(Ok(())).map_err(codec_error)
+        result.unwrap_or(Ok(())).map_err(codec_failed)
     }
 
     /// See `Pipeline`.
-    fn change_source(&self, source: PyLegCodec, longest_pause: Option<f64>) -> PyResult<()> {
-        let source = source.into_codec()?;
+    fn change_source(&self, source: LegTuple<'_>, longest_pause: Option<f64>) -> PyResult<()> {
+        let source = leg_codec(&source)?;
         let change = |pipeline: &mut Pipeline| pipeline.change_source(source, longest_pause);
-        self.cell.with_pipeline(&self.core, change).unwrap_or(Ok(())).map_err(codec_error)
+        self.cell.with_pipeline(&self.core, change).unwrap_or(Ok(())).map_err(codec_failed)
     }
 
     /// See `Pipeline`.
@@ -339,31 +334,34 @@ impl NativeLeg {
         (counters.packets_sent, counters.bytes_sent, counters.packets_rejected, round_trip)
     }
 
-    /// What this leg's stream was made of: packets and bytes of its source, packets lost, jitter in seconds.
+    /// Packets and bytes that came in, packets lost, jitter in seconds.
     fn received(&self) -> (u64, u64, i64, f64) {
         let leg = self.cell.lock();
-        let Some(pipeline) = &leg.pipeline else { return (0, 0, 0, 0.0) };
-        let stats = &pipeline.stats;
-        (stats.packets_received, stats.bytes_received, stats.packets_lost(), stats.jitter())
+        let reception = &leg.reception;
+        (reception.packets_received(), reception.bytes_received(), reception.packets_lost(), reception.jitter())
     }
 
     /// Release sockets and all that is in the tables. Idempotent.
     fn close(&self) {
-        let generations = match &mut self.cell.lock().out.route {
-            Route::Path(path) => std::mem::take(&mut path.generations),
-            _ => Vec::new(),
-        };
-        for generation in generations {
-            self.core.browsers.remove(generation);
-        }
+        self.core.browsers.remove(&self.cell);
         self.core.ignore(&self.cell);
         self.cell.close();
-        *self.peer.lock() = None;
     }
 }
 
 impl Drop for NativeLeg {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+/// Numbers in [0, 1) that spread reports over time; nothing depends on nobody guessing them (xorshift).
+fn spread(seed: u64) -> impl FnMut() -> f64 + Send {
+    let mut state = seed | 1;
+    move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) as f64 / (1u64 << 53) as f64
     }
 }

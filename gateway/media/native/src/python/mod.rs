@@ -1,10 +1,6 @@
 //! What Python sees of it: `gateway.media._native`.
-//!
-//! A worker never takes the interpreter's lock; Python takes a leg's lock for as long as a packet does.
 
-mod core;
-mod leg;
-mod values;
+mod pipeline;
 
 use pyo3::prelude::*;
 
@@ -12,9 +8,13 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use super::core::NativeCore;
+    use super::pipeline::NativeDecoder;
     #[pymodule_export]
-    use super::leg::NativeLeg;
+    use super::pipeline::NativeEncoder;
     #[pymodule_export]
-    use super::leg::NativeSound;
+    use super::pipeline::NativePipeline;
+    #[pymodule_export]
+    use super::pipeline::NativeResampler;
+    #[pymodule_export]
+    use super::pipeline::native_silence;
 }

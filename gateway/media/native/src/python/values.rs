@@ -6,7 +6,6 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::core::Key;
-use crate::pipeline::codec::{Codec, CodecError, LegCodec, OpusWishes};
 use crate::srtp::Suite;
 
 /// IP address and port, as Python's sockets have them.
@@ -22,37 +21,6 @@ pub fn socket_address(address: &Address) -> PyResult<SocketAddr> {
 /// As Python's sockets have it.
 pub fn address(address: SocketAddr) -> Address {
     (address.ip().to_string(), address.port())
-}
-
-/// A `LegCodec` of `gateway.media.core.codec`.
-#[derive(FromPyObject)]
-pub struct PyLegCodec {
-    name: String,
-    payload_type: u8,
-    clock_rate: u32,
-    channels: u8,
-    fmtp: Vec<(String, String)>,
-    ptime: f64,
-    telephone_event: Option<(u8, u32)>,
-}
-
-impl PyLegCodec {
-    /// As the pipeline wants it.
-    pub fn into_codec(self) -> PyResult<LegCodec> {
-        let mut codec =
-            Codec::from_rtpmap(&self.name, self.payload_type, self.clock_rate, self.channels).map_err(codec_error)?;
-        codec.ptime = self.ptime;
-        codec.wishes = OpusWishes::default();
-        for (key, value) in &self.fmtp {
-            codec.wishes.take(key, value);
-        }
-        Ok(LegCodec { codec, telephone_event: self.telephone_event })
-    }
-}
-
-/// What cannot be coded, as Python's exception.
-pub fn codec_error(error: CodecError) -> PyErr {
-    PyValueError::new_err(error.to_string())
 }
 
 /// A name of `gateway.media.core.crypto_line`, and master key and salt together.
