@@ -1,1 +1,3 @@
 //! The packet path of rtc-gateway.
+
+pub mod srtp;
