@@ -1,3 +1,5 @@
 //! The packet path of rtc-gateway.
 
+pub mod ice;
 pub mod srtp;
+pub mod stun;
