@@ -1,8 +1,13 @@
 //! The packet path of rtc-gateway.
 
 pub mod codec;
+pub mod demux;
+pub mod ice;
 pub mod pipeline;
 #[cfg(feature = "python")]
 mod python;
 pub mod rtp;
+pub mod source_lock;
+pub mod srtp;
+pub mod stun;
 pub mod sys;
