@@ -1,9 +1,9 @@
 """Legs whose packets the compiled core moves: their descriptions and handshakes are here, as those of every engine."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
-from gateway.media._native import Event, NativeLeg
+from gateway.media._native import NativeLeg
 from gateway.media.core.keying import Keying
 from gateway.media.core.sdp import SessionDescription
 from gateway.media.core.source_lock import Address
@@ -14,6 +14,10 @@ from gateway.media.engines.secured_trunk_leg import SecuredTrunkLeg
 from gateway.media.engines.srtp import SrtpKey
 from gateway.media.engines.trunk_leg import TrunkLeg
 from gateway.observability.logging import get_logger
+
+
+Event = tuple[Any, ...]
+"""Token of the leg and name of what happened, then what belongs to it (Any: as `python/core.rs` of the crate says)."""
 
 
 class NativeObserver(LegObserver, Protocol):
