@@ -2,6 +2,8 @@
 
 pub mod demux;
 pub mod ice;
+pub mod quality;
+pub mod rtcp;
 pub mod source_lock;
 pub mod srtp;
 pub mod stun;
