@@ -56,10 +56,11 @@ class CompiledPipeline:
         needs_continuity: bool,
         longest_pause: float | None = None,
         plays_digits: bool = False,
+        detects_tones: bool = False,
     ) -> None:
         self.source, self.sink, self.on_digit = source, sink, on_digit
         self._sound: Sequence[bytes] = ()
-        self._core = NativePipeline(
+        self.core = NativePipeline(
             as_leg(source),
             as_leg(sink),
             ssrc=ssrc,
@@ -69,6 +70,7 @@ class CompiledPipeline:
             needs_continuity=needs_continuity,
             longest_pause=longest_pause,
             plays_digits=plays_digits,
+            detects_tones=detects_tones,
         )
 
     def _take(self, out: "Out") -> list[RtpPacket]:
@@ -78,17 +80,17 @@ class CompiledPipeline:
         return [parse(datagram) for datagram in datagrams]
 
     def receive(self, packet: RtpPacket, now: float) -> list[RtpPacket]:
-        return self._take(self._core.receive(serialize(packet), now))
+        return self._take(self.core.receive(serialize(packet), now))
 
     def handle_timeout(self, now: float) -> list[RtpPacket]:
-        return self._take(self._core.handle_timeout(now))
+        return self._take(self.core.handle_timeout(now))
 
     def next_deadline(self) -> float | None:
-        return self._core.next_deadline()
+        return self.core.next_deadline()
 
     def set_codecs(self, source: LegCodec, sink: LegCodec, now: float) -> None:
         try:
-            self._core.set_codecs(as_leg(source), as_leg(sink))
+            self.core.set_codecs(as_leg(source), as_leg(sink))
         except LookupError as error:
             raise UnsupportedCodec(str(error)) from error
         except RuntimeError as error:
@@ -99,43 +101,43 @@ class CompiledPipeline:
 
     def change_source(self, source: LegCodec, now: float, *, longest_pause: float | None) -> None:
         self.set_codecs(source, self.sink, now)
-        self._core.change_source(as_leg(source), longest_pause)
+        self.core.change_source(as_leg(source), longest_pause)
 
     def set_muted(self, is_muted: bool, now: float) -> None:
-        self._core.set_muted(is_muted)
+        self.core.set_muted(is_muted)
 
     def play(self, payloads: Sequence[bytes]) -> None:
         if payloads is not self._sound:
             self._sound = payloads
-            self._core.play(payloads)
+            self.core.play(payloads)
 
     def send_digits(self, digits: str, duration: float, gap: float, now: float) -> float:
         try:
-            return self._core.send_digits(digits, duration, gap, now)
+            return self.core.send_digits(digits, duration, gap, now)
         except LookupError as error:
             raise NoTelephoneEvent(str(error)) from error
 
     def sender_info(self, now: float) -> SenderInfo | None:
-        info = self._core.sender_info(now)
+        info = self.core.sender_info(now)
         if info is None:
             return None
         return SenderInfo(rtp_timestamp=info[0], packet_count=info[1], octet_count=info[2])
 
     def close(self) -> None:
-        self._core.close()
+        self.core.close()
 
     @property
     def takes_digits(self) -> bool:
-        return self._core.takes_digits
+        return self.core.takes_digits
 
     @property
     def is_transcoding(self) -> bool:
-        return self._core.is_transcoding
+        return self.core.is_transcoding
 
     @property
     def counters(self) -> PipelineCounters:
-        return PipelineCounters(*self._core.counters)
+        return PipelineCounters(*self.core.counters)
 
     @property
     def stats(self) -> Reception:
-        return Reception(*self._core.reception)
+        return Reception(*self.core.reception)

@@ -75,10 +75,16 @@ macro_rules! table {
 pub static ULAW_TO_LINEAR: [i16; 256] = table!(i16, code => ulaw_to_linear(code));
 /// Samples by A-law code.
 pub static ALAW_TO_LINEAR: [i16; 256] = table!(i16, code => alaw_to_linear(code));
-/// A-law by µ-law, without the way through linear samples.
-pub static ULAW_TO_ALAW: [u8; 256] = table!(u8, code => linear_to_alaw(ulaw_to_linear(code)));
-/// µ-law by A-law.
-pub static ALAW_TO_ULAW: [u8; 256] = table!(u8, code => linear_to_ulaw(alaw_to_linear(code)));
+/// What a code of the one becomes in the other, samples changed on the way; A-law if `..._is_alaw`, else µ-law.
+pub fn translation(source_is_alaw: bool, sink_is_alaw: bool, change: impl Fn(i16) -> i16) -> Box<[u8; 256]> {
+    let expanded = if source_is_alaw {
+        &ALAW_TO_LINEAR
+    } else {
+        &ULAW_TO_LINEAR
+    };
+    let compress = if sink_is_alaw { linear_to_alaw } else { linear_to_ulaw };
+    Box::new(expanded.map(|sample| compress(change(sample))))
+}
 
 #[cfg(test)]
 mod tests {

@@ -2,9 +2,11 @@
 //!
 //! Linear samples are 16-bit, mono.
 
+pub mod comfort_noise;
 pub mod concealment;
 pub mod g711;
 pub mod g722;
+pub mod gain;
 pub mod opus;
 pub mod resample;
 
@@ -105,6 +107,22 @@ impl Encoder {
             Self::Ulaw | Self::Alaw => g711::SAMPLE_RATE,
             Self::G722(_) => g722::SAMPLE_RATE,
             Self::Opus(encoder) => encoder.sample_rate(),
+        }
+    }
+
+    /// Of libopus, 0 to 10; the others have none.
+    pub fn set_complexity(&mut self, complexity: u8) -> Result<(), CodecError> {
+        match self {
+            Self::Opus(encoder) => encoder.set_complexity(complexity),
+            Self::Ulaw | Self::Alaw | Self::G722(_) => Ok(()),
+        }
+    }
+
+    /// Percent of packets that will not arrive; how much the encoder repeats depends on it, where FEC was wished.
+    pub fn set_expected_loss(&mut self, percent: u8) -> Result<(), CodecError> {
+        match self {
+            Self::Opus(encoder) => encoder.set_expected_loss(percent),
+            Self::Ulaw | Self::Alaw | Self::G722(_) => Ok(()),
         }
     }
 

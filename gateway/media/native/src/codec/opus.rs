@@ -14,7 +14,9 @@ pub static SILENCE: [u8; 3] = [0xF8, 0xFF, 0xFE];
 /// Of 0 to 10; about half the cost of 9 at a quality that speech does not show.
 pub const DEFAULT_COMPLEXITY: u8 = 5;
 /// What the encoder shall prepare for; without it in-band FEC adds nothing.
-const EXPECTED_LOSS_PERCENT: i32 = 10;
+pub const EXPECTED_LOSS_PERCENT: u8 = 10;
+/// More than this is no reason to send everything twice.
+const MAX_LOSS_PERCENT: u8 = 30;
 const MAX_PAYLOAD: usize = 1275;
 
 fn failed(error: opus::Error) -> CodecError {
@@ -99,6 +101,7 @@ impl fmt::Debug for Decoder {
 pub struct Encoder {
     state: opus::Encoder,
     sample_rate: u32,
+    may_use_fec: bool,
 }
 
 impl Encoder {
@@ -106,12 +109,31 @@ impl Encoder {
     pub fn new(sample_rate: u32, wishes: &OpusWishes, complexity: u8) -> Result<Self, CodecError> {
         let mut state = opus::Encoder::new(sample_rate, Channels::Mono, Application::Voip).map_err(failed)?;
         configure(&mut state, sample_rate, wishes, complexity).map_err(failed)?;
-        Ok(Self { state, sample_rate })
+        Ok(Self {
+            state,
+            sample_rate,
+            may_use_fec: wishes.may_use_fec,
+        })
     }
 
     /// Samples a second that it takes.
     pub fn sample_rate(&self) -> u32 {
         self.sample_rate
+    }
+
+    /// 0 to 10; the stream goes on.
+    pub fn set_complexity(&mut self, complexity: u8) -> Result<(), CodecError> {
+        self.state.set_complexity(i32::from(complexity.min(10))).map_err(failed)
+    }
+
+    /// What the receiver reports, so that FEC protects against it; nothing where it did not wish FEC.
+    pub fn set_expected_loss(&mut self, percent: u8) -> Result<(), CodecError> {
+        let percent = if self.may_use_fec {
+            percent.min(MAX_LOSS_PERCENT)
+        } else {
+            0
+        };
+        self.state.set_packet_loss_perc(i32::from(percent)).map_err(failed)
     }
 
     /// The payload of a frame; with usedtx, one or two bytes say that it need not be sent (RFC 7587 section 3.1.3).
@@ -137,7 +159,11 @@ fn configure(
     state.set_signal(Signal::Voice)?;
     state.set_bitrate(Bitrate::Bits(limit.min(wished).max(6000)))?;
     state.set_inband_fec(wishes.may_use_fec)?;
-    state.set_packet_loss_perc(if wishes.may_use_fec { EXPECTED_LOSS_PERCENT } else { 0 })?;
+    state.set_packet_loss_perc(if wishes.may_use_fec {
+        i32::from(EXPECTED_LOSS_PERCENT)
+    } else {
+        0
+    })?;
     state.set_dtx(wishes.may_use_dtx)?;
     state.set_vbr(!wishes.is_constant_bitrate)?;
     if let Some(bandwidth) = wishes.max_playback_rate.and_then(bandwidth) {

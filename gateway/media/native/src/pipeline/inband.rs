@@ -6,10 +6,12 @@
 use std::collections::VecDeque;
 use std::f64::consts::PI;
 
+use super::codec::Name;
 use super::dtmf::{DIGITS, Digit, DigitError, EventReceiver, MAX_DIGITS, MAX_DURATION, MAX_SECONDS, check_lengths};
 use super::stage::Stage;
 use super::stream::{SinkStream, ticks};
-use super::tones::{FULL_SCALE, dtmf_frequencies};
+use super::tones::{FULL_SCALE, ToneDetector, dtmf_frequencies};
+use crate::codec::Decoder;
 use crate::rtp::{Packet, Sink};
 
 /// dBFS of each of the two tones: -10 dBm0, for a sine of 0 dBm0 is 3.14 dB below the loudest (G.711 table 5).
@@ -20,6 +22,8 @@ pub const SHORTEST: f64 = 0.040;
 pub const MAX_BACKLOG: f64 = 10.0;
 /// Seconds in which a tone comes and goes, so that it makes no click.
 const RAMP: f64 = 0.002;
+/// Samples a second at which opus is decoded to look for tones.
+const TONE_RATE: u32 = 8000;
 
 /// A digit. `length` and `gap`, the silence before it, are in samples; a length that is not known yet is None.
 #[derive(Debug)]
@@ -244,5 +248,42 @@ impl ToneRelay {
     /// When `handle_timeout` wants to be called.
     pub fn next_deadline(&self) -> Option<f64> {
         self.receiver.next_deadline()
+    }
+}
+
+/// Finds digits in the sound of a source, with a decoder of its own: packets are heard as they come, which is good
+/// enough for what lasts several of them.
+#[derive(Debug)]
+pub struct ToneListener {
+    decoder: Option<Decoder>,
+    detector: ToneDetector,
+    pcm: Vec<i16>,
+    heard: Vec<(char, f64)>,
+}
+
+impl ToneListener {
+    /// For a source's codec; opus is decoded at the rate that tones need. A decoder that cannot be had hears nothing.
+    pub fn new(name: Name) -> Self {
+        let rate = name.sample_rate().unwrap_or(TONE_RATE);
+        let decoder = Decoder::new(name, rate).ok();
+        Self {
+            decoder,
+            detector: ToneDetector::new(rate),
+            pcm: Vec::new(),
+            heard: Vec::new(),
+        }
+    }
+
+    /// Take a payload; add the digits that ended.
+    pub fn hear(&mut self, payload: &[u8], digits: &mut Vec<Digit>) {
+        self.pcm.clear();
+        let is_decoded = self
+            .decoder
+            .as_mut()
+            .is_some_and(|decoder| decoder.decode(payload, &mut self.pcm).is_ok());
+        if is_decoded {
+            self.detector.hear(&self.pcm, &mut self.heard);
+            digits.extend(self.heard.drain(..).map(|(digit, duration)| Digit { digit, duration }));
+        }
     }
 }

@@ -15,18 +15,19 @@ pub mod transcoder;
 
 use std::sync::Arc;
 
-use crate::codec::{g711, silence};
+use crate::codec::comfort_noise::ComfortNoise;
+use crate::codec::gain::Gain;
+use crate::codec::{Encoder, g711, silence};
 use crate::rtp::{Packet, ReceptionStats, Sink};
-use codec::{COMFORT_NOISE_PAYLOAD_TYPE, CodecError, LegCodec, Name, may_pass_through};
+use codec::{COMFORT_NOISE_PAYLOAD_TYPE, Codec, CodecError, LegCodec, Name, may_pass_through};
 pub use dtmf::{Digit, DigitError};
 use events::{EventRelay, OutgoingDigits};
-use inband::ToneRelay;
-use jitter::MAX_WAIT;
+use inband::{ToneListener, ToneRelay};
 use relay::Relay;
-use stage::Stage;
+use stage::{Stage, StageSettings};
 use stream::{GRACE, SinkStream};
 use tone_encoder::{ToneEncoder, has_memory};
-use transcoder::{Transcoder, TranscoderSettings};
+use transcoder::Transcoder;
 
 /// What a pipeline did, in packets unless it says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -72,16 +73,13 @@ pub struct Config {
     pub first_sequence: u16,
     /// Of the first packet.
     pub first_timestamp: u32,
-    /// Whether RTP towards the sink may never pause (browsers); it then begins at once.
-    pub needs_continuity: bool,
-    /// Where it may, seconds after which silence takes the place of a source that was there; None: never.
+    /// Where RTP towards the sink may pause (else it begins at once), seconds after which silence takes the place of a source that was there; None: never.
     pub longest_pause: Option<f64>,
-    /// Whether the sink hears digits as tones.
-    pub plays_digits: bool,
-    /// Of libopus' encoder, 0 to 10.
-    pub complexity: u8,
-    /// Seconds that a missing packet is waited for at most, in front of a decoder.
-    pub max_wait: f64,
+    /// Whether digits are looked for in the sound of a source that has no telephone-events, and reported. They go on
+    /// as they came: in the sound.
+    pub detects_tones: bool,
+    /// Whether RTP may pause towards the sink, and everything else that is no number of a stream.
+    pub stage: StageSettings,
 }
 
 impl Config {
@@ -93,11 +91,9 @@ impl Config {
             ssrc: 0,
             first_sequence: 0,
             first_timestamp: 0,
-            needs_continuity: false,
             longest_pause: None,
-            plays_digits: false,
-            complexity: crate::codec::opus::DEFAULT_COMPLEXITY,
-            max_wait: MAX_WAIT,
+            detects_tones: false,
+            stage: StageSettings::default(),
         }
     }
 }
@@ -123,11 +119,9 @@ pub struct Pipeline {
     pub stats: ReceptionStats,
     source: LegCodec,
     sink: LegCodec,
-    needs_continuity: bool,
     longest_pause: Option<f64>,
-    plays_digits: bool,
-    complexity: u8,
-    max_wait: f64,
+    detects_tones: bool,
+    settings: StageSettings,
     stream: SinkStream,
     stage: Stage,
     tones: Option<ToneEncoder>,
@@ -139,6 +133,11 @@ pub struct Pipeline {
     sound: Option<Sound>,
     /// Which payload of the sound is next.
     played: usize,
+    detector: Option<ToneListener>,
+    /// What the source wants to be heard while it is silent.
+    noise: ComfortNoise,
+    /// Whether it is silent and said so.
+    is_noisy: bool,
     packets_unknown: u64,
     /// Of the stages before this one.
     packets_late: u64,
@@ -151,31 +150,17 @@ impl Pipeline {
         let Config {
             source,
             sink,
-            needs_continuity,
-            plays_digits,
-            complexity,
-            max_wait,
+            stage: settings,
             ..
         } = config;
-        let (stage, tones) = make_joint(
-            &source,
-            &sink,
-            plays_digits,
-            &TranscoderSettings {
-                needs_continuity,
-                complexity,
-                max_wait,
-            },
-        )?;
+        let (stage, tones) = make_joint(&source.codec, &sink.codec, &settings)?;
         let mut pipeline = Self {
             stats: ReceptionStats::new(source.codec.clock_rate()),
             source,
             sink,
-            needs_continuity,
             longest_pause: config.longest_pause,
-            plays_digits,
-            complexity,
-            max_wait,
+            detects_tones: config.detects_tones,
+            settings,
             stream: SinkStream::new(
                 config.ssrc,
                 config.first_sequence,
@@ -192,6 +177,9 @@ impl Pipeline {
             is_closed: false,
             sound: None,
             played: 0,
+            detector: None,
+            noise: ComfortNoise::default(),
+            is_noisy: false,
             packets_unknown: 0,
             packets_late: 0,
             frames_concealed: 0,
@@ -226,7 +214,7 @@ impl Pipeline {
 
     /// Whether payloads are changed on the way.
     pub fn is_transcoding(&self) -> bool {
-        !passes_through(&self.source, &self.sink, self.plays_digits)
+        !passes_through(&self.source.codec, &self.sink.codec, &self.settings)
     }
 
     /// Totals so far.
@@ -250,6 +238,8 @@ impl Pipeline {
         let payload_type = packet.header.payload_type;
         let is_audible = !self.is_interrupted(now);
         if payload_type == self.source.codec.payload_type {
+            self.is_noisy = false;
+            self.listen(packet, digits);
             if is_audible {
                 self.stage.receive(packet, now, &mut self.stream, sink);
             } else {
@@ -259,7 +249,12 @@ impl Pipeline {
             let may_sound = is_audible || (self.is_toning() && !self.is_muted);
             self.receive_event(packet, now, may_sound, sink, digits);
         } else {
-            self.packets_unknown += u64::from(payload_type != COMFORT_NOISE_PAYLOAD_TYPE);
+            if payload_type == COMFORT_NOISE_PAYLOAD_TYPE {
+                self.noise.describe(packet.payload);
+                self.is_noisy = true;
+            } else {
+                self.packets_unknown += 1;
+            }
             if is_audible {
                 self.stage.skip(packet, now, &mut self.stream, sink);
             }
@@ -282,6 +277,18 @@ impl Pipeline {
             }
             _ => {}
         }
+    }
+
+    /// Look for digits in the sound, where they can only be there.
+    fn listen(&mut self, packet: &Packet<'_>, digits: &mut Vec<Digit>) {
+        if !self.detects_tones || self.source.telephone_event.is_some() {
+            return;
+        }
+        let detector = match &mut self.detector {
+            Some(detector) => detector,
+            None => self.detector.insert(ToneListener::new(self.source.codec.name)),
+        };
+        detector.hear(packet.payload, digits);
     }
 
     /// Whether the sink does not hear the source now.
@@ -338,13 +345,20 @@ impl Pipeline {
                 self.stream.append_silence(&sound[self.played], sink);
                 self.played = (self.played + 1) % sound.len();
             }
-            None => self.stage.silence(&mut self.stream, sink),
+            None => {
+                let noise = if self.is_noisy && !self.is_muted {
+                    Some(&mut self.noise)
+                } else {
+                    None
+                };
+                self.stage.silence(noise, &mut self.stream, sink);
+            }
         }
     }
 
     /// Whether the sink is not owed a packet every 20 ms.
     fn may_pause(&self) -> bool {
-        !(self.needs_continuity || self.is_muted || self.is_toning())
+        !(self.settings.needs_continuity || self.is_muted || self.is_toning())
     }
 
     /// When silence takes the place of a source that is late.
@@ -403,24 +417,23 @@ impl Pipeline {
     }
 
     fn change_codecs(&mut self, source: &LegCodec, sink: &LegCodec) -> Result<(), CodecError> {
-        let (stage, tones) = make_joint(source, sink, self.plays_digits, &self.transcoder_settings())?;
+        self.change_stage(&source.codec, &sink.codec)?;
+        self.play(None); // it was of another codec
+        Ok(())
+    }
+
+    /// Another stage, which goes on in the same stream.
+    fn change_stage(&mut self, source: &Codec, sink: &Codec) -> Result<(), CodecError> {
+        let (stage, tones) = make_joint(source, sink, &self.settings)?;
         self.stop_events();
         let counters = self.counters();
         self.packets_late = counters.packets_late;
         self.frames_concealed = counters.frames_concealed;
         self.stage = stage;
         self.tones = tones;
-        self.stream.set_codec(&sink.codec);
-        self.play(None); // it was of another codec
+        self.stream.set_codec(sink);
+        self.detector = None;
         Ok(())
-    }
-
-    fn transcoder_settings(&self) -> TranscoderSettings {
-        TranscoderSettings {
-            needs_continuity: self.needs_continuity,
-            complexity: self.complexity,
-            max_wait: self.max_wait,
-        }
     }
 
     fn change_events(&mut self) {
@@ -442,6 +455,7 @@ impl Pipeline {
         self.longest_pause = longest_pause;
         self.stage.suspend();
         self.change_events();
+        self.is_noisy = false;
         self.stats = ReceptionStats::new(source.codec.clock_rate());
         Ok(())
     }
@@ -483,6 +497,51 @@ impl Pipeline {
         self.outgoing.add(digits, duration, gap, rate, now)
     }
 
+    /// Louder or softer for the sink, from now on.
+    pub fn set_gain(&mut self, gain: Gain) -> Result<(), CodecError> {
+        let settings = StageSettings { gain, ..self.settings };
+        let (source, sink) = (self.source.codec, self.sink.codec);
+        let stays = is_relayed(&source, &sink, &settings) == matches!(self.stage, Stage::Relay(_));
+        match &mut self.stage {
+            Stage::Relay(relay) if stays => relay.set_translation(translation(source.name, sink.name, gain)),
+            Stage::Transcoder(transcoder) if stays => transcoder.set_gain(gain),
+            _ => {
+                let before = std::mem::replace(&mut self.settings, settings);
+                let changed = self.change_stage(&source, &sink);
+                if changed.is_err() {
+                    self.settings = before;
+                }
+                return changed;
+            }
+        }
+        self.settings = settings;
+        Ok(())
+    }
+
+    /// Of libopus' encoder, 0 to 10, from now on: the load of the machine may ask for less.
+    pub fn set_complexity(&mut self, complexity: u8) -> Result<(), CodecError> {
+        self.settings.complexity = complexity;
+        self.encoders()
+            .try_for_each(|encoder| encoder.set_complexity(complexity))
+    }
+
+    /// Percent of our packets that the sink says it loses: so much does opus protect them, if the sink wished it.
+    pub fn set_expected_loss(&mut self, percent: u8) -> Result<(), CodecError> {
+        self.settings.expected_loss = percent;
+        self.encoders()
+            .try_for_each(|encoder| encoder.set_expected_loss(percent))
+    }
+
+    fn encoders(&mut self) -> impl Iterator<Item = &mut Encoder> {
+        let of_stage = match &mut self.stage {
+            Stage::Transcoder(transcoder) => Some(transcoder.encoder()),
+            Stage::Relay(_) => None,
+        };
+        of_stage
+            .into_iter()
+            .chain(self.tones.as_mut().and_then(ToneEncoder::encoder))
+    }
+
     /// For a sender report to the sink; None when nothing has been sent yet.
     pub fn sender_info(&self, now: f64) -> Option<SenderInfo> {
         let stream = &self.stream;
@@ -502,37 +561,46 @@ impl Pipeline {
 
 /// What joins the two, and what makes tones of digits where the sink hears those.
 fn make_joint(
-    source: &LegCodec,
-    sink: &LegCodec,
-    plays_digits: bool,
-    settings: &TranscoderSettings,
+    source: &Codec,
+    sink: &Codec,
+    settings: &StageSettings,
 ) -> Result<(Stage, Option<ToneEncoder>), CodecError> {
-    let (from, to) = (&source.codec, &sink.codec);
-    let translation = match (from.name, to.name) {
-        (Name::Pcmu, Name::Pcma) => Some(&g711::ULAW_TO_ALAW),
-        (Name::Pcma, Name::Pcmu) => Some(&g711::ALAW_TO_ULAW),
-        _ => None,
-    };
-    let stage = if translation.is_some() || passes_through(source, sink, plays_digits) {
+    let stage = if is_relayed(source, sink, settings) {
+        let translation = translation(source.name, sink.name, settings.gain);
         Stage::Relay(Relay::new(
-            from,
-            to,
-            silence(to.name),
+            source,
+            sink,
+            silence(sink.name),
             settings.needs_continuity,
             translation,
         ))
     } else {
-        Stage::Transcoder(Box::new(Transcoder::new(from, to, settings)?))
+        Stage::Transcoder(Box::new(Transcoder::new(source, sink, settings)?))
     };
-    let tones = if plays_digits {
-        Some(ToneEncoder::new(to, &stage, settings.complexity)?)
+    let tones = if settings.plays_digits {
+        Some(ToneEncoder::new(sink, &stage, settings.complexity)?)
     } else {
         None
     };
     Ok((stage, tones))
 }
 
+/// Whether a relay does: payloads stay as they are, or every byte becomes another.
+fn is_relayed(source: &Codec, sink: &Codec, settings: &StageSettings) -> bool {
+    (is_g711(source.name) && is_g711(sink.name)) || passes_through(source, sink, settings)
+}
+
+fn is_g711(name: Name) -> bool {
+    matches!(name, Name::Pcmu | Name::Pcma)
+}
+
+/// What the bytes of G.711 become, None if they stay as they are or there is something else.
+fn translation(source: Name, sink: Name, gain: Gain) -> Option<Box<[u8; 256]>> {
+    let is_changed = is_g711(source) && is_g711(sink) && (source != sink || !gain.is_unity());
+    is_changed.then(|| g711::translation(source == Name::Pcma, sink == Name::Pcma, |sample| gain.apply(sample)))
+}
+
 /// Whether payloads stay as they are. Digits cannot be put in between if the sink's decoder would notice.
-fn passes_through(source: &LegCodec, sink: &LegCodec, plays_digits: bool) -> bool {
-    !(plays_digits && has_memory(sink.codec.name)) && may_pass_through(&source.codec, &sink.codec)
+fn passes_through(source: &Codec, sink: &Codec, settings: &StageSettings) -> bool {
+    !(settings.plays_digits && has_memory(sink.name)) && settings.gain.is_unity() && may_pass_through(source, sink)
 }

@@ -5,6 +5,8 @@
 
 use super::codec::{Codec, Name, payload_ticks};
 use super::stream::{EVENT_INTERVAL, Place, SinkStream, SourceClock};
+use crate::codec::comfort_noise::ComfortNoise;
+use crate::codec::g711;
 use crate::rtp::{Header, MAX_DROPOUT, MAX_MISORDER, Packet, Sink, sequence_delta};
 
 /// Packets behind the newest that are still forwarded; SRTP would refuse to send one of them twice.
@@ -28,12 +30,13 @@ pub struct Relay {
     /// Packets that came twice, or after their time.
     pub packets_late: u64,
     source: Name,
+    sink: Codec,
     /// Payload of 20 ms in the sink's codec.
     silence: &'static [u8],
     /// Whether holes are filled with silence.
     needs_continuity: bool,
     /// What each payload byte becomes, if not itself.
-    translation: Option<&'static [u8; 256]>,
+    translation: Option<Box<[u8; 256]>>,
     translated: Vec<u8>,
     clock: SourceClock,
     ssrc: Option<u32>,
@@ -52,11 +55,12 @@ impl Relay {
         sink: &Codec,
         silence: &'static [u8],
         needs_continuity: bool,
-        translation: Option<&'static [u8; 256]>,
+        translation: Option<Box<[u8; 256]>>,
     ) -> Self {
         Self {
             packets_late: 0,
             source: source.name,
+            sink: *sink,
             silence,
             needs_continuity,
             translation,
@@ -179,7 +183,7 @@ impl Relay {
             position,
             marker,
         };
-        match self.translation {
+        match &self.translation {
             None => stream.send(place, packet.payload, sink),
             Some(table) => {
                 self.translated.clear();
@@ -245,9 +249,26 @@ impl Relay {
         );
     }
 
-    /// A frame of silence, because the source has nothing.
-    pub fn silence(&self, stream: &mut SinkStream, sink: &mut dyn Sink) {
-        stream.append_silence(self.silence, sink);
+    /// Pass payloads on with every byte changed, or as they are.
+    pub fn set_translation(&mut self, translation: Option<Box<[u8; 256]>>) {
+        self.translation = translation;
+    }
+
+    /// A frame of silence, because the source has nothing; of the noise that it described where every sample stands
+    /// for itself. What has a memory, or an encoder, cannot be put together here.
+    pub fn silence(&mut self, noise: Option<&mut ComfortNoise>, stream: &mut SinkStream, sink: &mut dyn Sink) {
+        let encode = match self.sink.name {
+            Name::Pcmu => g711::linear_to_ulaw,
+            Name::Pcma => g711::linear_to_alaw,
+            Name::Opus | Name::G722 => return stream.append_silence(self.silence, sink),
+        };
+        let Some(noise) = noise else {
+            return stream.append_silence(self.silence, sink);
+        };
+        self.translated.clear();
+        self.translated
+            .extend(noise.frame(self.silence.len()).iter().map(|&sample| encode(sample)));
+        stream.append_silence(&self.translated, sink);
     }
 
     /// The sink is going to hear something else for a while.

@@ -48,6 +48,11 @@ impl ToneEncoder {
         })
     }
 
+    /// What encodes where the stage has no encoder.
+    pub fn encoder(&mut self) -> Option<&mut Encoder> {
+        self.encoder.as_mut()
+    }
+
     /// The payload of the next 20 ms, which are due at that time; None if it cannot be encoded.
     pub fn frame(&mut self, stage: &mut Stage, due: f64) -> Option<&[u8]> {
         self.player.fill(&mut self.pcm, due + FRAME);

@@ -1,8 +1,11 @@
 //! Decodes what comes from the source and encodes it anew for the sink, in step with the source's timestamps.
 
-use super::codec::{Codec, CodecError};
+use super::codec::{Codec, CodecError, Name};
 use super::jitter::{Item, JitterBuffer, Taken};
+use super::stage::StageSettings;
 use super::stream::{EVENT_INTERVAL, FRAME, SinkStream, SourceClock};
+use crate::codec::comfort_noise::ComfortNoise;
+use crate::codec::gain::Gain;
 use crate::codec::{Decoder, Encoder, Resampler, sample_rates, silence};
 use crate::rtp::{Packet, Sink};
 
@@ -12,17 +15,6 @@ const MAX_CONCEALED: u16 = 5;
 const MAX_PADDING: f64 = 0.060;
 /// An encoded frame of at most so many bytes need not be sent (RFC 7587 section 3.1.3).
 const DTX_PAYLOAD: usize = 2;
-
-/// How a transcoder works, apart from the codecs.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TranscoderSettings {
-    /// Whether the stream never pauses; if it may, long pauses become gaps of the timestamp.
-    pub needs_continuity: bool,
-    /// Of libopus, 0 to 10.
-    pub complexity: u8,
-    /// Seconds that the jitter buffer waits for a missing packet at most.
-    pub max_wait: f64,
-}
 
 /// The stage between two codecs.
 ///
@@ -35,6 +27,7 @@ pub struct Transcoder {
     source: Codec,
     sink: Codec,
     needs_continuity: bool,
+    gain: Gain,
     decoder: Decoder,
     encoder: Encoder,
     resampler: Resampler,
@@ -54,6 +47,8 @@ pub struct Transcoder {
     packet_samples: usize,
     ssrc: Option<u32>,
     is_after_pause: bool,
+    /// Whether the source's last packet said that it sends no more until there is something to hear.
+    is_resting: bool,
     packets_covered: u64,
     gap_ticks: i64,
     /// Where we left the stream; elsewhere now means that something else was put in, None that we were suspended.
@@ -62,17 +57,20 @@ pub struct Transcoder {
 
 impl Transcoder {
     /// Between these codecs.
-    pub fn new(source: &Codec, sink: &Codec, settings: &TranscoderSettings) -> Result<Self, CodecError> {
+    pub fn new(source: &Codec, sink: &Codec, settings: &StageSettings) -> Result<Self, CodecError> {
         let (decode_rate, encode_rate) = sample_rates(source.name, sink.name);
         let seconds = sink.frame_seconds();
         let samples = |seconds: f64, rate: u32| super::stream::ticks(seconds, rate) as usize;
+        let mut encoder = Encoder::new(sink, encode_rate, settings.complexity)?;
+        encoder.set_expected_loss(settings.expected_loss)?;
         Ok(Self {
             frames_concealed: 0,
             source: *source,
             sink: *sink,
             needs_continuity: settings.needs_continuity,
+            gain: settings.gain,
             decoder: Decoder::new(source.name, decode_rate)?,
-            encoder: Encoder::new(sink, encode_rate, settings.complexity)?,
+            encoder,
             resampler: Resampler::between(decode_rate, encode_rate),
             jitter: JitterBuffer::new(settings.max_wait),
             clock: SourceClock::new(source.clock_rate(), sink.clock_rate()),
@@ -86,6 +84,7 @@ impl Transcoder {
             packet_samples: samples(FRAME, decode_rate),
             ssrc: None,
             is_after_pause: true,
+            is_resting: false,
             packets_covered: 0,
             gap_ticks: 0,
             left_sequence: None,
@@ -95,6 +94,11 @@ impl Transcoder {
     /// What makes the sink's payloads, for whoever puts something else into the stream.
     pub fn encoder(&mut self) -> &mut Encoder {
         &mut self.encoder
+    }
+
+    /// Louder or softer from the next packet on.
+    pub fn set_gain(&mut self, gain: Gain) {
+        self.gain = gain;
     }
 
     /// Samples a second that the encoder takes.
@@ -249,6 +253,8 @@ impl Transcoder {
             self.frames_concealed += 1;
             self.make_up(None);
         }
+        self.is_resting = self.source.name == Name::Opus && packet.payload.len() <= DTX_PAYLOAD;
+        self.gain.apply_all(&mut self.decoded);
         let header = &packet.header;
         let covered = if self.clock.follows(header, now) {
             let covered = self.align(packet, now, stream);
@@ -354,8 +360,21 @@ impl Transcoder {
     }
 
     /// A frame of silence, because the source has nothing. What is pending goes first.
-    pub fn silence(&mut self, stream: &mut SinkStream, sink: &mut dyn Sink) {
+    ///
+    /// Where the source has described its background noise, that takes the place of silence: in a packet of its own
+    /// (RFC 3389), or as opus does it, in the decoder, which makes up what it heard before the pause.
+    pub fn silence(&mut self, noise: Option<&mut ComfortNoise>, stream: &mut SinkStream, sink: &mut dyn Sink) {
         let size = super::stream::ticks(FRAME, self.encode_rate()) as usize;
+        let taken = self.pending.len().min(size);
+        if let Some(noise) = noise {
+            self.pending.extend_from_slice(noise.frame(size - taken));
+        } else if self.is_resting && taken < size {
+            self.decoded.clear();
+            if self.decoder.conceal(size, None, &mut self.decoded).is_ok() {
+                self.gain.apply_all(&mut self.decoded); // opus is decoded at the rate at which it is encoded
+                self.pending.extend(self.decoded.iter().take(size - taken));
+            }
+        }
         let taken = self.pending.len().min(size);
         self.resampled.clear();
         self.resampled.extend(self.pending.drain(..taken));
@@ -376,6 +395,7 @@ impl Transcoder {
         self.jitter.reset();
         self.pending.clear();
         self.is_after_pause = true;
+        self.is_resting = false;
         self.left_sequence = None;
     }
 }

@@ -5,8 +5,10 @@ use pyo3::exceptions::{PyLookupError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
+use crate::codec::gain::Gain;
 use crate::codec::{Decoder, Encoder, Resampler, silence};
 use crate::pipeline::codec::{Codec, CodecError, LegCodec};
+use crate::pipeline::stage::StageSettings;
 use crate::pipeline::{Config, Counters, Digit, DigitError, Pipeline, Sound};
 use crate::rtp::{self, Header, Sink};
 
@@ -90,7 +92,7 @@ impl NativePipeline {
     #[new]
     #[pyo3(signature = (
         source, sink, *, ssrc, first_sequence, first_timestamp, now, needs_continuity, longest_pause=None,
-        plays_digits=false, complexity=5, max_wait=0.06
+        plays_digits=false, complexity=5, max_wait=0.06, detects_tones=false
     ))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
@@ -105,16 +107,21 @@ impl NativePipeline {
         plays_digits: bool,
         complexity: u8,
         max_wait: f64,
+        detects_tones: bool,
     ) -> PyResult<Self> {
         let config = Config {
             ssrc,
             first_sequence,
             first_timestamp,
-            needs_continuity,
             longest_pause,
-            plays_digits,
-            complexity,
-            max_wait,
+            detects_tones,
+            stage: StageSettings {
+                needs_continuity,
+                plays_digits,
+                complexity,
+                max_wait,
+                ..StageSettings::default()
+            },
             ..Config::new(leg_codec(&source)?, leg_codec(&sink)?)
         };
         Ok(Self {
@@ -174,6 +181,21 @@ impl NativePipeline {
             .lock()
             .sender_info(now)
             .map(|info| (info.rtp_timestamp, info.packet_count, info.octet_count))
+    }
+
+    fn set_gain(&mut self, decibels: f64) -> PyResult<()> {
+        self.inner
+            .get_mut()
+            .set_gain(Gain::from_decibels(decibels))
+            .map_err(codec_failed)
+    }
+
+    fn set_complexity(&mut self, complexity: u8) -> PyResult<()> {
+        self.inner.get_mut().set_complexity(complexity).map_err(codec_failed)
+    }
+
+    fn set_expected_loss(&mut self, percent: u8) -> PyResult<()> {
+        self.inner.get_mut().set_expected_loss(percent).map_err(codec_failed)
     }
 
     fn close(&mut self) {
