@@ -5,9 +5,10 @@ use std::sync::Arc;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use super::pipeline::{LegTuple, codec_failed, leg_codec};
+use super::pipeline::{LegTuple, codec_failed, digits_refused, leg_codec};
 use super::values::{Address, key, os_error, socket_address};
 use crate::core::{Core, LegCell, Pair, Route};
+use crate::pipeline::stage::StageSettings;
 use crate::pipeline::{Config, Pipeline, Sound};
 use crate::rtcp::RtcpSession;
 use crate::source_lock::SourceLock;
@@ -265,9 +266,8 @@ impl NativeLeg {
             ssrc,
             first_sequence,
             first_timestamp,
-            needs_continuity,
             longest_pause,
-            plays_digits,
+            stage: StageSettings { needs_continuity, plays_digits, ..StageSettings::default() },
             ..Config::new(source, sink)
         };
         let pipeline = Pipeline::new(config, monotonic()).map_err(codec_failed)?;
@@ -319,7 +319,7 @@ impl NativeLeg {
             .cell
             .with_pipeline(&self.core, |pipeline| pipeline.send_digits(digits, duration, gap, now))
             .ok_or_else(|| PyValueError::new_err("nothing is sent to this leg"))?;
-        let due = sent.map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let due = sent.map_err(digits_refused)?;
         self.cell.change(&self.core, |leg| leg.tickets.push((due, ticket)));
         Ok(ticket)
     }
