@@ -99,6 +99,7 @@ class NativeEngine:
             cname=cname,
             sounds=self._sounds,
             native_sounds=self._native_sounds,
+            on_counted=self._count_rejected,
             on_note=on_note,
         )
         session.make_leg = partial(self._leg, cname, session)
@@ -114,11 +115,11 @@ class NativeEngine:
         for session in tuple(self._sessions):
             await session.close()
         await self._sounds.close()
+        self._count_rejected()
         core, self._core = self._core, None
         if core is not None:
             asyncio.get_running_loop().remove_reader(core.event_fd)
             core.stop()
-            self._count_rejected(core)
 
     def _take_events(self) -> None:
         core = self._core
@@ -128,9 +129,13 @@ class NativeEngine:
             leg = self._legs.get(event[0])
             if leg is not None:
                 leg.take_event(event)
-        self._count_rejected(core)
+        self._count_rejected()
 
-    def _count_rejected(self, core: NativeCore) -> None:
+    def _count_rejected(self) -> None:
+        """What the core has counted since the last time, as a metric."""
+        core = self._core
+        if core is None:
+            return
         totals = core.rejected()
         for reason, before, total in zip(_REASONS, self._rejected, totals, strict=True):
             metrics.RTP_PACKETS_REJECTED.labels(reason).inc(total - before)

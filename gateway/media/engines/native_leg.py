@@ -15,7 +15,6 @@ from gateway.media.engines.srtp import SrtpKey
 from gateway.media.engines.trunk_leg import TrunkLeg
 from gateway.observability.logging import get_logger
 
-
 Event = tuple[Any, ...]
 """Token of the leg and name of what happened, then what belongs to it (Any: as `python/core.rs` of the crate says)."""
 
@@ -98,7 +97,7 @@ class NativeTrunkLeg(TrunkLeg[NativeObserver], NativeMediaLeg):
             rtp, rtcp = self._ports.open_pair(self._settings.addresses[0])
             self._port, rtcp_port = rtp.getsockname()[1], rtcp.getsockname()[1]
             self._opened = (self._port, rtcp_port)
-            self.native.open(rtp.detach(), rtcp.detach())
+            self.native.open(rtp.detach(), rtcp.detach(), takes_handshakes=self.takes_handshakes)
             self._set_keys()
 
     def _set_keys(self) -> None:
@@ -111,7 +110,6 @@ class NativeTrunkLeg(TrunkLeg[NativeObserver], NativeMediaLeg):
             self._rtcp_lock.destination,
             any_address=self._rtp_lock.may_be_elsewhere,
             is_mux=self._is_mux,
-            takes_handshakes=self.takes_handshakes,
         )
 
     async def close(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from gateway.domain.client_media import DtmfMode
 from gateway.domain.ids import LegName
@@ -29,11 +29,17 @@ class NativeSession(Session[NativeMediaLeg, NativeStream]):
         cname: str,
         sounds: Sounds,
         native_sounds: NativeSounds,
+        on_counted: Callable[[], None],
         on_note: Callable[[MediaNote], None] = unnoted,
     ) -> None:
         super().__init__(on_event=on_event, preference=preference, cname=cname, sounds=sounds, on_note=on_note)
-        self._native_sounds = native_sounds
+        self._native_sounds, self._on_counted = native_sounds, on_counted
         self._tickets: dict[int, asyncio.Future[None]] = {}
+
+    def stats(self) -> Mapping[LegName, LegStats]:
+        """See `MediaSession`. What the core counts for all calls together is up to date afterwards as well."""
+        self._on_counted()
+        return super().stats()
 
     # What the core reports (NativeObserver)
 

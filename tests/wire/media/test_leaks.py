@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway.domain.ids import CallId
 from gateway.media.engine import MediaEvent, Profile
-from gateway.media.engines.packet_session import PacketSession as Session
+from gateway.media.engines.session import Session
 from gateway.observability.metrics import RTP_PORTS_IN_USE
 
 from .call import A, B, calling, connect_inbound, connect_internal, connect_outbound

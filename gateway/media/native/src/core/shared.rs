@@ -5,7 +5,7 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 
 use super::event::What;
 use super::leg::{LegCell, Reason};
@@ -27,31 +27,31 @@ pub fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
 
 /// ICE of all browser legs. A *generation* is one pair of credentials; a leg may have two at once.
 pub struct Browsers {
-    table: Mutex<Table>,
+    table: RwLock<Table>,
     legs: RwLock<HashMap<u64, Arc<LegCell>>>,
 }
 
 impl Browsers {
     /// Nobody yet.
     pub fn new(consent_timeout: f64) -> Self {
-        Self { table: Mutex::new(Table::new(consent_timeout)), legs: RwLock::new(HashMap::new()) }
+        Self { table: RwLock::new(Table::new(consent_timeout)), legs: RwLock::new(HashMap::new()) }
     }
 
     /// Answer checks with these credentials for a leg from now on. Those of its generation before the last one are not
     /// answered any more.
     pub fn add(&self, ufrag: &str, password: &str, leg: &Arc<LegCell>) {
         self.legs.write().insert(leg.token, Arc::clone(leg));
-        self.table.lock().add(ufrag.as_bytes(), password.as_bytes(), leg.token);
+        self.table.write().add(ufrag.as_bytes(), password.as_bytes(), leg.token);
     }
 
     /// Do not answer checks with these credentials any more.
     pub fn withdraw(&self, ufrag: &str) {
-        self.table.lock().withdraw(ufrag.as_bytes());
+        self.table.write().withdraw(ufrag.as_bytes());
     }
 
     /// Do not answer a leg's checks any more.
     pub fn remove(&self, leg: &LegCell) {
-        self.table.lock().remove(leg.token);
+        self.table.write().remove(leg.token);
         self.legs.write().remove(&leg.token);
     }
 
@@ -60,7 +60,7 @@ impl Browsers {
     }
 
     fn of_source(&self, source: SocketAddr) -> Option<Arc<LegCell>> {
-        let token = self.table.lock().session_of(source)?;
+        let token = self.table.read().session_of(source)?;
         self.leg(token)
     }
 
@@ -98,7 +98,7 @@ impl Browsers {
         bench: &mut Bench,
     ) {
         bench.outbound.clear();
-        let mut table = self.table.lock();
+        let mut table = self.table.write();
         let outcome = table.receive(datagram, source, address, now, &mut bench.outbound);
         let nominated = match outcome {
             Outcome::Answered { session, nominated: true, .. } => {
@@ -125,7 +125,7 @@ impl Browsers {
     /// Report who has not been heard of for too long.
     pub fn handle_timeout(&self, now: f64, core: &Core) {
         let mut lost = Vec::new();
-        self.table.lock().handle_timeout(now, &mut lost);
+        self.table.write().handle_timeout(now, &mut lost);
         for token in lost {
             if let Some(leg) = self.leg(token) {
                 let generation = match &leg.lock().out.route {

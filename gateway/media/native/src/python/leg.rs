@@ -1,13 +1,13 @@
 //! One leg, as Python steers it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 use super::pipeline::{LegTuple, codec_failed, digits_refused, leg_codec};
 use super::values::{Address, key, os_error, socket_address};
-use crate::core::{Core, LegCell, Pair, Route};
+use crate::core::{Core, Leg, LegCell, Pair, Route};
 use crate::pipeline::stage::StageSettings;
 use crate::pipeline::{Config, Pipeline, Sound};
 use crate::rtcp::RtcpSession;
@@ -17,7 +17,7 @@ use crate::sys::{monotonic, udp_socket_from_raw};
 /// Sockets or a path, keys, and what the far end hears. Times are those of `time.monotonic`, in seconds.
 #[pyclass(frozen, module = "gateway.media._native")]
 pub struct NativeLeg {
-    core: Arc<Core>,
+    core: Weak<Core>,
     cell: Arc<LegCell>,
 }
 
@@ -36,10 +36,28 @@ impl NativeSound {
 }
 
 impl NativeLeg {
+    /// The workers; an error once the engine was stopped.
+    fn core(&self) -> PyResult<Arc<Core>> {
+        self.core.upgrade().ok_or_else(|| PyRuntimeError::new_err("the engine was stopped"))
+    }
+
+    /// Change what timers depend on.
+    fn change(&self, change: impl FnOnce(&mut Leg)) {
+        match self.core.upgrade() {
+            Some(core) => self.cell.change(&core, change),
+            None => change(&mut self.cell.lock()),
+        }
+    }
+
+    /// Do something with what the far end hears. None: it hears nothing.
+    fn with_pipeline<T>(&self, change: impl FnOnce(&mut Pipeline) -> T) -> Option<T> {
+        self.cell.with_pipeline(&*self.core.upgrade()?, change)
+    }
+
     /// A leg that nothing is known of.
     pub fn new(core: &Arc<Core>, route: Route, silence_timeout: f64) -> Self {
         let cell = core.leg(route, silence_timeout);
-        Self { core: Arc::clone(core), cell }
+        Self { core: Arc::downgrade(core), cell }
     }
 }
 
@@ -53,36 +71,39 @@ impl NativeLeg {
 
     // Where packets come from and go to
 
-    /// Take over two bound sockets (file descriptors), of RTP and of RTCP; nobody else may close them.
-    fn open(&self, rtp: i32, rtcp: i32) -> PyResult<()> {
+    /// Take over two bound sockets (file descriptors), of RTP and of RTCP; nobody else may close them. Whether datagrams
+    /// of a handshake may come in.
+    #[pyo3(signature = (rtp, rtcp, *, takes_handshakes))]
+    fn open(&self, rtp: i32, rtcp: i32, takes_handshakes: bool) -> PyResult<()> {
         let rtp = udp_socket_from_raw(rtp).map(Arc::new);
         let rtcp = udp_socket_from_raw(rtcp).map(Arc::new);
         let (rtp, rtcp) = (rtp.map_err(os_error)?, rtcp.map_err(os_error)?);
-        self.cell.lock().out.route = Route::Pair(Box::new(Pair::new(Arc::clone(&rtp), Arc::clone(&rtcp))));
-        self.core.listen(&self.cell, rtp, 0).map_err(os_error)?;
-        self.core.listen(&self.cell, rtcp, 1).map_err(os_error)
+        let mut pair = Pair::new(Arc::clone(&rtp), Arc::clone(&rtcp));
+        pair.takes_handshakes = takes_handshakes;
+        self.cell.lock().out.route = Route::Pair(Box::new(pair));
+        let core = self.core()?;
+        core.listen(&self.cell, rtp, 0).map_err(os_error)?;
+        core.listen(&self.cell, rtcp, 1).map_err(os_error)
     }
 
     /// What a description signalled: where RTP and RTCP come from, None where nothing can be sent; whether RTP may come
-    /// from another address; whether both share a socket; whether a handshake may come in.
-    #[pyo3(signature = (rtp, rtcp, *, any_address, is_mux, takes_handshakes))]
+    /// from another address; whether both share a socket.
+    #[pyo3(signature = (rtp, rtcp, *, any_address, is_mux))]
     fn signalled(
         &self,
         rtp: Option<Address>,
         rtcp: Option<Address>,
         any_address: bool,
         is_mux: bool,
-        takes_handshakes: bool,
     ) -> PyResult<()> {
         let rtp = rtp.as_ref().map(socket_address).transpose()?;
         let rtcp = rtcp.as_ref().map(socket_address).transpose()?;
-        self.cell.change(&self.core, |leg| {
+        self.change(|leg| {
             leg.silence.since = monotonic();
             if let Route::Pair(pair) = &mut leg.out.route {
                 pair.rtp_lock = SourceLock::new(rtp, any_address);
                 pair.rtcp_lock = SourceLock::new(rtcp, false);
                 pair.is_mux = is_mux;
-                pair.takes_handshakes = takes_handshakes;
             }
         });
         Ok(())
@@ -112,28 +133,34 @@ impl NativeLeg {
             Route::Path(path) => path.selected,
             _ => None,
         };
-        let Some((address, remote)) = selected else { return false };
-        self.core.at_once(|bench| bench.outbox.push(address, datagram, remote));
-        true
+        match (selected, self.core.upgrade()) {
+            (Some((address, remote)), Some(core)) => {
+                core.at_once(|bench| bench.outbox.push(address, datagram, remote));
+                true
+            }
+            _ => false,
+        }
     }
 
     // ICE
 
     /// Answer checks with these credentials of ours from now on; returns the number of this generation.
-    fn add_generation(&self, ufrag: &str, password: &str) -> u64 {
-        self.core.browsers.add(ufrag, password, &self.cell);
+    fn add_generation(&self, ufrag: &str, password: &str) -> PyResult<u64> {
+        self.core()?.browsers.add(ufrag, password, &self.cell);
         match &mut self.cell.lock().out.route {
             Route::Path(path) => {
                 path.generations += 1;
-                path.generations
+                Ok(path.generations)
             }
-            _ => 0,
+            _ => Err(PyRuntimeError::new_err("a leg without ICE")),
         }
     }
 
     /// Do not answer them any more.
     fn remove_generation(&self, ufrag: &str) {
-        self.core.browsers.withdraw(ufrag);
+        if let Some(core) = self.core.upgrade() {
+            core.browsers.withdraw(ufrag);
+        }
     }
 
     /// The far end of a generation is known: the path that it nominates is used from now on.
@@ -193,7 +220,7 @@ impl NativeLeg {
     /// What a description agreed on: whether the far end wants to hear us, whether it may talk, what it may send,
     /// and the clock of what it sends.
     fn set_flow(&self, may_send: bool, may_receive: bool, payload_types: Vec<u8>, clock_rate: u32) {
-        self.cell.change(&self.core, |leg| {
+        self.change(|leg| {
             leg.clock_rate = clock_rate;
             leg.reception.set_clock_rate(clock_rate);
             leg.out.may_send = may_send;
@@ -205,7 +232,7 @@ impl NativeLeg {
 
     /// We hold the leg, or no longer do; its silence counts from now on.
     fn set_held(&self, is_held: bool) {
-        self.cell.change(&self.core, |leg| {
+        self.change(|leg| {
             leg.silence.is_held = is_held;
             leg.silence.since = monotonic();
         });
@@ -213,7 +240,7 @@ impl NativeLeg {
 
     /// What failed under the last description may go well under this.
     fn forgive(&self) {
-        self.cell.change(&self.core, |leg| leg.silence.has_failed = false);
+        self.change(|leg| leg.silence.has_failed = false);
     }
 
     /// Report the next authentic packet.
@@ -230,14 +257,16 @@ impl NativeLeg {
 
     /// Begin to report: SSRC and CNAME of ours, and seconds since 1970 now.
     fn begin_reports(&self, ssrc: u32, cname: &str, wall_clock: f64, seed: u64) {
-        self.cell.change(&self.core, |leg| {
+        self.change(|leg| {
             leg.rtcp = Some(RtcpSession::new(ssrc, cname, monotonic(), wall_clock, Box::new(spread(seed))));
         });
     }
 
     /// Say goodbye, and report no more.
     fn say_bye(&self) {
-        self.core.at_once(|bench| self.cell.bye(monotonic(), &self.core, bench));
+        if let Some(core) = self.core.upgrade() {
+            core.at_once(|bench| self.cell.bye(monotonic(), &core, bench));
+        }
     }
 
     /// Whether reports are sent.
@@ -271,19 +300,19 @@ impl NativeLeg {
             ..Config::new(source, sink)
         };
         let pipeline = Pipeline::new(config, monotonic()).map_err(codec_failed)?;
-        self.cell.change(&self.core, |leg| leg.pipeline = Some(pipeline));
+        self.change(|leg| leg.pipeline = Some(pipeline));
         Ok(())
     }
 
     /// The stream ends.
     fn end(&self) {
-        self.cell.change(&self.core, |leg| leg.pipeline = None);
+        self.change(|leg| leg.pipeline = None);
     }
 
     /// See `Pipeline`.
     fn set_codecs(&self, source: LegTuple<'_>, sink: LegTuple<'_>) -> PyResult<()> {
         let (source, sink) = (leg_codec(&source)?, leg_codec(&sink)?);
-        let result = self.cell.with_pipeline(&self.core, |pipeline| pipeline.set_codecs(source, sink));
+        let result = self.with_pipeline(|pipeline| pipeline.set_codecs(source, sink));
         result.unwrap_or(Ok(())).map_err(codec_failed)
     }
 
@@ -291,18 +320,18 @@ impl NativeLeg {
     fn change_source(&self, source: LegTuple<'_>, longest_pause: Option<f64>) -> PyResult<()> {
         let source = leg_codec(&source)?;
         let change = |pipeline: &mut Pipeline| pipeline.change_source(source, longest_pause);
-        self.cell.with_pipeline(&self.core, change).unwrap_or(Ok(())).map_err(codec_failed)
+        self.with_pipeline(change).unwrap_or(Ok(())).map_err(codec_failed)
     }
 
     /// See `Pipeline`.
     fn set_muted(&self, is_muted: bool) {
-        self.cell.with_pipeline(&self.core, |pipeline| pipeline.set_muted(is_muted));
+        self.with_pipeline(|pipeline| pipeline.set_muted(is_muted));
     }
 
     /// See `Pipeline`.
     fn play(&self, sound: Option<PyRef<'_, NativeSound>>) {
         let sound = sound.map(|sound| Sound::clone(&sound.sound));
-        self.cell.with_pipeline(&self.core, |pipeline| pipeline.play(sound));
+        self.with_pipeline(|pipeline| pipeline.play(sound));
     }
 
     /// See `Pipeline`.
@@ -314,13 +343,11 @@ impl NativeLeg {
     /// Send digits; the event `digits_sent` names the ticket that comes back. ValueError: something that is no digit, or
     /// too many of them.
     fn send_digits(&self, digits: &str, duration: f64, gap: f64) -> PyResult<u64> {
-        let (now, ticket) = (monotonic(), self.core.token());
-        let sent = self
-            .cell
-            .with_pipeline(&self.core, |pipeline| pipeline.send_digits(digits, duration, gap, now))
+        let (now, ticket) = (monotonic(), self.core()?.token());
+        let sent = self.with_pipeline(|pipeline| pipeline.send_digits(digits, duration, gap, now))
             .ok_or_else(|| PyValueError::new_err("nothing is sent to this leg"))?;
         let due = sent.map_err(digits_refused)?;
-        self.cell.change(&self.core, |leg| leg.tickets.push((due, ticket)));
+        self.change(|leg| leg.tickets.push((due, ticket)));
         Ok(ticket)
     }
 
@@ -343,8 +370,10 @@ impl NativeLeg {
 
     /// Release sockets and all that is in the tables. Idempotent.
     fn close(&self) {
-        self.core.browsers.remove(&self.cell);
-        self.core.ignore(&self.cell);
+        if let Some(core) = self.core.upgrade() {
+            core.browsers.remove(&self.cell);
+            core.ignore(&self.cell);
+        }
         self.cell.close();
     }
 }
