@@ -7,10 +7,20 @@ import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from gateway.media._native import NativeLeg
 from gateway.media.core.sdp import Candidate, IceCredentials
 from gateway.media.core.source_lock import Address
+
+
+class CheckTable(Protocol):
+    """What the core does for a leg; see `NativeLeg`."""
+
+    def add_generation(self, ufrag: str, password: str) -> int: ...
+    def remove_generation(self, ufrag: str) -> None: ...
+    def use_generation(self, generation: int) -> None: ...
+    def leave_path(self, generation: int) -> None: ...
+    def send_on_path(self, datagram: bytes) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +58,7 @@ class LiteIce:
 
     def __init__(
         self,
-        native: NativeLeg,
+        native: CheckTable,
         addresses: Sequence[Address],
         *,
         timeout: float,

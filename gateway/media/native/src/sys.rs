@@ -23,7 +23,13 @@ pub fn udp_socket_from_raw(fd: RawFd) -> io::Result<UdpSocket> {
     let mut size = mem::size_of::<libc::c_int>() as libc::socklen_t;
     // SAFETY: the kernel writes at most `size` bytes to `kind`; a wrong descriptor is an error, nothing else.
     let result = unsafe {
-        libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_TYPE, (&raw mut kind).cast::<libc::c_void>(), &raw mut size)
+        libc::getsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            libc::SO_TYPE,
+            (&raw mut kind).cast::<libc::c_void>(),
+            &raw mut size,
+        )
     };
     if result != 0 {
         return Err(io::Error::last_os_error());
@@ -39,7 +45,11 @@ pub fn udp_socket_from_raw(fd: RawFd) -> io::Result<UdpSocket> {
 
 /// A non-blocking UDP socket that shares its port with others of this process, if `is_shared` (SO_REUSEPORT).
 pub fn bind_udp(address: SocketAddr, is_shared: bool) -> io::Result<UdpSocket> {
-    let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    let family = if address.is_ipv4() {
+        libc::AF_INET
+    } else {
+        libc::AF_INET6
+    };
     // SAFETY: no pointers; the result is checked.
     let fd = unsafe { libc::socket(family, libc::SOCK_DGRAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC, 0) };
     if fd < 0 {
@@ -78,7 +88,11 @@ fn set_option(socket: &impl AsRawFd, level: libc::c_int, name: libc::c_int, valu
             mem::size_of::<libc::c_int>() as libc::socklen_t,
         )
     };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Wakes whoever polls it.
@@ -95,7 +109,9 @@ impl Waker {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: just opened, and nobody else knows it.
-        Ok(Self { file: File::from(unsafe { OwnedFd::from_raw_fd(fd) }) })
+        Ok(Self {
+            file: File::from(unsafe { OwnedFd::from_raw_fd(fd) }),
+        })
     }
 
     /// Make it readable.
@@ -157,8 +173,10 @@ impl ReceiveBatch {
     /// Take what the socket has, up to the capacity, without waiting; how many there were.
     pub fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
         let count = self.capacity().min(VECTOR);
-        let mut parts: [libc::iovec; VECTOR] =
-            std::array::from_fn(|_| libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 });
+        let mut parts: [libc::iovec; VECTOR] = std::array::from_fn(|_| libc::iovec {
+            iov_base: std::ptr::null_mut(),
+            iov_len: 0,
+        });
         // SAFETY: an mmsghdr is pointers and numbers, for which zero is a value.
         let mut headers: [libc::mmsghdr; VECTOR] = unsafe { mem::zeroed() };
         for at in 0..count {
@@ -185,8 +203,8 @@ impl ReceiveBatch {
             return Err(io::Error::last_os_error());
         }
         let received = (result as usize).min(count);
-        for at in 0..received {
-            self.sizes[at] = (headers[at].msg_len as usize).min(MAX_DATAGRAM + 1);
+        for (size, header) in self.sizes.iter_mut().zip(&headers[..received]) {
+            *size = (header.msg_len as usize).min(MAX_DATAGRAM + 1);
         }
         Ok(received)
     }
@@ -238,8 +256,10 @@ fn send_some(socket: &UdpSocket, bytes: &[u8], entries: &[(usize, usize, SocketA
     // SAFETY: plain numbers and pointers, for which zero is a value.
     let (mut names, mut headers): ([libc::sockaddr_storage; VECTOR], [libc::mmsghdr; VECTOR]) =
         unsafe { (mem::zeroed(), mem::zeroed()) };
-    let mut parts: [libc::iovec; VECTOR] =
-        std::array::from_fn(|_| libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 });
+    let mut parts: [libc::iovec; VECTOR] = std::array::from_fn(|_| libc::iovec {
+        iov_base: std::ptr::null_mut(),
+        iov_len: 0,
+    });
     for (at, (start, size, destination)) in entries.iter().enumerate() {
         let (name, name_size) = to_storage(destination);
         names[at] = name;
@@ -281,7 +301,9 @@ fn to_storage(address: &SocketAddr) -> (libc::sockaddr_storage, libc::socklen_t)
             let name = libc::sockaddr_in {
                 sin_family: libc::AF_INET as libc::sa_family_t,
                 sin_port: address.port().to_be(),
-                sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(address.ip().octets()) },
+                sin_addr: libc::in_addr {
+                    s_addr: u32::from_ne_bytes(address.ip().octets()),
+                },
                 sin_zero: [0; 8],
             };
             // SAFETY: a sockaddr_storage is as large as any address and aligned for all.
@@ -293,7 +315,9 @@ fn to_storage(address: &SocketAddr) -> (libc::sockaddr_storage, libc::socklen_t)
                 sin6_family: libc::AF_INET6 as libc::sa_family_t,
                 sin6_port: address.port().to_be(),
                 sin6_flowinfo: address.flowinfo(),
-                sin6_addr: libc::in6_addr { s6_addr: address.ip().octets() },
+                sin6_addr: libc::in6_addr {
+                    s6_addr: address.ip().octets(),
+                },
                 sin6_scope_id: address.scope_id(),
             };
             // SAFETY: as above.
@@ -316,7 +340,15 @@ fn from_storage(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
             // SAFETY: as above.
             let name = unsafe { (&raw const *storage).cast::<libc::sockaddr_in6>().read() };
             let address = Ipv6Addr::from(name.sin6_addr.s6_addr);
-            Some(SocketAddrV6::new(address, u16::from_be(name.sin6_port), name.sin6_flowinfo, name.sin6_scope_id).into())
+            Some(
+                SocketAddrV6::new(
+                    address,
+                    u16::from_be(name.sin6_port),
+                    name.sin6_flowinfo,
+                    name.sin6_scope_id,
+                )
+                .into(),
+            )
         }
         _ => None,
     }
@@ -369,7 +401,9 @@ mod tests {
     #[test]
     fn what_is_too_long_or_empty_is_no_datagram_of_media() {
         let (sender, receiver) = pair("127.0.0.1");
-        sender.send_to(&[1; MAX_DATAGRAM + 1], receiver.local_addr().unwrap()).unwrap();
+        sender
+            .send_to(&[1; MAX_DATAGRAM + 1], receiver.local_addr().unwrap())
+            .unwrap();
         sender.send_to(&[], receiver.local_addr().unwrap()).unwrap();
         let mut batch = ReceiveBatch::new(4);
 

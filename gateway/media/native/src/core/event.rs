@@ -112,7 +112,10 @@ pub struct EventQueue {
 impl EventQueue {
     /// An empty one.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { waiting: Mutex::new(Waiting::default()), waker: Waker::new()? })
+        Ok(Self {
+            waiting: Mutex::new(Waiting::default()),
+            waker: Waker::new()?,
+        })
     }
 
     /// Add one, unless there are too many.
@@ -163,7 +166,19 @@ mod tests {
 
         let events = queue.drain();
 
-        assert_eq!(events, [Event { leg: 1, what: What::Heard }, Event { leg: 2, what: What::Silent }]);
+        assert_eq!(
+            events,
+            [
+                Event {
+                    leg: 1,
+                    what: What::Heard
+                },
+                Event {
+                    leg: 2,
+                    what: What::Silent
+                }
+            ]
+        );
         assert!(queue.drain().is_empty());
     }
 
@@ -172,7 +187,14 @@ mod tests {
         let queue = EventQueue::new().unwrap();
         let source = "192.0.2.1:5000".parse().unwrap();
         for _ in 0..MAX_OPTIONAL + 10 {
-            queue.push(1, What::Handshake { component: 0, source, datagram: vec![22] });
+            queue.push(
+                1,
+                What::Handshake {
+                    component: 0,
+                    source,
+                    datagram: vec![22],
+                },
+            );
         }
         queue.push(2, What::Silent);
 

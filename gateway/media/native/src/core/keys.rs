@@ -110,7 +110,10 @@ impl Keys {
         match self.mode {
             Mode::Unkeyed => false,
             Mode::Plain => true,
-            Mode::Keyed => self.senders.get_mut(self.sender).is_some_and(|(_, sender)| sender.rtp(packet).is_ok()),
+            Mode::Keyed => self
+                .senders
+                .get_mut(self.sender)
+                .is_some_and(|(_, sender)| sender.rtp(packet).is_ok()),
         }
     }
 
@@ -119,10 +122,14 @@ impl Keys {
         match (self.mode, self.has_own_rtcp) {
             (Mode::Unkeyed, _) => false,
             (Mode::Plain, _) => true,
-            (Mode::Keyed, true) => self.rtcp.as_mut().is_some_and(|(sender, _)| sender.rtcp(packet).is_ok()),
-            (Mode::Keyed, false) => {
-                self.senders.get_mut(self.sender).is_some_and(|(_, sender)| sender.rtcp(packet).is_ok())
-            }
+            (Mode::Keyed, true) => self
+                .rtcp
+                .as_mut()
+                .is_some_and(|(sender, _)| sender.rtcp(packet).is_ok()),
+            (Mode::Keyed, false) => self
+                .senders
+                .get_mut(self.sender)
+                .is_some_and(|(_, sender)| sender.rtcp(packet).is_ok()),
         }
     }
 
@@ -143,7 +150,10 @@ impl Keys {
     /// SRTCP to RTCP; as `unprotect`.
     pub fn unprotect_rtcp(&mut self, packet: &mut Vec<u8>, spare: &mut Vec<u8>) -> bool {
         if self.mode == Mode::Keyed && self.has_own_rtcp {
-            return self.rtcp.as_mut().is_some_and(|(_, receiver)| receiver.rtcp(packet).is_ok());
+            return self
+                .rtcp
+                .as_mut()
+                .is_some_and(|(_, receiver)| receiver.rtcp(packet).is_ok());
         }
         self.unprotected(packet, spare, Unprotector::rtcp)
     }

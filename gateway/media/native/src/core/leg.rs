@@ -221,7 +221,12 @@ impl LegCell {
             rtcp: None,
             may_receive: false,
             payload_types: 0,
-            silence: Silence { timeout: silence_timeout, since: 0.0, is_held: false, has_failed: false },
+            silence: Silence {
+                timeout: silence_timeout,
+                since: 0.0,
+                is_held: false,
+                has_failed: false,
+            },
             last_received: None,
             is_listened_to: false,
             wants_reports: false,
@@ -231,7 +236,12 @@ impl LegCell {
             armed: f64::INFINITY,
             handshakes: (0.0, 0),
         };
-        Self { token, home, has_crashed: AtomicBool::new(false), state: Mutex::new(leg) }
+        Self {
+            token,
+            home,
+            has_crashed: AtomicBool::new(false),
+            state: Mutex::new(leg),
+        }
     }
 
     /// The leg. Never with another one's lock in hand.
@@ -254,7 +264,15 @@ impl LegCell {
     // Packets that come in
 
     /// A datagram came to one of the leg's own sockets: 0 is that of RTP, 1 that of RTCP.
-    pub fn receive(&self, component: u8, datagram: &[u8], source: SocketAddr, now: f64, core: &Core, bench: &mut Bench) {
+    pub fn receive(
+        &self,
+        component: u8,
+        datagram: &[u8],
+        source: SocketAddr,
+        now: f64,
+        core: &Core,
+        bench: &mut Bench,
+    ) {
         let mut leg = self.lock();
         let Route::Pair(pair) = &leg.out.route else { return };
         let first = datagram.first().copied().unwrap_or_default();
@@ -276,13 +294,21 @@ impl LegCell {
         core: &Core,
         bench: &mut Bench,
     ) {
-        let Leg { out, may_receive, payload_types, .. } = &mut *leg;
+        let Leg {
+            out,
+            may_receive,
+            payload_types,
+            ..
+        } = &mut *leg;
         let Route::Pair(pair) = &mut out.route else { return };
         let mode = out.keys.mode();
         if mode == Mode::Unkeyed {
             return; // nobody could read it yet
         }
-        let is_expected = *may_receive && datagram.get(1).is_some_and(|byte| *payload_types >> (byte & 0x7F) & 1 == 1);
+        let is_expected = *may_receive
+            && datagram
+                .get(1)
+                .is_some_and(|byte| *payload_types >> (byte & 0x7F) & 1 == 1);
         if pair.rtp_lock.locked() == Some(source) {
             if mode == Mode::Plain && !*may_receive {
                 return;
@@ -320,7 +346,11 @@ impl LegCell {
             return;
         }
         let is_mux = pair.is_mux;
-        let lock = if component == 0 { &mut pair.rtp_lock } else { &mut pair.rtcp_lock };
+        let lock = if component == 0 {
+            &mut pair.rtp_lock
+        } else {
+            &mut pair.rtcp_lock
+        };
         let is_destination = lock.destination() == Some(source);
         // Another port of the same host may be learned for RTCP alone: with mux, RTP decides
         if !is_destination && (is_mux || !rtp::is_rtcp(datagram) || !lock.may_lock(source)) {
@@ -370,12 +400,23 @@ impl LegCell {
 
     fn hand_up(&self, leg: &mut Leg, component: u8, datagram: &[u8], source: SocketAddr, now: f64, core: &Core) {
         let (since, count) = leg.handshakes;
-        leg.handshakes = if now - since >= 1.0 { (now, 1) } else { (since, count.saturating_add(1)) };
+        leg.handshakes = if now - since >= 1.0 {
+            (now, 1)
+        } else {
+            (since, count.saturating_add(1))
+        };
         if leg.handshakes.1 > HANDSHAKES_PER_SECOND {
             self.reject(leg, Reason::Source, core);
             return;
         }
-        core.events.push(self.token, What::Handshake { component, source, datagram: datagram.to_vec() });
+        core.events.push(
+            self.token,
+            What::Handshake {
+                component,
+                source,
+                datagram: datagram.to_vec(),
+            },
+        );
     }
 
     /// The packet in `bench.inbound` is authentic and may be heard.
@@ -385,8 +426,15 @@ impl LegCell {
         match rtp::parse(&inbound) {
             Err(_) => self.reject(&mut leg, Reason::NotRtp, core),
             Ok(packet) => {
-                let Header { payload_type, sequence, timestamp, ssrc, .. } = packet.header;
-                leg.reception.receive(ssrc, sequence, timestamp, packet.payload.len(), now);
+                let Header {
+                    payload_type,
+                    sequence,
+                    timestamp,
+                    ssrc,
+                    ..
+                } = packet.header;
+                leg.reception
+                    .receive(ssrc, sequence, timestamp, packet.payload.len(), now);
                 if leg.last_received.is_none() {
                     core.events.push(self.token, What::FirstReceived { payload_type });
                 }
@@ -409,7 +457,11 @@ impl LegCell {
         let mut leg = self.lock();
         let Leg { pipeline, out, .. } = &mut *leg;
         let Some(pipeline) = pipeline else { return };
-        let mut sending = Sending { out, outbox: &mut bench.outbox, buffer: &mut bench.outbound };
+        let mut sending = Sending {
+            out,
+            outbox: &mut bench.outbox,
+            buffer: &mut bench.outbound,
+        };
         pipeline.receive(packet, now, &mut sending, &mut bench.digits);
         let deadline = pipeline.next_deadline();
         self.note_sent(&mut leg, core);
@@ -421,7 +473,10 @@ impl LegCell {
     fn note_sent(&self, leg: &mut Leg, core: &Core) {
         if !leg.has_sent && leg.out.counters.packets_sent > 0 {
             leg.has_sent = true;
-            let payload_type = leg.pipeline.as_ref().map_or(0, |pipeline| pipeline.sink().codec.payload_type);
+            let payload_type = leg
+                .pipeline
+                .as_ref()
+                .map_or(0, |pipeline| pipeline.sink().codec.payload_type);
             core.events.push(self.token, What::FirstSent { payload_type });
         }
     }
@@ -434,7 +489,13 @@ impl LegCell {
         if rtcp.receive(&bench.inbound, now).is_err() {
             self.reject(leg, Reason::NotRtp, core);
         } else if leg.wants_reports {
-            core.events.push(self.token, What::Report { is_inbound: true, packet: bench.inbound.clone() });
+            core.events.push(
+                self.token,
+                What::Report {
+                    is_inbound: true,
+                    packet: bench.inbound.clone(),
+                },
+            );
         }
     }
 
@@ -460,7 +521,11 @@ impl LegCell {
         let peer = leg.peer.upgrade();
         let Leg { pipeline, out, .. } = &mut *leg;
         if let Some(pipeline) = pipeline {
-            let mut sending = Sending { out, outbox: &mut bench.outbox, buffer: &mut bench.outbound };
+            let mut sending = Sending {
+                out,
+                outbox: &mut bench.outbox,
+                buffer: &mut bench.outbound,
+            };
             pipeline.handle_timeout(now, &mut sending, &mut bench.digits);
             self.note_sent(&mut leg, core);
         }
@@ -511,7 +576,10 @@ impl LegCell {
         let sender = sender_info(leg, now);
         let Leg { rtcp, reception, .. } = leg;
         let mut report = Vec::new();
-        if rtcp.as_mut().is_some_and(|rtcp| rtcp.handle_timeout(now, reception, sender, &mut report)) {
+        if rtcp
+            .as_mut()
+            .is_some_and(|rtcp| rtcp.handle_timeout(now, reception, sender, &mut report))
+        {
             self.send_report(leg, report, core, bench);
         }
     }
@@ -519,7 +587,13 @@ impl LegCell {
     fn send_report(&self, leg: &mut Leg, report: Vec<u8>, core: &Core, bench: &mut Bench) {
         leg.out.send_rtcp(&report, &mut bench.outbox, &mut bench.outbound);
         if leg.wants_reports {
-            core.events.push(self.token, What::Report { is_inbound: false, packet: report });
+            core.events.push(
+                self.token,
+                What::Report {
+                    is_inbound: false,
+                    packet: report,
+                },
+            );
         }
     }
 
@@ -557,7 +631,14 @@ impl LegCell {
         if !path.nominated(generation, (address, remote)) {
             return;
         }
-        core.events.push(self.token, What::Path { generation, address, remote });
+        core.events.push(
+            self.token,
+            What::Path {
+                generation,
+                address,
+                remote,
+            },
+        );
     }
 
     /// Nothing comes out any more; sockets are closed as soon as no worker looks at them.
@@ -610,6 +691,12 @@ fn next_deadline(leg: &Leg) -> Option<f64> {
 
 fn report_digits(leg: u64, core: &Core, bench: &mut Bench) {
     for digit in bench.digits.drain(..) {
-        core.events.push(leg, What::Digit { digit: digit.digit, duration: digit.duration });
+        core.events.push(
+            leg,
+            What::Digit {
+                digit: digit.digit,
+                duration: digit.duration,
+            },
+        );
     }
 }

@@ -84,7 +84,9 @@ pub struct Core {
 impl Core {
     /// Bind the shared sockets and start the workers.
     pub fn start(settings: Settings) -> io::Result<Arc<Self>> {
-        let workers = (0..settings.workers.max(1)).map(|_| Worker::new(&settings.addresses)).collect::<io::Result<_>>()?;
+        let workers = (0..settings.workers.max(1))
+            .map(|_| Worker::new(&settings.addresses))
+            .collect::<io::Result<_>>()?;
         let core = Arc::new(Self {
             events: EventQueue::new()?,
             browsers: Browsers::new(settings.consent_timeout),
@@ -97,8 +99,9 @@ impl Core {
         });
         for index in 0..core.workers.len() {
             let shared = Arc::clone(&core);
-            let thread =
-                std::thread::Builder::new().name(format!("media-{index}")).spawn(move || worker::run(&shared, index))?;
+            let thread = std::thread::Builder::new()
+                .name(format!("media-{index}"))
+                .spawn(move || worker::run(&shared, index))?;
             core.threads.lock().push(thread);
         }
         Ok(core)
@@ -133,16 +136,28 @@ impl Core {
     /// A new leg; its timers belong to one of the workers.
     pub fn leg(&self, route: Route, silence_timeout: f64) -> Arc<LegCell> {
         let token = self.token();
-        Arc::new(LegCell::new(token, (token % self.workers.len() as u64) as usize, route, silence_timeout))
+        Arc::new(LegCell::new(
+            token,
+            (token % self.workers.len() as u64) as usize,
+            route,
+            silence_timeout,
+        ))
     }
 
     /// Read a socket of a leg from now on.
     pub fn listen(&self, leg: &Arc<LegCell>, socket: Arc<UdpSocket>, component: u8) -> io::Result<()> {
         let worker = &self.workers[leg.home];
         let key = 2 * leg.token + u64::from(component);
-        let listening = Listening { leg: Arc::downgrade(leg), socket: Arc::clone(&socket), component };
+        let listening = Listening {
+            leg: Arc::downgrade(leg),
+            socket: Arc::clone(&socket),
+            component,
+        };
         worker.sockets.write().insert(key, Arc::new(listening));
-        worker.poll.add(socket.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, key)).map_err(io::Error::from)
+        worker
+            .poll
+            .add(socket.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, key))
+            .map_err(io::Error::from)
     }
 
     /// Do not read the sockets of a leg any more. They are closed when nobody has them in hand.
@@ -188,10 +203,18 @@ impl Worker {
         let poll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let waker = Waker::new()?;
         poll.add(&waker, EpollEvent::new(EpollFlags::EPOLLIN, WAKER))?;
-        let shared = addresses.iter().map(|address| shared::bind(*address)).collect::<io::Result<Vec<_>>>()?;
+        let shared = addresses
+            .iter()
+            .map(|address| shared::bind(*address))
+            .collect::<io::Result<Vec<_>>>()?;
         for (at, socket) in shared.iter().enumerate() {
             poll.add(socket.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, SHARED + at as u64))?;
         }
-        Ok(Self { poll, timers: Timers::new(waker), sockets: RwLock::new(HashMap::new()), shared })
+        Ok(Self {
+            poll,
+            timers: Timers::new(waker),
+            sockets: RwLock::new(HashMap::new()),
+            shared,
+        })
     }
 }

@@ -13,7 +13,9 @@ pub struct Outbox {
 impl Outbox {
     /// For as many addresses.
     pub fn new(addresses: usize) -> Self {
-        Self { batches: (0..addresses).map(|_| SendBatch::default()).collect() }
+        Self {
+            batches: (0..addresses).map(|_| SendBatch::default()).collect(),
+        }
     }
 
     /// Have it leave from that address of ours.

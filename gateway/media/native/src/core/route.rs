@@ -39,7 +39,10 @@ impl Pair {
     /// Whether a packet from a source that is not the locked one may be of this call.
     pub fn may_be_of_call(&self, datagram: &[u8], source: SocketAddr) -> bool {
         let Some(new) = position(datagram) else { return false };
-        self.rtp_lock.may_lock(source) || self.last.is_some_and(|last| self.rtp_lock.may_follow(source, last, new))
+        self.rtp_lock.may_lock(source)
+            || self
+                .last
+                .is_some_and(|last| self.rtp_lock.may_follow(source, last, new))
     }
 
     /// A packet from there was good.
@@ -63,7 +66,11 @@ impl Pair {
 
     /// RTCP comes from the learned host too, from whatever port its NAT gave it.
     fn move_rtcp(&mut self, source: SocketAddr) {
-        if self.rtcp_lock.destination().is_some_and(|destination| destination.ip() != source.ip()) {
+        if self
+            .rtcp_lock
+            .destination()
+            .is_some_and(|destination| destination.ip() != source.ip())
+        {
             let next = SocketAddr::new(source.ip(), source.port().saturating_add(1));
             self.rtcp_lock = SourceLock::new(Some(next), false);
         }
@@ -71,8 +78,11 @@ impl Pair {
 
     /// The socket that RTCP leaves through, and where to.
     pub fn for_rtcp(&self) -> Option<(&UdpSocket, SocketAddr)> {
-        let (socket, lock) =
-            if self.is_mux { (&self.rtp, &self.rtp_lock) } else { (&self.rtcp, &self.rtcp_lock) };
+        let (socket, lock) = if self.is_mux {
+            (&self.rtp, &self.rtp_lock)
+        } else {
+            (&self.rtcp, &self.rtcp_lock)
+        };
         lock.destination().map(|destination| (&**socket, destination))
     }
 }

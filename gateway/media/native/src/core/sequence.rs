@@ -43,7 +43,10 @@ mod tests {
     #[test]
     fn what_was_left_out_uses_up_no_numbers() {
         let mut sequence = UnbrokenSequence::default();
-        assert_eq!([sequence.number(10), sequence.number(12), sequence.number(11)], [10, 12, 11]);
+        assert_eq!(
+            [sequence.number(10), sequence.number(12), sequence.number(11)],
+            [10, 12, 11]
+        );
 
         sequence.skip();
 

@@ -34,7 +34,10 @@ pub struct Browsers {
 impl Browsers {
     /// Nobody yet.
     pub fn new(consent_timeout: f64) -> Self {
-        Self { table: RwLock::new(Table::new(consent_timeout)), legs: RwLock::new(HashMap::new()) }
+        Self {
+            table: RwLock::new(Table::new(consent_timeout)),
+            legs: RwLock::new(HashMap::new()),
+        }
     }
 
     /// Answer checks with these credentials for a leg from now on. Those of its generation before the last one are not
@@ -101,7 +104,11 @@ impl Browsers {
         let mut table = self.table.write();
         let outcome = table.receive(datagram, source, address, now, &mut bench.outbound);
         let nominated = match outcome {
-            Outcome::Answered { session, nominated: true, .. } => {
+            Outcome::Answered {
+                session,
+                nominated: true,
+                ..
+            } => {
                 // Ours count from one: that of no generation is zero
                 table.generation_of(session).map(|generation| (session, generation + 1))
             }
@@ -116,9 +123,8 @@ impl Browsers {
         {
             leg.nominated(generation, address, source, core);
         }
-        match outcome {
-            Outcome::Dropped(_) => core.reject(Reason::Source),
-            _ => {}
+        if let Outcome::Dropped(_) = outcome {
+            core.reject(Reason::Source);
         }
     }
 

@@ -46,7 +46,11 @@ pub struct Timers {
 impl Timers {
     /// None yet; `waker` ends the worker's sleep.
     pub fn new(waker: Waker) -> Self {
-        Self { due: Mutex::new(BinaryHeap::new()), sleeps_until: AtomicU64::new(AWAKE), waker }
+        Self {
+            due: Mutex::new(BinaryHeap::new()),
+            sleeps_until: AtomicU64::new(AWAKE),
+            waker,
+        }
     }
 
     /// What ends the worker's sleep.

@@ -38,7 +38,11 @@ pub fn run(core: &Core, index: usize) {
     let mut consent_check = monotonic() + CONSENT_CHECK;
     let mut ended = 0.0;
     loop {
-        let latest = if index == 0 { consent_check } else { monotonic() + LONGEST_SLEEP };
+        let latest = if index == 0 {
+            consent_check
+        } else {
+            monotonic() + LONGEST_SLEEP
+        };
         let until = worker.timers.sleep(latest);
         let count = match worker.poll.wait(&mut ready, timeout(until)) {
             Ok(count) => count,
@@ -78,7 +82,9 @@ pub fn run(core: &Core, index: usize) {
 }
 
 fn timeout(until: f64) -> EpollTimeout {
-    let wait = ((until - monotonic()) * 1000.0).ceil().clamp(0.0, LONGEST_SLEEP * 1000.0);
+    let wait = ((until - monotonic()) * 1000.0)
+        .ceil()
+        .clamp(0.0, LONGEST_SLEEP * 1000.0);
     EpollTimeout::try_from(wait as i32).unwrap_or(EpollTimeout::ZERO)
 }
 
@@ -88,13 +94,17 @@ fn read_own(core: &Core, listening: &Listening, batch: &mut ReceiveBatch, bench:
     let now = monotonic();
     for at in 0..count {
         if let Some((datagram, source)) = batch.datagram(at) {
-            guarded(core, &leg, || leg.receive(listening.component, datagram, source, now, core, bench));
+            guarded(core, &leg, || {
+                leg.receive(listening.component, datagram, source, now, core, bench)
+            });
         }
     }
 }
 
 fn read_shared(core: &Core, index: usize, address: usize, batch: &mut ReceiveBatch, bench: &mut Bench) {
-    let Some(socket) = core.worker(index).shared.get(address) else { return };
+    let Some(socket) = core.worker(index).shared.get(address) else {
+        return;
+    };
     for _ in 0..MAX_CALLS {
         let count = receive(batch, socket);
         let now = monotonic();
