@@ -50,13 +50,20 @@ setup-dev: setup $(STAMPS)/dev ## The same, and the tools of a developer
 
 setup-test: setup-dev $(STAMPS)/test $(STAMPS)/clients ## The same, and the real clients that the tests drive
 
-$(STAMPS)/python: requirements/run.txt pyproject.toml
+# The packet path is compiled: again whenever its source has changed.
+NATIVE := gateway/media/native
+NATIVE_SOURCE := $(NATIVE)/Cargo.toml $(NATIVE)/Cargo.lock $(shell find $(NATIVE)/src -name '*.rs')
+
+$(STAMPS)/python: requirements/run.txt pyproject.toml scripts/rust.sh $(NATIVE_SOURCE)
 	@mkdir -p $(STAMPS)
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || scripts/debian-packages.sh python3-venv
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing Python packages"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/run.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@scripts/rust.sh
+	@echo "compiling the packet path"
+	@PATH="$(CURDIR)/$(BIN):$$(scripts/rust.sh --path)$$PATH" $(BIN)/python -m pip install --quiet \
+		--disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(STAMPS)/dev: requirements/dev.txt $(STAMPS)/python
@@ -87,4 +94,4 @@ lock: setup-dev ## Renew requirements/*.txt from pyproject.toml
 	$(BIN)/python scripts/lock.py
 
 clean: ## Remove what set-up and tests left in the tree
-	rm -rf $(VENV) $(STAMPS) node_modules tests/interop/*/node_modules gateway/console/static/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(STAMPS) node_modules tests/interop/*/node_modules gateway/console/static/vendor gateway/media/_native*.so $(NATIVE)/target .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -51,7 +51,7 @@ from gateway.lab.api import LabApi
 from gateway.lab.numbers import look_up as find_magic_number
 from gateway.lab.pushes import PushLog
 from gateway.lab.trunk import LabTrunk
-from gateway.media.engines.aiortc_engine import AiortcEngine
+from gateway.media.engines.choice import make_engine
 from gateway.observability import logging as logs
 from gateway.observability.clock import utc_now
 from gateway.observability.health import LagProbe, OperatorServer
@@ -125,7 +125,7 @@ class Gateway:
         self.traces = Traces(database)
         self.tracer = await enter(self._tracing())
         self._build_auth(database)
-        self.engine = AiortcEngine(config.media)
+        self.engine = make_engine(config.media)
         await self.engine.start()
         self._stack.push_async_callback(self.engine.stop)
         lab = self.lab = await enter(self._lab())

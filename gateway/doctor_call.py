@@ -23,7 +23,7 @@ from gateway.domain.ids import CallId, LegName, Sdp
 from gateway.media.core import g711, tones
 from gateway.media.core.rtp import RtpParseError, parse
 from gateway.media.engine import MediaEvent, MediaFailed, MediaSession, Profile
-from gateway.media.engines.aiortc_engine import AiortcEngine
+from gateway.media.engines.choice import make_engine
 
 NUMBER: Final = "+12025550101"
 FREQUENCY: Final = 1004.0
@@ -134,7 +134,7 @@ class _Browser:
 
 @asynccontextmanager
 async def _browser(config: Config) -> AsyncIterator[_Browser]:
-    engine = AiortcEngine(config.media)
+    engine = make_engine(config.media)
     await engine.start()
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 

@@ -50,10 +50,15 @@ class PortPool:
 
     def close(self, sockets: Sequence[socket.socket]) -> None:
         """Close sockets of this pool; their ports begin to rest."""
-        ready_at = self._clock() + self._quarantine
+        ports = [each.getsockname()[1] for each in sockets]
         for each in sockets:
-            port = each.getsockname()[1]
             each.close()
+        self.give_back(ports)
+
+    def give_back(self, ports: Sequence[int]) -> None:
+        """Ports whose sockets somebody else has closed, or will in a moment, begin to rest."""
+        ready_at = self._clock() + self._quarantine
+        for port in ports:
             self._resting.append((ready_at, port))
             metrics.RTP_PORTS_IN_USE.dec()
 

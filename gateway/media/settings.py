@@ -25,8 +25,18 @@ class MediaSettings:
     rtp_ports: str = "20000-29999"
     """First and last UDP port for media. A plain RTP leg takes two, a browser leg one for each address."""
 
-    engine: Literal["embedded", "aiortc"] = "embedded"
-    """Which engine moves the packets. Both names mean the one inside this process."""
+    engine: Literal["aiortc", "native", "embedded"] = "aiortc"
+    """Which engine moves the packets: `aiortc`, the reference one in Python (`embedded` is its old name), or `native`,
+    the compiled one."""
+
+    webrtc_port: int = 0
+    """Engine `native`: the UDP port that all browsers share; 0 takes a free one of `rtp_ports`."""
+
+    workers: int = 0
+    """Engine `native`: threads that move packets; 0 is one for each processor."""
+
+    tick: float = 0.001
+    """Engine `native`: how long a busy thread may hold a packet so that several leave together; 0 turns this off."""
 
     prefer: Literal["passthrough", "quality"] = "passthrough"
     """`passthrough` gives both legs the same codec whenever it can; `quality` keeps opus towards browsers."""
@@ -59,7 +69,7 @@ class MediaSettings:
             _parsed("advertise", self.advertise)
         if len(self.port_range) < 2:
             raise ValueError(f"rtp_ports: {self.rtp_ports!r} holds less than two ports")
-        _check_word("engine", self.engine, ("embedded", "aiortc"))
+        _check_word("engine", self.engine, ("aiortc", "native", "embedded"))
         _check_word("prefer", self.prefer, ("passthrough", "quality"))
         for name in ("ice_timeout", "dtls_timeout", "consent_interval", "consent_timeout"):
             if getattr(self, name) <= 0:
@@ -67,6 +77,16 @@ class MediaSettings:
         for name in ("rtp_timeout", "port_quarantine"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: must not be below zero")
+
+        self._check_native()
+
+    def _check_native(self) -> None:
+        if self.webrtc_port and not 1024 <= self.webrtc_port <= 65535:
+            raise ValueError(f"webrtc_port: {self.webrtc_port} is not within 1024-65535")
+        if not 0 <= self.workers <= 64:
+            raise ValueError(f"workers: {self.workers} is not within 0-64")
+        if not 0 <= self.tick <= 0.020:
+            raise ValueError(f"tick: {self.tick} is not within 0-0.020 s")
 
     @property
     def addresses(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """A whole gateway on free loopback ports, with users, inside the test's own process."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -113,6 +114,11 @@ def merged(*presets: Mapping[str, object]) -> dict[str, object]:
     return result
 
 
+def _chosen() -> dict[str, str]:
+    """The one setting that the suite takes from outside: `RTC_GATEWAY__MEDIA__ENGINE=native make test`."""
+    return {name: value for name, value in os.environ.items() if name == "RTC_GATEWAY__MEDIA__ENGINE"}
+
+
 @asynccontextmanager
 async def running(
     folder: Path, settings: Mapping[str, object] | None = None, *, users: tuple[str, ...] = ("alice", "robert")
@@ -122,7 +128,7 @@ async def running(
     preset = merged(FAST, {"data_dir": str(folder)}, settings or {})
     if "store" not in preset:
         await asyncio.to_thread(database.put_into, folder)
-    async with Gateway(load(None, environ={}, preset=preset)) as gateway:
+    async with Gateway(load(None, environ=_chosen(), preset=preset)) as gateway:
         connections = {}
         for user in users:
             made = await gateway.provisioning.add_connection(name=user, user_name=user, password=PASSWORD)

@@ -7,15 +7,16 @@ and queue every packet, which costs ten times the work and some 80 ms.
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from gateway.domain.ids import CallId, LegName
 from gateway.domain.media_encryption import MediaEncryption
 from gateway.media.engine import DEFAULT_OPTIONS, LegOptions, MediaEvent, MediaNote, Profile, unnoted
 from gateway.media.engines.dtls import Certificate
-from gateway.media.engines.leg import Leg, LegObserver
+from gateway.media.engines.packet_leg import PacketLeg, PacketObserver
+from gateway.media.engines.packet_session import PacketSession
 from gateway.media.engines.rtp_leg import RtpLeg
 from gateway.media.engines.secured_rtp_leg import SecuredRtpLeg
-from gateway.media.engines.session import Session
 from gateway.media.engines.webrtc_leg import WebRtcLeg
 from gateway.media.ports import PortPool
 from gateway.media.settings import MediaSettings
@@ -29,7 +30,7 @@ class AiortcEngine:
         self._settings = settings
         self._certificate: Certificate | None = None
         self._ports: PortPool | None = None
-        self._sessions: set[Session] = set()
+        self._sessions: set[PacketSession] = set()
         self._sounds = Sounds()
 
     async def start(self) -> None:
@@ -53,25 +54,24 @@ class AiortcEngine:
         options_a: LegOptions = DEFAULT_OPTIONS,
         options_b: LegOptions = DEFAULT_OPTIONS,
         on_note: Callable[[MediaNote], None] = unnoted,
-    ) -> Session:
+    ) -> PacketSession:
         """See `MediaEngine`. Takes no port yet: each leg does with its first description.
 
         Raises:
             ValueError: before `start`, or no codec is allowed.
         """
         cname = secrets.token_urlsafe(12)  # RFC 7022 section 4.2: short-term, random
-        session = Session(
+        session = PacketSession(
             on_event=on_event,
             preference=self._settings.preference,
             cname=cname,
             sounds=self._sounds,
             on_note=on_note,
         )
+        session.make_leg = partial(self._leg, cname, session)
         session.add_legs(
-            self._leg(LegName.A, a, codecs_a, options_a, cname, session),
-            self._leg(LegName.B, b, codecs_b, options_b, cname, session),
+            session.make_leg(LegName.A, a, codecs_a, options_a), session.make_leg(LegName.B, b, codecs_b, options_b)
         )
-        session.make_leg = self._leg
         session.on_closed = lambda: self._sessions.discard(session)
         self._sessions.add(session)
         return session
@@ -84,13 +84,13 @@ class AiortcEngine:
 
     def _leg(
         self,
+        cname: str,
+        observer: PacketObserver,
         name: LegName,
         profile: Profile,
         codecs: Sequence[str],
         options: LegOptions,
-        cname: str,
-        observer: LegObserver,
-    ) -> Leg:
+    ) -> PacketLeg:
         if self._certificate is None or self._ports is None:
             raise ValueError("the engine has not been started")
         if not codecs:

@@ -110,6 +110,8 @@ class DtlsAssociation:
         self._connection = SSL.Connection(certificate.context)
         self._connection.set_ciphertext_mtu(_MTU)
         self._retransmit_at: float | None = None
+        self.keys: tuple[SrtpKey, SrtpKey] | None = None
+        """Ours, and theirs; None before the handshake is through."""
         self._inbound: pylibsrtp.Session | None = None
         self._outbound: pylibsrtp.Session | None = None
 
@@ -164,23 +166,32 @@ class DtlsAssociation:
 
     def protect(self, packet: bytes) -> bytes:
         """RTP to SRTP. Only while connected. Raises pylibsrtp.Error, ValueError when it is too long."""
-        assert self._outbound is not None
-        return bytes(self._outbound.protect(packet))
+        return bytes(self._sender().protect(packet))
 
     def protect_rtcp(self, packet: bytes) -> bytes:
         """RTCP to SRTCP; as `protect`."""
-        assert self._outbound is not None
-        return bytes(self._outbound.protect_rtcp(packet))
+        return bytes(self._sender().protect_rtcp(packet))
 
     def unprotect(self, packet: bytes) -> bytes:
         """SRTP to RTP. Only while connected. Raises pylibsrtp.Error: not authentic, or a replay."""
-        assert self._inbound is not None
-        return bytes(self._inbound.unprotect(packet))
+        return bytes(self._receiver().unprotect(packet))
 
     def unprotect_rtcp(self, packet: bytes) -> bytes:
         """SRTCP to RTCP; as `unprotect`."""
-        assert self._inbound is not None
-        return bytes(self._inbound.unprotect_rtcp(packet))
+        return bytes(self._receiver().unprotect_rtcp(packet))
+
+    def _sender(self) -> pylibsrtp.Session:
+        """Made when first wanted: where packets are somebody else's, never."""
+        if self._outbound is None:
+            assert self.keys is not None
+            self._outbound = sender(self.keys[0])
+        return self._outbound
+
+    def _receiver(self) -> pylibsrtp.Session:
+        if self._inbound is None:
+            assert self.keys is not None
+            self._inbound = receiver(self.keys[1])
+        return self._inbound
 
     def _advance(self, now: float) -> None:
         try:
@@ -203,8 +214,7 @@ class DtlsAssociation:
         material = self._connection.export_keying_material(b"EXTRACTOR-dtls_srtp", 2 * suite.length)
         client, server = _keys(material, suite)
         ours, theirs = (client, server) if self.is_client else (server, client)
-        self._outbound = sender(SrtpKey(suite, ours))
-        self._inbound = receiver(SrtpKey(suite, theirs))
+        self.keys = (SrtpKey(suite, ours), SrtpKey(suite, theirs))
         self.state, self.profile_name = DtlsState.CONNECTED, suite.name
         self._retransmit_at = None
 

@@ -46,6 +46,11 @@ class Path:
     udp: UdpSocket
     remote: Address
 
+    @property
+    def port(self) -> int:
+        """Ours."""
+        return self.udp.port
+
 
 class _StunTransport(asyncio.DatagramTransport):
     """What aioice sees of a socket: it may send, and its closing ends aioice's use of it, not the socket."""

@@ -4,12 +4,11 @@ import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from gateway.domain.ids import LegName, Sdp
 from gateway.media.core.codec import COMFORT_NOISE_PAYLOAD_TYPE, Codec
 from gateway.media.core.negotiate import Agreement, accepted, answer_formats, answered, offer_formats, usable_codecs
-from gateway.media.core.rtp import RtpPacket
 from gateway.media.core.sdp import Audio, Direction, Format, OtherMedia, SessionDescription
 from gateway.media.core.sdp_parser import parse
 from gateway.media.core.sdp_writer import write
@@ -34,27 +33,24 @@ class UnsupportedMedia(BadSdp):
 class LegObserver(Protocol):
     """What a leg reports to its session. All methods return at once."""
 
-    def rtp_received(self, leg: "Leg", data: bytes) -> None:
-        """A datagram that looks like RTP, in plain."""
-
-    def rtcp_received(self, leg: "Leg", data: bytes) -> None:
-        """A datagram that looks like RTCP, in plain."""
-
-    def leg_ready(self, leg: "Leg") -> None:
+    def leg_ready(self, leg: "AnyLeg") -> None:
         """The leg can send now."""
 
-    def leg_failed(self, leg: "Leg", reason: str) -> None:
+    def leg_failed(self, leg: "AnyLeg", reason: str) -> None:
         """The leg has lost its media for good; `reason` as in `MediaFailed`."""
 
-    def deadline_changed(self, leg: "Leg") -> None:
+    def deadline_changed(self, leg: "AnyLeg") -> None:
         """`next_deadline()` may be earlier than it was."""
 
-    def leg_noted(self, leg: "Leg", text: str) -> None:
+    def leg_noted(self, leg: "AnyLeg", text: str) -> None:
         """Something became known of it (see `MediaFact`)."""
 
 
-class Leg(ABC):
-    """One leg of a session: its descriptions, its sockets, its packets.
+Observer = TypeVar("Observer", bound=LegObserver)
+
+
+class Leg(ABC, Generic[Observer]):
+    """One leg of a session: its descriptions, and what came out of them. Packets are its engine's.
 
     Attributes:
         agreement: codecs both ways, None before the first exchange is through.
@@ -73,6 +69,9 @@ class Leg(ABC):
     may_keep_opus = False
     """Whether `Preference.QUALITY` applies."""
 
+    is_ice_lite = False
+    """Whether we only answer checks (RFC 8445 section 2.5)."""
+
     needs_continuity = False
     """Whether RTP towards the far end may never pause."""
 
@@ -85,7 +84,7 @@ class Leg(ABC):
         *,
         allowed: Sequence[str],
         address: str,
-        observer: LegObserver,
+        observer: Observer,
         options: LegOptions = DEFAULT_OPTIONS,
     ) -> None:
         self.name, self.options = name, options
@@ -108,7 +107,7 @@ class Leg(ABC):
         self._our_formats: tuple[Format, ...] | None = None
         self._accepted: Sdp | None = None
 
-    def move(self, name: LegName, observer: LegObserver) -> None:
+    def move(self, name: LegName, observer: Observer) -> None:
         """Belong to another session from now on, in that place."""
         self.name, self._observer = name, observer
 
@@ -182,6 +181,10 @@ class Leg(ABC):
         event = agreement.receive.telephone_event
         numbers = {agreement.receive.codec.payload_type, COMFORT_NOISE_PAYLOAD_TYPE}
         self.payload_types = frozenset(numbers if event is None else numbers | {event[0]})
+        self._flow_changed()
+
+    def _flow_changed(self) -> None:
+        """`may_send`, `may_receive` and `payload_types` have a new meaning."""
 
     def _known_formats(self) -> Sequence[Format]:
         """Payload types that this leg has already given a meaning."""
@@ -192,7 +195,12 @@ class Leg(ABC):
         self._version += 1  # RFC 3264 section 8: each new description of ours has the next number
         return write(
             SessionDescription(
-                session_id=self._session_id, version=self._version, origin=self._address, media=media, bundle=bundle
+                session_id=self._session_id,
+                version=self._version,
+                origin=self._address,
+                media=media,
+                bundle=bundle,
+                is_ice_lite=self.is_ice_lite,
             )
         )
 
@@ -226,14 +234,6 @@ class Leg(ABC):
     @abstractmethod
     def is_ready(self) -> bool:
         """Whether packets can be sent."""
-
-    @abstractmethod
-    def send_rtp(self, packet: RtpPacket) -> None:
-        """Send it if the leg is ready and the far end wants to hear us."""
-
-    @abstractmethod
-    def send_rtcp(self, data: bytes) -> None:
-        """Send a compound packet if the leg is ready."""
 
     @abstractmethod
     def next_deadline(self) -> float | None:
@@ -282,6 +282,10 @@ class Leg(ABC):
     def _adapt_answer(self, local: Audio, offer: SessionDescription) -> Audio:
         """What is different in an answer."""
         return local
+
+
+AnyLeg = Leg[Any]
+"""Any: whomever it reports to."""
 
 
 def _common(allowed: Direction, wished: Direction) -> Direction:

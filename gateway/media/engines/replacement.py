@@ -1,29 +1,48 @@
 """Legs that change: one that is set up to take another's place, and one that moves from session to session."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from gateway.domain.ids import LegName, Sdp
+from gateway.media.core.codec import LegCodec
 from gateway.media.core.rtcp import RtcpSession
 from gateway.media.engine import LegStats
-from gateway.media.engines.leg import Leg
-from gateway.media.pipeline import Pipeline
+from gateway.media.engines.leg import AnyLeg
+
+
+class Stream(Protocol):
+    """What the far end of a leg hears: a `gateway.media.pipeline.Pipeline`, or what stands for one elsewhere."""
+
+    @property
+    def sink(self) -> LegCodec: ...
+    @property
+    def takes_digits(self) -> bool: ...
+    def set_codecs(self, source: LegCodec, sink: LegCodec, now: float) -> None: ...
+    def change_source(self, source: LegCodec, now: float, *, longest_pause: float | None) -> None: ...
+    def set_muted(self, is_muted: bool, now: float) -> None: ...
+    def play(self, payloads: Sequence[bytes]) -> None: ...
+    def close(self) -> None: ...
+
+
+AnyStream = TypeVar("AnyStream", bound=Stream)
+SomeLeg = TypeVar("SomeLeg", bound=AnyLeg)
 
 
 class Place(Protocol):
     """What a replacement needs of its session."""
 
-    async def answer_for(self, leg: Leg) -> Sdp: ...
-    async def offer_for(self, leg: Leg) -> Sdp: ...
-    async def accept_for(self, leg: Leg, answer: Sdp) -> None: ...
-    async def join(self, leg: Leg) -> None: ...
-    async def discard(self, leg: Leg) -> None: ...
+    async def answer_for(self, leg: AnyLeg) -> Sdp: ...
+    async def offer_for(self, leg: AnyLeg) -> Sdp: ...
+    async def accept_for(self, leg: AnyLeg, answer: Sdp) -> None: ...
+    async def join(self, leg: AnyLeg) -> None: ...
+    async def discard(self, leg: AnyLeg) -> None: ...
 
 
 class SpareLeg:
     """See `Replacement`."""
 
-    def __init__(self, place: Place, leg: Leg) -> None:
+    def __init__(self, place: Place, leg: AnyLeg) -> None:
         self._place, self._leg = place, leg
 
     async def take_offer(self, offer: Sdp) -> None:
@@ -56,15 +75,17 @@ class SpareLeg:
 
 
 @dataclass(slots=True)
-class MovingLeg:
+class MovingLeg(Generic[SomeLeg, AnyStream]):
     """See `DetachedLeg`. `pipeline` and `rtcp` are those towards its far end, None when it could not yet send.
+
+    `rtcp` is None too where reports are the engine's own.
 
     `place` is where it stood, and `stats` what it had come to there.
     """
 
     place: LegName
-    leg: Leg
-    pipeline: Pipeline | None
+    leg: SomeLeg
+    pipeline: AnyStream | None
     rtcp: RtcpSession | None
     stats: LegStats
     is_adopted: bool = False

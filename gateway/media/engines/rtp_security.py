@@ -18,7 +18,7 @@ from gateway.media.core.source_lock import Address, SourceLock
 from gateway.media.engines.dtls import Certificate
 from gateway.media.engines.handshake_channel import HandshakeChannel
 from gateway.media.engines.sdes import SdesKeys
-from gateway.media.engines.srtp import Protection
+from gateway.media.engines.srtp import Protection, SrtpKey
 
 Send = Callable[[bytes, Address], None]
 
@@ -59,9 +59,28 @@ class RtpSecurity:
     @property
     def rtcp(self) -> Protection | None:
         """The keys of RTCP: those of RTP, or without rtcp-mux those of a handshake of its own (RFC 5764, 4.2)."""
-        if self.keying is not Keying.DTLS or self._is_mux:
+        if not self.has_own_rtcp:
             return self.rtp
         return self.rtcp_channel.association
+
+    @property
+    def keys(self) -> tuple[SrtpKey, SrtpKey] | None:
+        """The keys of RTP themselves, ours and theirs; None while there are none, or where none are agreed."""
+        if self.keying is Keying.SDES:
+            return self._sdes.keys
+        association = self.channel.association
+        return None if association is None else association.keys
+
+    @property
+    def rtcp_keys(self) -> tuple[SrtpKey, SrtpKey] | None:
+        """Those of RTCP's own handshake, which there may not be."""
+        association = self.rtcp_channel.association
+        return None if association is None else association.keys
+
+    @property
+    def has_own_rtcp(self) -> bool:
+        """Whether RTCP has, or will have, keys of its own."""
+        return self.keying is Keying.DTLS and not self._is_mux
 
     # Descriptions
 

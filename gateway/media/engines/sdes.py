@@ -27,6 +27,13 @@ class SdesKeys:
         """Theirs."""
         self._former: pylibsrtp.Session | None = None
 
+    @property
+    def keys(self) -> tuple[SrtpKey, SrtpKey] | None:
+        """Ours, and theirs, of the last exchange."""
+        if self._in_force is None or self._key is None:
+            return None
+        return SrtpKey(self._in_force.suite, self._in_force.key), self._key
+
     def offer(self) -> tuple[CryptoLine, ...]:
         """The lines of an offer: every suite of ours; once one is agreed on, that one under its tag."""
         if self._in_force is not None:

@@ -1,24 +1,19 @@
-"""The media of one call: two legs, a pipeline each way, RTCP on either side, and one timer for all of it."""
+"""The media of one call: two legs, and what joins them. Packets are the engine's."""
 
 import asyncio
-import secrets
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from random import SystemRandom
-from typing import Final
+from typing import Generic
 
-from gateway.domain.client_media import DtmfMode
 from gateway.domain.ids import LegName, Sdp
 from gateway.media.core.codec import LegCodec
 from gateway.media.core.negotiate import Agreement, Preference, choose
-from gateway.media.core.rtcp import RtcpParseError, RtcpSession, SenderInfo
-from gateway.media.core.rtp import ReceptionStats, RtpPacket, RtpParseError, parse
+from gateway.media.core.rtcp import RtcpSession
 from gateway.media.core.sdp import Direction
 from gateway.media.engine import (
     DEFAULT_OPTIONS,
     DetachedLeg,
-    DigitReceived,
     LegOptions,
     LegStats,
     MediaError,
@@ -29,22 +24,13 @@ from gateway.media.engine import (
     MediaReady,
     NoTelephoneEvent,
     Profile,
-    RtcpPassed,
     Sound,
     unnoted,
 )
-from gateway.media.engines.leg import Leg, LegObserver
-from gateway.media.engines.replacement import MovingLeg, SpareLeg
-from gateway.media.pipeline import Pipeline
+from gateway.media.engines.leg import AnyLeg
+from gateway.media.engines.replacement import AnyStream, MovingLeg, SomeLeg, SpareLeg
 from gateway.media.sounds import Sounds
 from gateway.observability import metrics
-from gateway.observability.clock import utc_now
-
-_RANDOM: Final = SystemRandom()
-
-
-LegMaker = Callable[[LegName, Profile, Sequence[str], LegOptions, str, LegObserver], Leg]
-"""Makes a leg: its place, what it speaks, its allowed codecs, what is special, the CNAME, whom it reports to."""
 
 
 class SessionClosed(MediaError):
@@ -54,7 +40,7 @@ class SessionClosed(MediaError):
     sip_status = 487
 
 
-class Session:
+class Session(ABC, Generic[SomeLeg, AnyStream]):
     """See `MediaSession`. Made by an engine, which then gives it its legs."""
 
     def __init__(
@@ -73,31 +59,30 @@ class Session:
             sounds: what can be played.
         """
         self._on_event, self._on_note = on_event, on_note
-        self._has_sent: set[Leg] = set()
         self._preference = preference
         self._cname = cname
         self._loop = asyncio.get_running_loop()
-        self._legs: dict[LegName, Leg] = {}
-        self._pipelines: dict[LegName, Pipeline] = {}  # by the leg that it sends to
-        self._rtcp: dict[LegName, RtcpSession] = {}
-        self._reported: dict[LegName, int] = {}
+        self._legs: dict[LegName, SomeLeg] = {}
+        self._pipelines: dict[LegName, AnyStream] = {}  # by the leg that it sends to
         self._held: set[LegName] = set()
         self._played: dict[LegName, Sound] = {}
         self._sounds = sounds
-        self._waiting: list[tuple[float, asyncio.Future[None]]] = []
+        self._sending_digits: set[asyncio.Future[None]] = set()
         self._listening: dict[asyncio.Future[None], LegName] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._spare: Leg | None = None
+        self._spare: SomeLeg | None = None
         self._spare_failed: Callable[[str], None] = lambda reason: None
         self._dropped: set[LegName] = set()
-        self._moved: MovingLeg | None = None
+        self._moved: MovingLeg[SomeLeg, AnyStream] | None = None
         self._is_closed = self._is_released = False
-        self.make_leg: LegMaker
+        self.make_leg: Callable[[LegName, Profile, Sequence[str], LegOptions], SomeLeg]
+        """Makes a leg: its place, what it speaks, its allowed codecs, what is special."""
         self.on_closed: Callable[[], None] = lambda: None
 
-    def add_legs(self, a: Leg, b: Leg) -> None:
+    def add_legs(self, a: SomeLeg, b: SomeLeg) -> None:
         """Before anything else."""
         self._legs = {LegName.A: a, LegName.B: b}
+        self._seated()
 
     # Offer and answer
 
@@ -109,7 +94,7 @@ class Session:
         """See `MediaSession`."""
         return await self.answer_for(self._open_leg(leg))
 
-    async def answer_for(self, ours: Leg) -> Sdp:
+    async def answer_for(self, ours: AnyLeg) -> Sdp:
         """The answer of a leg that belongs here, or will."""
         other = self._open_leg(ours.name.other)
         if not ours.offered:
@@ -128,7 +113,7 @@ class Session:
         """See `MediaSession`."""
         return await self.offer_for(self._open_leg(leg))
 
-    async def offer_for(self, ours: Leg) -> Sdp:
+    async def offer_for(self, ours: AnyLeg) -> Sdp:
         """The offer of a leg that belongs here, or will."""
         other = self._open_leg(ours.name.other)
         names = [] if other.agreement is None else [other.agreement.codec]
@@ -143,7 +128,7 @@ class Session:
         """See `MediaSession`."""
         await self.accept_for(self._open_leg(leg), answer)
 
-    async def accept_for(self, ours: Leg, answer: Sdp) -> None:
+    async def accept_for(self, ours: AnyLeg, answer: Sdp) -> None:
         """Take the answer of a leg that belongs here, or will."""
         if await ours.accept(answer):
             self._follow_agreement(ours)
@@ -152,7 +137,7 @@ class Session:
         """See `MediaSession`."""
         await self._open_leg(leg).add_candidate(candidate)
 
-    def _open_leg(self, leg: LegName) -> Leg:
+    def _open_leg(self, leg: LegName) -> SomeLeg:
         if self._is_closed:
             raise SessionClosed("the media session is closed")
         return self._legs[leg]
@@ -171,23 +156,24 @@ class Session:
         """See `MediaSession`."""
         self._open_leg(leg)
         await self._discard_spare()
-        self._spare = self.make_leg(leg, profile, codecs, options, self._cname, self)
+        self._spare = self.make_leg(leg, profile, codecs, options)
         self._spare_failed = on_failed
         return SpareLeg(self, self._spare)
 
-    async def join(self, leg: Leg) -> None:
+    async def join(self, leg: AnyLeg) -> None:
         """See `Replacement`. Raises SessionClosed also when another has taken its place."""
-        if self._is_closed or self._spare is not leg:
+        spare = self._spare
+        if self._is_closed or spare is None or spare is not leg:
             raise SessionClosed("the media session is closed, or the leg is discarded")
-        old = self._seat(leg)
+        old = self._seat(spare)
         self._spare = None
-        if leg.is_ready:
-            self._begin_sending(leg)
-            self._emit(leg, MediaReady(leg.name))
+        if spare.is_ready:
+            self._begin_sending(spare)
+            self._emit(spare, MediaReady(spare.name))
         self._choose_audio()
         await old.close()
 
-    async def discard(self, leg: Leg) -> None:
+    async def discard(self, leg: AnyLeg) -> None:
         """See `Replacement`."""
         if self._spare is leg:
             await self._discard_spare()
@@ -202,7 +188,7 @@ class Session:
         self._dropped.add(leg)
         await self._open_leg(leg).close()
 
-    def detach(self, leg: LegName) -> MovingLeg:
+    def detach(self, leg: LegName) -> MovingLeg[SomeLeg, AnyStream]:
         """See `MediaSession`."""
         moving = self._open_leg(leg)
         if moving.agreement is None:
@@ -212,12 +198,13 @@ class Session:
         if self._timer is not None:
             self._timer.cancel()
         del self._legs[leg]
-        self._moved = MovingLeg(leg, moving, self._pipelines.pop(leg, None), self._rtcp.pop(leg, None), stats)
+        self._moved = MovingLeg(leg, moving, self._pipelines.pop(leg, None), self._give_reports(leg), stats)
+        self._seated()
         return self._moved
 
     async def adopt(self, leg: LegName, detached: DetachedLeg) -> None:
         """See `MediaSession`."""
-        if not isinstance(detached, MovingLeg):
+        if not isinstance(detached, MovingLeg) or not self._is_of_engine(detached.leg):
             raise ValueError("a leg of another engine")
         self._open_leg(leg)
         moving, pipeline, now = detached.leg, detached.pipeline, self._loop.time()
@@ -227,18 +214,16 @@ class Session:
         moving.move(leg, self)
         old = self._seat(moving)
         detached.is_adopted = True
-        if detached.rtcp is not None:
-            self._rtcp[leg] = detached.rtcp
+        self._take_reports(leg, detached.rtcp)
         if pipeline is not None:
-            pipeline.on_digit = partial(self._digit_received, leg.other)
-            self._pipelines[leg] = pipeline
+            self._take_pipeline(leg, pipeline)
         if moving.is_ready:
             self._begin_sending(moving)
             self._emit(moving, MediaReady(leg))
         self._choose_audio()
         await old.close()
 
-    def _seat(self, leg: Leg) -> Leg:
+    def _seat(self, leg: SomeLeg) -> SomeLeg:
         """Put a leg into its place; returns the one that was there, which is to be closed."""
         name, agreement = leg.name, leg.agreement
         if agreement is None:
@@ -248,14 +233,12 @@ class Session:
             pause = self._longest_pause(self._legs[name.other], leg)
             towards_other.change_source(agreement.receive, self._loop.time(), longest_pause=pause)
         old = self._legs[name]
-        if name not in self._dropped:
-            self._say_bye(name)
+        self._end_reports(name, says_bye=name not in self._dropped)
         if (pipeline := self._pipelines.pop(name, None)) is not None:
             pipeline.close()
-        self._rtcp.pop(name, None)
-        self._reported.pop(name, None)
         self._dropped.discard(name)
         self._legs[name] = leg
+        self._seated()
         leg.set_held(name in self._held)
         return old
 
@@ -314,8 +297,9 @@ class Session:
         pipeline = self._pipelines.get(leg)
         if pipeline is None or not pipeline.takes_digits:
             raise NoTelephoneEvent(f"leg {leg.value} has no telephone-event, and hears no tones")
-        done = self._loop.create_future()
-        self._waiting.append((pipeline.send_digits(digits, duration, gap, self._loop.time()), done))
+        done = self._send_digits(pipeline, digits, duration, gap)
+        self._sending_digits.add(done)
+        done.add_done_callback(self._sending_digits.discard)
         self._run_timer()
         await done
 
@@ -323,6 +307,8 @@ class Session:
         """See `MediaSession`."""
         heard: asyncio.Future[None] = self._loop.create_future()
         self._listening[heard] = leg
+        if not self._is_closed:
+            self._listen(self._legs[leg])
         try:
             async with asyncio.timeout(within):
                 await heard
@@ -332,7 +318,7 @@ class Session:
             self._listening.pop(heard, None)
         return True
 
-    def _tell_listeners(self, leg: Leg) -> None:
+    def _tell_listeners(self, leg: AnyLeg) -> None:
         for heard in [heard for heard, name in self._listening.items() if name is leg.name]:
             del self._listening[heard]
             if not heard.done():
@@ -343,20 +329,6 @@ class Session:
         moved = {} if self._moved is None else {self._moved.place: self._moved.stats}
         return {**moved, **{name: self._leg_stats(leg) for name, leg in self._legs.items()}}
 
-    def _leg_stats(self, leg: Leg) -> LegStats:
-        reception, rtcp = self._reception(leg.name), self._rtcp.get(leg.name)
-        return LegStats(
-            codec="" if leg.agreement is None else leg.agreement.codec,
-            packets_received=reception.packets_received,
-            packets_sent=leg.packets_sent,
-            bytes_received=reception.bytes_received,
-            bytes_sent=leg.bytes_sent,
-            packets_lost=max(0, reception.packets_lost),
-            packets_rejected=leg.packets_rejected,
-            jitter=reception.jitter,
-            round_trip=None if rtcp is None else rtcp.round_trip,
-        )
-
     async def close(self) -> None:
         """See `MediaSession`."""
         if self._is_released:
@@ -364,12 +336,11 @@ class Session:
         self._is_closed = self._is_released = True
         if self._timer is not None:
             self._timer.cancel()
-        for name in list(self._rtcp):
-            self._say_bye(name)
-        for _, done in self._waiting:
+        for name in self._legs:
+            self._end_reports(name, says_bye=True)
+        for done in tuple(self._sending_digits):
             if not done.done():
                 done.set_exception(SessionClosed("closed before the last digit had left"))
-        self._waiting.clear()
         await self._discard_spare()
         for leg in self._legs.values():
             await leg.close()
@@ -377,11 +348,6 @@ class Session:
             pipeline.close()
         self._observe()
         self.on_closed()
-
-    def _say_bye(self, name: LegName) -> None:
-        rtcp, now = self._rtcp.get(name), self._loop.time()
-        if rtcp is not None:
-            self._send_rtcp(name, rtcp.bye(now, self._reception(name), self._sender_info(name, now)))
 
     def _observe(self) -> None:
         for name, stats in self.stats().items():
@@ -391,117 +357,63 @@ class Session:
 
     # What the legs report (LegObserver)
 
-    def rtp_received(self, leg: Leg, data: bytes) -> None:
-        """See `LegObserver`."""
-        if not self._is_seated(leg):
-            return
-        try:
-            packet = parse(data)
-        except RtpParseError:
-            leg.reject("not_rtp")
-            return
-        now = self._loop.time()
-        if leg.last_received is None:
-            self.leg_noted(leg, f"first packet received, payload type {packet.payload_type}")
-        leg.last_received = now
-        if self._listening:
-            self._tell_listeners(leg)
-        if packet.payload_type not in leg.payload_types:
-            leg.reject("payload_type")  # the pipeline still wants its sequence number
-        pipeline = self._pipelines.get(leg.name.other)
-        if pipeline is not None:
-            self._send(leg.name.other, pipeline.receive(packet, now))
-            self._arm(pipeline.next_deadline())
-
-    def rtcp_received(self, leg: Leg, data: bytes) -> None:
-        """See `LegObserver`."""
-        rtcp = self._rtcp.get(leg.name)
-        if rtcp is None or not self._is_seated(leg):
-            return
-        try:
-            rtcp.receive(data, self._loop.time())
-        except RtcpParseError:
-            leg.reject("not_rtp")
-            return
-        self._on_note(RtcpPassed(leg.name, data, is_inbound=True))
-
-    def leg_noted(self, leg: Leg, text: str) -> None:
+    def leg_noted(self, leg: AnyLeg, text: str) -> None:
         """See `LegObserver`."""
         self._on_note(MediaFact(leg.name, text))
 
-    def leg_ready(self, leg: Leg) -> None:
+    def leg_ready(self, leg: AnyLeg) -> None:
         """See `LegObserver`."""
         if self._is_seated(leg):
-            self._begin_sending(leg)
+            self._begin_sending(self._legs[leg.name])
             self._emit(leg, MediaReady(leg.name))
         self._run_timer()
 
-    def leg_failed(self, leg: Leg, reason: str) -> None:
+    def leg_failed(self, leg: AnyLeg, reason: str) -> None:
         """See `LegObserver`."""
         if leg is self._spare:
             self._loop.call_soon(self._spare_failed, reason)
         elif leg.name not in self._dropped:
             self._emit(leg, MediaFailed(leg.name, reason))
 
-    def deadline_changed(self, leg: Leg) -> None:
+    def deadline_changed(self, leg: AnyLeg) -> None:
         """See `LegObserver`."""
         self._arm(leg.next_deadline())
 
-    def _is_seated(self, leg: Leg) -> bool:
+    def _is_seated(self, leg: AnyLeg) -> bool:
         """Whether it is one of the two legs, not one that will be, or was."""
         return self._legs.get(leg.name) is leg
 
-    def _emit(self, leg: Leg, event: MediaEvent) -> None:
+    def _emit(self, leg: AnyLeg, event: MediaEvent) -> None:
         self._loop.call_soon(self._deliver, leg, event)
 
-    def _deliver(self, leg: Leg, event: MediaEvent) -> None:
+    def _deliver(self, leg: AnyLeg, event: MediaEvent) -> None:
         if not self._is_closed and self._is_seated(leg):
             self._on_event(event)
 
     # Pipelines
 
-    def _begin_sending(self, leg: Leg) -> None:
+    def _begin_sending(self, leg: SomeLeg) -> None:
         """The leg can send: from now on its far end hears something, silence if nothing else."""
-        now = self._loop.time()
-        if leg.name not in self._rtcp:
-            self._rtcp[leg.name] = RtcpSession(
-                ssrc=leg.ssrc,
-                cname=self._cname,
-                now=now,
-                wall_clock=_seconds_since_1970(utc_now()),
-                randomness=_RANDOM.random,
-            )
+        self._begin_reports(leg)
         codecs = self._codecs_towards(leg)
         if codecs is None or leg.name in self._pipelines:
             return
-        source, sink = codecs
-        self._pipelines[leg.name] = Pipeline(
-            source=source,
-            sink=sink,
-            ssrc=leg.ssrc,
-            first_sequence=secrets.randbelow(0x8000),
-            first_timestamp=secrets.randbits(32),
-            now=now,
-            on_digit=partial(self._digit_received, leg.name.other),
-            needs_continuity=leg.needs_continuity,
-            longest_pause=self._longest_pause(leg, self._legs[leg.name.other]),
-            plays_digits=leg.options.dtmf is DtmfMode.INBAND,
-        )
+        self._pipelines[leg.name] = self._make_pipeline(leg, *codecs)
         if self._held or leg.name in self._played:
             self._choose_audio()
 
-    def _longest_pause(self, sink: Leg, source: Leg) -> float | None:
+    def _longest_pause(self, sink: AnyLeg, source: AnyLeg) -> float | None:
         """See `Pipeline`. A sink that needs continuity has it anyway."""
         return None if sink.needs_continuity else source.longest_pause
 
-    def _codecs_towards(self, leg: Leg) -> tuple[LegCodec, LegCodec] | None:
+    def _codecs_towards(self, leg: AnyLeg) -> tuple[LegCodec, LegCodec] | None:
         """Source and sink of the pipeline towards a leg. While the other leg is unknown, as if it were alike."""
         if leg.agreement is None:
             return None
         other = self._legs[leg.name.other].agreement
         return (leg.agreement.send if other is None else other.receive), leg.agreement.send
 
-    def _follow_agreement(self, leg: Leg) -> None:
+    def _follow_agreement(self, leg: AnyLeg) -> None:
         """A leg's codecs have been agreed, maybe anew: both directions are concerned."""
         if leg.agreement is not None:
             self.leg_noted(leg, _codecs_in_words(leg.agreement))
@@ -519,35 +431,59 @@ class Session:
                 self._begin_sending(self._legs[name])
         self._run_timer()
 
-    def _digit_received(self, leg: LegName, digit: str, duration: float) -> None:
-        self._emit(self._legs[leg], DigitReceived(leg, digit, duration))
+    # What each engine does in its own way
 
-    def _send(self, leg: LegName, packets: Sequence[RtpPacket]) -> None:
-        sink = self._legs[leg]
-        for packet in packets:
-            sink.send_rtp(packet)
-        if packets and sink.packets_sent and sink not in self._has_sent:
-            self._has_sent.add(sink)
-            self.leg_noted(sink, f"first packet sent, payload type {packets[0].payload_type}")
+    @abstractmethod
+    def _is_of_engine(self, leg: AnyLeg) -> bool:
+        """Whether this leg can have a place here."""
 
-    def _send_rtcp(self, leg: LegName, data: bytes) -> None:
-        self._legs[leg].send_rtcp(data)
-        self._on_note(RtcpPassed(leg, data, is_inbound=False))
+    @abstractmethod
+    def _seated(self) -> None:
+        """Who sits in the two places has changed; one may be empty."""
 
-    # Reports
+    @abstractmethod
+    def _make_pipeline(self, leg: SomeLeg, source: LegCodec, sink: LegCodec) -> AnyStream:
+        """Begin a stream towards a leg's far end."""
 
-    def _reception(self, leg: LegName) -> ReceptionStats:
-        """What was received of a leg, which the pipeline that it feeds counts."""
-        pipeline = self._pipelines.get(leg.other)
-        return ReceptionStats(8000) if pipeline is None else pipeline.stats
+    @abstractmethod
+    def _take_pipeline(self, leg: LegName, pipeline: AnyStream) -> None:
+        """The stream of a leg that comes from another session has its place here now."""
 
-    def _sender_info(self, leg: LegName, now: float) -> SenderInfo | None:
-        """For a sender report; None when nothing has left since the last one (RFC 3550 section 6.4)."""
-        pipeline, sent = self._pipelines.get(leg), self._legs[leg].packets_sent
-        if pipeline is None or sent == self._reported.get(leg, 0):
-            return None
-        self._reported[leg] = sent
-        return pipeline.sender_info(now)
+    @abstractmethod
+    def _send_digits(self, pipeline: AnyStream, digits: str, duration: float, gap: float) -> "asyncio.Future[None]":
+        """Send digits; the future is done when the last of them has left."""
+
+    @abstractmethod
+    def _listen(self, leg: SomeLeg) -> None:
+        """Call `_tell_listeners` with the leg's next packet."""
+
+    @abstractmethod
+    def _begin_reports(self, leg: SomeLeg) -> None:
+        """Send RTCP to a leg from now on; it may be sent already."""
+
+    @abstractmethod
+    def _end_reports(self, leg: LegName, *, says_bye: bool) -> None:
+        """Send none any more; nothing may be known of any."""
+
+    @abstractmethod
+    def _give_reports(self, leg: LegName) -> RtcpSession | None:
+        """What belongs to a leg that leaves; see `MovingLeg`."""
+
+    @abstractmethod
+    def _take_reports(self, leg: LegName, rtcp: RtcpSession | None) -> None:
+        """The same, of a leg that comes."""
+
+    @abstractmethod
+    def _leg_stats(self, leg: SomeLeg) -> LegStats:
+        """Totals of a leg."""
+
+    @abstractmethod
+    def _work(self, now: float) -> None:
+        """Do what of packets is due."""
+
+    @abstractmethod
+    def _work_deadlines(self) -> Iterable[float | None]:
+        """When `_work` wants to be called."""
 
     # Time
 
@@ -569,39 +505,17 @@ class Session:
             self._timer.cancel()
             self._timer = None
         now = self._loop.time()
-        for name, pipeline in self._pipelines.items():
-            self._send(name, pipeline.handle_timeout(now))
-        for name, rtcp in self._rtcp.items():
-            if now >= rtcp.next_deadline():
-                report = rtcp.handle_timeout(now, self._reception(name), self._sender_info(name, now))
-                if report is not None:
-                    self._send_rtcp(name, report)
+        self._work(now)
         for leg in self._all_legs():
             leg.handle_timeout(now)
-        self._wake_waiting(now)
         self._arm(min(self._deadlines(), default=None))
 
-    def _wake_waiting(self, now: float) -> None:
-        for due, done in self._waiting:
-            if due <= now and not done.done():
-                done.set_result(None)
-        self._waiting = [(due, done) for due, done in self._waiting if not done.done()]
-
-    def _all_legs(self) -> list[Leg]:
+    def _all_legs(self) -> list[SomeLeg]:
         return [*self._legs.values(), *([] if self._spare is None else [self._spare])]
 
     def _deadlines(self) -> list[float]:
-        deadlines = [
-            *(pipeline.next_deadline() for pipeline in self._pipelines.values()),
-            *(rtcp.next_deadline() for rtcp in self._rtcp.values()),
-            *(leg.next_deadline() for leg in self._all_legs()),
-            *(due for due, _ in self._waiting),
-        ]
+        deadlines = [*self._work_deadlines(), *(leg.next_deadline() for leg in self._all_legs())]
         return [deadline for deadline in deadlines if deadline is not None]
-
-
-def _seconds_since_1970(now: datetime) -> float:
-    return now.timestamp()
 
 
 def _codecs_in_words(agreement: Agreement) -> str:

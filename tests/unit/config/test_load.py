@@ -267,7 +267,7 @@ def test_password_of_the_database_comes_from_its_file(tmp_path: Path) -> None:
         ("[http]\ncertificate = {cert = 'a'}\n", "http.certificate.key", "expected a value, none is given"),
         ("[http]\ncertificate = {cert = 1, key = 'a'}\n", "http.certificate.cert", "expected a text in quotes"),
         ("[media]\nrtp_ports = '1-2'\n", "media.rtp_ports", "'1-2' is not within 1024-65535"),
-        ("[media]\nengine = 'asterisk'\n", "media.engine", "expected one of 'embedded', 'aiortc', got 'asterisk'"),
+        ("[media]\nengine = 'asterisk'\n", "media.engine", "expected one of 'aiortc', 'native', 'embedded', got"),
         ("[media]\naddress = '0.0.0.0'\n", "media.address", "0.0.0.0 cannot be told to anybody"),
         ("[log]\nlevel = 'loud'\n", "log.level", "expected one of 'debug', 'info', 'warning', 'error'"),
         ("[calls]\nbrowser_codecs = ['opus', 'G729']\n", "calls.browser_codecs[1]", "expected one of opus, G722"),

@@ -28,6 +28,8 @@ from tests.unit.media.virtual import (
     talk,
 )
 
+pytestmark = pytest.mark.usefixtures("implementation")
+
 CODECS = (OPUS, PCMU, PCMA, G722)
 PAIRS = [
     pytest.param(source, sink, id=f"{source.name}-{sink.name}") for source, sink in itertools.product(CODECS, CODECS)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +11,8 @@ from gateway.media.core.codec import G722, OPUS, PCMA, PCMU, LegCodec
 from gateway.media.core.dtmf import event_packet
 from gateway.media.core.rtp import RtpPacket
 from tests.unit.media.virtual import FIRST_SEQUENCE, SINK_SSRC, open_run, tone_payloads
+
+pytestmark = pytest.mark.usefixtures("implementation")
 
 LEGS = (
     LegCodec(OPUS, (126, 48000)),

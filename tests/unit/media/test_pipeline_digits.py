@@ -12,6 +12,8 @@ from gateway.media.core.rtp import RtpPacket
 from gateway.media.engine import NoTelephoneEvent
 from tests.unit.media.virtual import FIRST_TIMESTAMP, FRAME, Run, moved, open_run, press, steps, talk
 
+pytestmark = pytest.mark.usefixtures("implementation")
+
 BROWSER = LegCodec(OPUS, (126, 48000))
 BROWSER_8K = LegCodec(OPUS, (110, 8000))
 TRUNK = LegCodec(PCMU, (101, 8000))

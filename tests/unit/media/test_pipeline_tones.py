@@ -13,6 +13,8 @@ from gateway.media.core.rtp import RtpPacket
 from gateway.media.engine import NoTelephoneEvent
 from tests.unit.media.virtual import Arrival, Run, native_rate, open_run, press, sound, steps, talk
 
+pytestmark = pytest.mark.usefixtures("implementation")
+
 BROWSER = LegCodec(OPUS, (126, 48000))
 TRUNK = LegCodec(PCMU, (101, 8000))
 PAIRS = [

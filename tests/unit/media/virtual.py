@@ -11,6 +11,7 @@ from gateway.media.core.codec import Codec, LegCodec
 from gateway.media.core.dtmf import EventSender
 from gateway.media.core.rtp import RtpPacket
 from gateway.media.pipeline import Pipeline
+from tests.unit.media.native import CompiledPipeline
 
 FRAME = 0.020
 SINK_SSRC = 0xCAFE
@@ -19,6 +20,10 @@ FIRST_TIMESTAMP = 2**32 - 700
 """Both wrap early in every test."""
 
 Arrival = tuple[float, RtpPacket]
+
+IMPLEMENTATIONS: dict[str, type[Pipeline] | type[CompiledPipeline]] = {"python": Pipeline, "compiled": CompiledPipeline}
+under_test = "python"
+"""Which of them `open_run` opens; the fixture `implementation` sets it."""
 
 
 def native_rate(codec: Codec) -> int:
@@ -30,7 +35,7 @@ def native_rate(codec: Codec) -> int:
 class Run:
     """A pipeline that is driven like an engine drives it, with what came out and when."""
 
-    pipeline: Pipeline
+    pipeline: Pipeline | CompiledPipeline
     now: float = 0.0
     sent: list[Arrival] = field(default_factory=list)
     digits: list[tuple[str, float]] = field(default_factory=list)
@@ -73,7 +78,7 @@ def open_run(
     plays_digits: bool = False,
 ) -> Run:
     digits: list[tuple[str, float]] = []
-    pipeline = Pipeline(
+    pipeline = IMPLEMENTATIONS[under_test](
         source=source if isinstance(source, LegCodec) else LegCodec(source),
         sink=sink if isinstance(sink, LegCodec) else LegCodec(sink),
         ssrc=SINK_SSRC,

@@ -15,7 +15,7 @@ from gateway.media.engines.tasks import OwnedTasks
 from . import sound
 from .browser import Browser, RsaCertificate, read
 from .call import A, B, Call, calling, connect_inbound, connect_outbound
-from .conftest import AddBrowser, AddTrunk, MakeEngine
+from .conftest import FULL_ICE, AddBrowser, AddTrunk, MakeEngine
 from .trunk import Trunk
 
 WEBRTC, RTP = Profile.WEBRTC, Profile.RTP
@@ -202,6 +202,7 @@ async def test_sound_on_the_new_path_is_taken_before_our_own_check_of_it_was_ans
     await tasks.close()
 
 
+@FULL_ICE
 async def test_check_that_came_before_the_answer_is_repeated_as_soon_as_the_browser_checks_itself(
     make_engine: MakeEngine, add_browser: AddBrowser, add_trunk: AddTrunk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -394,6 +395,7 @@ async def test_restart_that_finds_nothing_after_the_old_path_died_fails_the_leg(
         assert await call.failure() == MediaFailed(A, "consent_lost")
 
 
+@FULL_ICE
 async def test_browser_that_answers_consent_checks_is_kept(
     make_engine: MakeEngine, add_browser: AddBrowser, add_trunk: AddTrunk
 ) -> None:
@@ -421,6 +423,7 @@ async def test_second_answer_with_other_credentials_is_refused(
             await call.session.accept(B, await other.answer(offer))
 
 
+@FULL_ICE
 async def test_ice_lite_far_end_is_controlled_by_us(
     make_engine: MakeEngine, add_browser: AddBrowser, add_trunk: AddTrunk
 ) -> None:
@@ -437,6 +440,7 @@ async def test_ice_lite_far_end_is_controlled_by_us(
         await call.ready()
 
 
+@FULL_ICE
 async def test_candidates_are_limited(make_engine: MakeEngine, add_browser: AddBrowser) -> None:
     engine, browser = await make_engine(), add_browser()
     async with calling(engine, WEBRTC, RTP) as call:

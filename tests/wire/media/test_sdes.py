@@ -50,16 +50,16 @@ async def encrypted(
         yield call, browser, trunk
 
 
-async def crossing(browser: Browser, trunk: Trunk, sequence: int) -> None:
-    """Both hear each other; uses up three numbers."""
+async def crossing(browser: Browser, trunk: Trunk, sequence: int, *, of_trunk: int | None = None) -> None:
+    """Both hear each other; uses up three numbers, the trunk's from another one on where it says so."""
     async with asyncio.timeout(5):
-        await _crossing(browser, trunk, sequence)
+        await _crossing(browser, trunk, sequence, sequence if of_trunk is None else of_trunk)
 
 
-async def _crossing(browser: Browser, trunk: Trunk, sequence: int) -> None:
+async def _crossing(browser: Browser, trunk: Trunk, sequence: int, of_trunk: int) -> None:
     """A packet each way; the first of the trunk's after a pause may be too late for the silence that filled it."""
     for each in range(3):
-        trunk.send(frame(sequence + each, b"\x41"))
+        trunk.send(frame(of_trunk + each, b"\x41"))
     while (await browser.received.get()).payload != b"\x41" * 160:
         pass
     browser.send(RtpPacket(0, sequence & 0xFFFF, 160 * sequence & 0xFFFFFFFF, browser.ssrc, False, b"\x42" * 160))
@@ -293,7 +293,7 @@ async def test_trunk_that_held_for_an_hour_of_the_browsers_packets_hears_it_afte
         await call.session.take_offer(B, trunk.describe())
         trunk.use(await call.session.answer(B))
 
-        await crossing(browser, trunk, 45_900)
+        await crossing(browser, trunk, 45_900, of_trunk=7)
 
 
 async def test_flood_of_bad_packets_is_counted_and_no_more(

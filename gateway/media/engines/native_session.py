@@ -1,0 +1,136 @@
+"""The media of one call whose packets the compiled core moves: what is decided here, and what the core reports."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+
+from gateway.domain.client_media import DtmfMode
+from gateway.domain.ids import LegName
+from gateway.media.core.codec import LegCodec
+from gateway.media.core.negotiate import Preference
+from gateway.media.core.rtcp import RtcpSession
+from gateway.media.engine import DigitReceived, LegStats, MediaEvent, MediaNote, RtcpPassed, unnoted
+from gateway.media.engines.leg import AnyLeg
+from gateway.media.engines.native_leg import NativeMediaLeg
+from gateway.media.engines.native_stream import NativeSounds, NativeStream
+from gateway.media.engines.session import Session
+from gateway.media.sounds import Sounds
+from gateway.observability.clock import utc_now
+
+
+class NativeSession(Session[NativeMediaLeg, NativeStream]):
+    """See `Session`."""
+
+    def __init__(
+        self,
+        *,
+        on_event: Callable[[MediaEvent], None],
+        preference: Preference,
+        cname: str,
+        sounds: Sounds,
+        native_sounds: NativeSounds,
+        on_counted: Callable[[], None],
+        on_note: Callable[[MediaNote], None] = unnoted,
+    ) -> None:
+        super().__init__(on_event=on_event, preference=preference, cname=cname, sounds=sounds, on_note=on_note)
+        self._native_sounds, self._on_counted = native_sounds, on_counted
+        self._tickets: dict[int, asyncio.Future[None]] = {}
+
+    def stats(self) -> Mapping[LegName, LegStats]:
+        """See `MediaSession`. What the core counts for all calls together is up to date afterwards as well."""
+        self._on_counted()
+        return super().stats()
+
+    # What the core reports (NativeObserver)
+
+    def digit_received(self, leg: AnyLeg, digit: str, duration: float) -> None:
+        """See `NativeObserver`."""
+        if self._is_seated(leg):
+            self._emit(leg, DigitReceived(leg.name, digit, duration))
+
+    def digits_sent(self, ticket: int) -> None:
+        """See `NativeObserver`."""
+        done = self._tickets.pop(ticket, None)
+        if done is not None and not done.done():
+            done.set_result(None)
+
+    def heard(self, leg: AnyLeg) -> None:
+        """See `NativeObserver`."""
+        if self._is_seated(leg):
+            self._tell_listeners(leg)
+
+    def report_passed(self, leg: AnyLeg, data: bytes, *, is_inbound: bool) -> None:
+        """See `NativeObserver`."""
+        self._on_note(RtcpPassed(leg.name, data, is_inbound=is_inbound))
+
+    # See `Session`
+
+    def _is_of_engine(self, leg: AnyLeg) -> bool:
+        return isinstance(leg, NativeMediaLeg)
+
+    def _seated(self) -> None:
+        for name, leg in self._legs.items():
+            other = self._legs.get(name.other)
+            leg.native.connect(None if other is None else other.native)
+
+    def _make_pipeline(self, leg: NativeMediaLeg, source: LegCodec, sink: LegCodec) -> NativeStream:
+        return NativeStream(
+            leg.native,
+            self._native_sounds,
+            source=source,
+            sink=sink,
+            ssrc=leg.ssrc,
+            first_sequence=secrets.randbelow(0x8000),
+            first_timestamp=secrets.randbits(32),
+            needs_continuity=leg.needs_continuity,
+            longest_pause=self._longest_pause(leg, self._legs[leg.name.other]),
+            plays_digits=leg.options.dtmf is DtmfMode.INBAND,
+        )
+
+    def _take_pipeline(self, leg: LegName, pipeline: NativeStream) -> None:
+        self._pipelines[leg] = pipeline
+
+    def _send_digits(self, pipeline: NativeStream, digits: str, duration: float, gap: float) -> "asyncio.Future[None]":
+        done: asyncio.Future[None] = self._loop.create_future()
+        self._tickets[pipeline.send_digits(digits, duration, gap)] = done
+        return done
+
+    def _listen(self, leg: NativeMediaLeg) -> None:
+        leg.native.listen()
+
+    def _begin_reports(self, leg: NativeMediaLeg) -> None:
+        if not leg.native.is_reporting:
+            if self._on_note is not unnoted:
+                leg.native.show_reports()
+            leg.native.begin_reports(leg.ssrc, self._cname, utc_now().timestamp(), secrets.randbits(64))
+
+    def _end_reports(self, leg: LegName, *, says_bye: bool) -> None:
+        if says_bye:
+            self._legs[leg].native.say_bye()
+
+    def _give_reports(self, leg: LegName) -> RtcpSession | None:
+        """They belong to the core's leg, and go with it."""
+
+    def _take_reports(self, leg: LegName, rtcp: RtcpSession | None) -> None:
+        """They came with it."""
+
+    def _leg_stats(self, leg: NativeMediaLeg) -> LegStats:
+        sent, bytes_sent, rejected, round_trip = leg.native.sent()
+        received, bytes_received, lost, jitter = leg.native.received()
+        return LegStats(
+            codec="" if leg.agreement is None else leg.agreement.codec,
+            packets_received=received,
+            packets_sent=sent,
+            bytes_received=bytes_received,
+            bytes_sent=bytes_sent,
+            packets_lost=max(0, lost),
+            packets_rejected=rejected + leg.packets_rejected,
+            jitter=jitter,
+            round_trip=round_trip,
+        )
+
+    def _work(self, now: float) -> None:
+        """Packets have timers of their own."""
+
+    def _work_deadlines(self) -> Iterator[float | None]:
+        yield None

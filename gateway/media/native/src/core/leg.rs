@@ -1,0 +1,702 @@
+//! One leg of a call: what protects it, where its packets go, the stream that its far end hears, and its timers.
+//!
+//! Two legs that hear each other know each other (`peer`). A packet that comes in on one is taken under that leg's lock
+//! and then handed to the other under the other's: two locks are never held at once.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use super::Core;
+use super::event::What;
+use super::keys::{Keys, Mode};
+use super::outbox::{Bench, Outbox};
+use super::route::Route;
+use super::sequence::UnbrokenSequence;
+use crate::pipeline::Pipeline;
+use crate::quality::reception::Reception;
+use crate::rtcp::{RtcpSession, SenderInfo};
+use crate::rtp::{self, Header, Sink};
+use crate::sys::monotonic;
+
+/// Longest packet that still fits a datagram once it is protected.
+const MAX_PLAIN: usize = 1300;
+/// Datagrams of handshakes that a leg may hand to Python in a second.
+const HANDSHAKES_PER_SECOND: u32 = 64;
+
+/// Why a datagram was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// From an address that may not send to this leg.
+    Source,
+    /// Not authentic, or a replay.
+    Srtp,
+    /// Neither RTP, nor RTCP, nor anything else that is expected.
+    NotRtp,
+    /// A payload type that was not negotiated. It is counted, and handed on.
+    PayloadType,
+}
+
+/// How often, for each `Reason` in its order.
+pub const REASONS: usize = 4;
+
+/// What the leg has come to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counters {
+    /// RTP that has left.
+    pub packets_sent: u64,
+    /// Payload bytes of it.
+    pub bytes_sent: u64,
+    /// Datagrams that were not taken, and packets of a payload type that was not negotiated.
+    pub packets_rejected: u64,
+}
+
+/// The sending half.
+pub struct Out {
+    /// Where packets come from and go to.
+    pub route: Route,
+    /// What protects them.
+    pub keys: Keys,
+    /// Whether the far end wants to hear us.
+    pub may_send: bool,
+    /// What it has come to.
+    pub counters: Counters,
+    sequence: UnbrokenSequence,
+}
+
+impl Out {
+    fn send_rtp(&mut self, header: &Header, payload: &[u8], outbox: &mut Outbox, buffer: &mut Vec<u8>) {
+        if !self.is_sending(payload.len()) {
+            self.sequence.skip();
+            return;
+        }
+        let mut header = *header;
+        if self.keys.mode() == Mode::Keyed {
+            header.sequence = self.sequence.number(header.sequence);
+        }
+        buffer.clear();
+        rtp::write(&header, payload, buffer);
+        if !self.keys.protect(buffer) {
+            return;
+        }
+        let has_left = match &self.route {
+            Route::None => false,
+            Route::Pair(pair) => pair
+                .rtp_lock
+                .destination()
+                .is_some_and(|destination| pair.rtp.send_to(buffer, destination).is_ok()),
+            Route::Path(path) => path.selected.is_some_and(|(address, remote)| {
+                outbox.push(address, buffer, remote);
+                true
+            }),
+        };
+        if has_left {
+            self.counters.packets_sent += 1;
+            self.counters.bytes_sent += payload.len() as u64;
+        }
+    }
+
+    fn is_sending(&self, payload: usize) -> bool {
+        let has_destination = match &self.route {
+            Route::None => false,
+            Route::Pair(pair) => pair.rtp_lock.destination().is_some(),
+            Route::Path(path) => path.selected.is_some(),
+        };
+        let is_short = self.keys.mode() == Mode::Plain || payload <= MAX_PLAIN - rtp::HEADER_SIZE;
+        self.may_send && has_destination && is_short && self.keys.mode() != Mode::Unkeyed
+    }
+
+    /// Send a compound packet, if there is a way. Goes on while held (RFC 3264 section 5.1).
+    pub fn send_rtcp(&mut self, report: &[u8], outbox: &mut Outbox, buffer: &mut Vec<u8>) {
+        if report.len() > MAX_PLAIN {
+            return;
+        }
+        buffer.clear();
+        buffer.extend_from_slice(report);
+        if !self.keys.protect_rtcp(buffer) {
+            return;
+        }
+        match &self.route {
+            Route::None => {}
+            Route::Pair(pair) => {
+                if let Some((socket, destination)) = pair.for_rtcp() {
+                    let _ = socket.send_to(buffer, destination); // what the kernel refuses is a lost packet
+                }
+            }
+            Route::Path(path) => {
+                if let Some((address, remote)) = path.selected {
+                    outbox.push(address, buffer, remote);
+                }
+            }
+        }
+    }
+}
+
+/// Where a pipeline's packets go.
+struct Sending<'a> {
+    out: &'a mut Out,
+    outbox: &'a mut Outbox,
+    buffer: &'a mut Vec<u8>,
+}
+
+impl Sink for Sending<'_> {
+    fn packet(&mut self, header: &Header, payload: &[u8]) {
+        self.out.send_rtp(header, payload, self.outbox, self.buffer);
+    }
+}
+
+/// How long the far end may be silent.
+pub struct Silence {
+    /// Seconds; zero: for ever.
+    pub timeout: f64,
+    /// Since when it counts.
+    pub since: f64,
+    /// While we hold the leg, it does not count.
+    pub is_held: bool,
+    /// Whether it was reported.
+    pub has_failed: bool,
+}
+
+/// What the lock of a leg protects.
+pub struct Leg {
+    /// The sending half.
+    pub out: Out,
+    /// Who hears this leg's far end, and whom it hears.
+    pub peer: Weak<LegCell>,
+    /// What the far end hears, once it can hear anything.
+    pub pipeline: Option<Pipeline>,
+    /// What came in.
+    pub reception: Reception,
+    /// Of the far end's timestamps, Hz.
+    pub clock_rate: u32,
+    /// Reports about both directions.
+    pub rtcp: Option<RtcpSession>,
+    /// Whether the far end may talk.
+    pub may_receive: bool,
+    /// What it may send, as bits.
+    pub payload_types: u128,
+    /// How long it may be silent.
+    pub silence: Silence,
+    /// When the last RTP packet was taken.
+    pub last_received: Option<f64>,
+    /// Whether the next one is waited for.
+    pub is_listened_to: bool,
+    /// Whether somebody wants to see reports.
+    pub wants_reports: bool,
+    /// When digits will have left, and what to say then.
+    pub tickets: Vec<(f64, u64)>,
+    has_sent: bool,
+    reported: u64,
+    armed: f64,
+    handshakes: (f64, u32),
+}
+
+/// A leg behind its lock.
+pub struct LegCell {
+    /// What Python knows it by.
+    pub token: u64,
+    /// The worker that looks after its timers.
+    pub home: usize,
+    has_crashed: AtomicBool,
+    state: Mutex<Leg>,
+}
+
+impl LegCell {
+    /// Nothing is known of it yet.
+    pub fn new(token: u64, home: usize, route: Route, silence_timeout: f64) -> Self {
+        let leg = Leg {
+            out: Out {
+                route,
+                keys: Keys::default(),
+                may_send: false,
+                counters: Counters::default(),
+                sequence: UnbrokenSequence::default(),
+            },
+            peer: Weak::new(),
+            pipeline: None,
+            reception: Reception::new(8000),
+            clock_rate: 8000,
+            rtcp: None,
+            may_receive: false,
+            payload_types: 0,
+            silence: Silence {
+                timeout: silence_timeout,
+                since: 0.0,
+                is_held: false,
+                has_failed: false,
+            },
+            last_received: None,
+            is_listened_to: false,
+            wants_reports: false,
+            tickets: Vec::new(),
+            has_sent: false,
+            reported: 0,
+            armed: f64::INFINITY,
+            handshakes: (0.0, 0),
+        };
+        Self {
+            token,
+            home,
+            has_crashed: AtomicBool::new(false),
+            state: Mutex::new(leg),
+        }
+    }
+
+    /// The leg. Never with another one's lock in hand.
+    pub fn lock(&self) -> MutexGuard<'_, Leg> {
+        self.state.lock()
+    }
+
+    /// A defect met a packet of it: said once, for whoever found such a packet can send a million of them.
+    pub fn crashed(&self, core: &Core) {
+        if !self.has_crashed.swap(true, Ordering::Relaxed) {
+            core.events.push(self.token, What::Crashed);
+        }
+    }
+
+    fn reject(&self, leg: &mut Leg, reason: Reason, core: &Core) {
+        leg.out.counters.packets_rejected += 1;
+        core.reject(reason);
+    }
+
+    // Packets that come in
+
+    /// A datagram came to one of the leg's own sockets: 0 is that of RTP, 1 that of RTCP.
+    pub fn receive(
+        &self,
+        component: u8,
+        datagram: &[u8],
+        source: SocketAddr,
+        now: f64,
+        core: &Core,
+        bench: &mut Bench,
+    ) {
+        let mut leg = self.lock();
+        let Route::Pair(pair) = &leg.out.route else { return };
+        let first = datagram.first().copied().unwrap_or_default();
+        if pair.takes_handshakes && (20..64).contains(&first) {
+            self.hand_up(&mut leg, component, datagram, source, now, core);
+        } else if component == 1 || (pair.is_mux && rtp::is_rtcp(datagram)) {
+            self.receive_rtcp(leg, component, datagram, source, now, core, bench);
+        } else {
+            self.receive_rtp(leg, datagram, source, now, core, bench);
+        }
+    }
+
+    fn receive_rtp(
+        &self,
+        mut leg: MutexGuard<'_, Leg>,
+        datagram: &[u8],
+        source: SocketAddr,
+        now: f64,
+        core: &Core,
+        bench: &mut Bench,
+    ) {
+        let Leg {
+            out,
+            may_receive,
+            payload_types,
+            ..
+        } = &mut *leg;
+        let Route::Pair(pair) = &mut out.route else { return };
+        let mode = out.keys.mode();
+        if mode == Mode::Unkeyed {
+            return; // nobody could read it yet
+        }
+        let is_expected = *may_receive
+            && datagram
+                .get(1)
+                .is_some_and(|byte| *payload_types >> (byte & 0x7F) & 1 == 1);
+        if pair.rtp_lock.locked() == Some(source) {
+            if mode == Mode::Plain && !*may_receive {
+                return;
+            }
+        } else if (mode == Mode::Plain && !is_expected) || !pair.may_be_of_call(datagram, source) {
+            self.reject(&mut leg, Reason::Source, core);
+            return;
+        }
+        bench.inbound.clear();
+        bench.inbound.extend_from_slice(datagram);
+        if !out.keys.unprotect(&mut bench.inbound, &mut bench.spare) {
+            self.reject(&mut leg, Reason::Srtp, core);
+            return;
+        }
+        pair.take(datagram, source);
+        if *may_receive {
+            self.deliver(leg, now, core, bench);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // what a datagram brings with it
+    fn receive_rtcp(
+        &self,
+        mut leg: MutexGuard<'_, Leg>,
+        component: u8,
+        datagram: &[u8],
+        source: SocketAddr,
+        now: f64,
+        core: &Core,
+        bench: &mut Bench,
+    ) {
+        let out = &mut leg.out;
+        let Route::Pair(pair) = &mut out.route else { return };
+        if !out.keys.reads_rtcp() {
+            return;
+        }
+        let is_mux = pair.is_mux;
+        let lock = if component == 0 {
+            &mut pair.rtp_lock
+        } else {
+            &mut pair.rtcp_lock
+        };
+        let is_destination = lock.destination() == Some(source);
+        // Another port of the same host may be learned for RTCP alone: with mux, RTP decides
+        if !is_destination && (is_mux || !rtp::is_rtcp(datagram) || !lock.may_lock(source)) {
+            self.reject(&mut leg, Reason::Source, core);
+            return;
+        }
+        bench.inbound.clear();
+        bench.inbound.extend_from_slice(datagram);
+        if !out.keys.unprotect_rtcp(&mut bench.inbound, &mut bench.spare) {
+            self.reject(&mut leg, Reason::Srtp, core);
+            return;
+        }
+        if !is_mux && (out.keys.mode() == Mode::Keyed || !is_destination) {
+            lock.try_lock(source);
+        }
+        self.take_report(&mut leg, now, core, bench);
+    }
+
+    /// SRTP or SRTCP of a browser, from a source that has proved itself.
+    pub fn receive_shared(&self, datagram: &[u8], now: f64, core: &Core, bench: &mut Bench) {
+        let mut leg = self.lock();
+        if leg.out.keys.mode() != Mode::Keyed {
+            return; // before the handshake is through nobody could read it
+        }
+        bench.inbound.clear();
+        bench.inbound.extend_from_slice(datagram);
+        let is_report = rtp::is_rtcp(datagram);
+        let keys = &mut leg.out.keys;
+        let is_authentic = if is_report {
+            keys.unprotect_rtcp(&mut bench.inbound, &mut bench.spare)
+        } else {
+            keys.unprotect(&mut bench.inbound, &mut bench.spare)
+        };
+        if !is_authentic {
+            self.reject(&mut leg, Reason::Srtp, core);
+        } else if is_report {
+            self.take_report(&mut leg, now, core, bench);
+        } else if leg.may_receive {
+            self.deliver(leg, now, core, bench);
+        }
+    }
+
+    /// A datagram of a handshake on the shared sockets; `address` is the number of ours.
+    pub fn receive_handshake(&self, address: usize, datagram: &[u8], source: SocketAddr, now: f64, core: &Core) {
+        self.hand_up(&mut self.lock(), address as u8, datagram, source, now, core);
+    }
+
+    fn hand_up(&self, leg: &mut Leg, component: u8, datagram: &[u8], source: SocketAddr, now: f64, core: &Core) {
+        let (since, count) = leg.handshakes;
+        leg.handshakes = if now - since >= 1.0 {
+            (now, 1)
+        } else {
+            (since, count.saturating_add(1))
+        };
+        if leg.handshakes.1 > HANDSHAKES_PER_SECOND {
+            self.reject(leg, Reason::Source, core);
+            return;
+        }
+        core.events.push(
+            self.token,
+            What::Handshake {
+                component,
+                source,
+                datagram: datagram.to_vec(),
+            },
+        );
+    }
+
+    /// The packet in `bench.inbound` is authentic and may be heard.
+    fn deliver(&self, mut leg: MutexGuard<'_, Leg>, now: f64, core: &Core, bench: &mut Bench) {
+        let Some(peer) = leg.peer.upgrade() else { return };
+        let inbound = std::mem::take(&mut bench.inbound);
+        match rtp::parse(&inbound) {
+            Err(_) => self.reject(&mut leg, Reason::NotRtp, core),
+            Ok(packet) => {
+                let Header {
+                    payload_type,
+                    sequence,
+                    timestamp,
+                    ssrc,
+                    ..
+                } = packet.header;
+                leg.reception
+                    .receive(ssrc, sequence, timestamp, packet.payload.len(), now);
+                if leg.last_received.is_none() {
+                    core.events.push(self.token, What::FirstReceived { payload_type });
+                }
+                leg.last_received = Some(now);
+                if std::mem::take(&mut leg.is_listened_to) {
+                    core.events.push(self.token, What::Heard);
+                }
+                if leg.payload_types >> payload_type & 1 == 0 {
+                    self.reject(&mut leg, Reason::PayloadType, core); // the pipeline still wants its number
+                }
+                drop(leg);
+                peer.hear(self.token, &packet, now, core, bench);
+            }
+        }
+        bench.inbound = inbound;
+    }
+
+    /// A packet of the peer's far end.
+    fn hear(self: &Arc<Self>, from: u64, packet: &rtp::Packet<'_>, now: f64, core: &Core, bench: &mut Bench) {
+        let mut leg = self.lock();
+        let Leg { pipeline, out, .. } = &mut *leg;
+        let Some(pipeline) = pipeline else { return };
+        let mut sending = Sending {
+            out,
+            outbox: &mut bench.outbox,
+            buffer: &mut bench.outbound,
+        };
+        pipeline.receive(packet, now, &mut sending, &mut bench.digits);
+        let deadline = pipeline.next_deadline();
+        self.note_sent(&mut leg, core);
+        self.arm(&mut leg, deadline, core);
+        drop(leg);
+        report_digits(from, core, bench);
+    }
+
+    fn note_sent(&self, leg: &mut Leg, core: &Core) {
+        if !leg.has_sent && leg.out.counters.packets_sent > 0 {
+            leg.has_sent = true;
+            let payload_type = leg
+                .pipeline
+                .as_ref()
+                .map_or(0, |pipeline| pipeline.sink().codec.payload_type);
+            core.events.push(self.token, What::FirstSent { payload_type });
+        }
+    }
+
+    fn take_report(&self, leg: &mut Leg, now: f64, core: &Core, bench: &Bench) {
+        let Some(rtcp) = &mut leg.rtcp else { return };
+        if leg.peer.strong_count() == 0 {
+            return; // not seated
+        }
+        if rtcp.receive(&bench.inbound, now).is_err() {
+            self.reject(leg, Reason::NotRtp, core);
+        } else if leg.wants_reports {
+            core.events.push(
+                self.token,
+                What::Report {
+                    is_inbound: true,
+                    packet: bench.inbound.clone(),
+                },
+            );
+        }
+    }
+
+    // Time
+
+    /// See to it that the leg is looked at no later. Too early costs little, arming anew for each packet would not.
+    pub fn arm(self: &Arc<Self>, leg: &mut Leg, deadline: Option<f64>, core: &Core) {
+        if let Some(at) = deadline
+            && at < leg.armed
+        {
+            leg.armed = at;
+            core.timers(self.home).push(at, Arc::downgrade(self));
+        }
+    }
+
+    /// A deadline has come: `at` is the one that was armed.
+    pub fn fire(self: &Arc<Self>, at: f64, now: f64, core: &Core, bench: &mut Bench) {
+        let mut leg = self.lock();
+        if at != leg.armed {
+            return; // armed for another time since then
+        }
+        leg.armed = f64::INFINITY;
+        let peer = leg.peer.upgrade();
+        let Leg { pipeline, out, .. } = &mut *leg;
+        if let Some(pipeline) = pipeline {
+            let mut sending = Sending {
+                out,
+                outbox: &mut bench.outbox,
+                buffer: &mut bench.outbound,
+            };
+            pipeline.handle_timeout(now, &mut sending, &mut bench.digits);
+            self.note_sent(&mut leg, core);
+        }
+        self.watch_silence(&mut leg, now, core);
+        leg.tickets.retain(|(due, ticket)| {
+            let is_waiting = *due > now;
+            if !is_waiting {
+                core.events.push(self.token, What::DigitsSent { ticket: *ticket });
+            }
+            is_waiting
+        });
+        self.report(&mut leg, now, core, bench);
+        let deadline = next_deadline(&leg);
+        self.arm(&mut leg, deadline, core);
+        drop(leg);
+        if let Some(peer) = peer {
+            report_digits(peer.token, core, bench);
+        }
+        bench.digits.clear();
+    }
+
+    fn watch_silence(&self, leg: &mut Leg, now: f64, core: &Core) {
+        if silence_ends(leg).is_some_and(|end| now >= end) {
+            leg.silence.has_failed = true;
+            core.events.push(self.token, What::Silent);
+        }
+    }
+}
+
+impl LegCell {
+    // Reports
+
+    /// Say goodbye to the far end, and report no more.
+    pub fn bye(&self, now: f64, core: &Core, bench: &mut Bench) {
+        let mut leg = self.lock();
+        let sender = sender_info(&mut leg, now);
+        if let Some(mut rtcp) = leg.rtcp.take() {
+            let mut report = Vec::new();
+            rtcp.bye(now, &mut leg.reception, sender, &mut report);
+            self.send_report(&mut leg, report, core, bench);
+        }
+    }
+
+    fn report(&self, leg: &mut Leg, now: f64, core: &Core, bench: &mut Bench) {
+        if leg.rtcp.as_ref().is_none_or(|rtcp| rtcp.next_deadline() > now) {
+            return;
+        }
+        let sender = sender_info(leg, now);
+        let Leg { rtcp, reception, .. } = leg;
+        let mut report = Vec::new();
+        if rtcp
+            .as_mut()
+            .is_some_and(|rtcp| rtcp.handle_timeout(now, reception, sender, &mut report))
+        {
+            self.send_report(leg, report, core, bench);
+        }
+    }
+
+    fn send_report(&self, leg: &mut Leg, report: Vec<u8>, core: &Core, bench: &mut Bench) {
+        leg.out.send_rtcp(&report, &mut bench.outbox, &mut bench.outbound);
+        if leg.wants_reports {
+            core.events.push(
+                self.token,
+                What::Report {
+                    is_inbound: false,
+                    packet: report,
+                },
+            );
+        }
+    }
+
+    // What Python changes
+
+    /// Do something with what the far end hears; the leg is looked at right afterwards. None: it hears nothing yet.
+    pub fn with_pipeline<T>(self: &Arc<Self>, core: &Core, change: impl FnOnce(&mut Pipeline) -> T) -> Option<T> {
+        let mut leg = self.lock();
+        let result = change(leg.pipeline.as_mut()?);
+        self.arm(&mut leg, Some(monotonic()), core);
+        Some(result)
+    }
+
+    /// Change anything that timers depend on.
+    pub fn change(self: &Arc<Self>, core: &Core, change: impl FnOnce(&mut Leg)) {
+        let mut leg = self.lock();
+        change(&mut leg);
+        let deadline = next_deadline(&leg);
+        self.arm(&mut leg, deadline, core);
+    }
+
+    /// Somebody else hears this leg, and is heard by it: what is counted begins anew.
+    pub fn connect(&self, peer: Weak<LegCell>) {
+        let mut leg = self.lock();
+        if !Weak::ptr_eq(&leg.peer, &peer) {
+            leg.reception = Reception::new(leg.clock_rate);
+        }
+        leg.peer = peer;
+    }
+
+    /// The far end has nominated a pair.
+    pub fn nominated(&self, generation: u64, address: usize, remote: SocketAddr, core: &Core) {
+        let mut leg = self.lock();
+        let Route::Path(path) = &mut leg.out.route else { return };
+        if !path.nominated(generation, (address, remote)) {
+            return;
+        }
+        core.events.push(
+            self.token,
+            What::Path {
+                generation,
+                address,
+                remote,
+            },
+        );
+    }
+
+    /// Nothing comes out any more; sockets are closed as soon as no worker looks at them.
+    pub fn close(&self) {
+        let mut leg = self.lock();
+        leg.pipeline = None;
+        leg.rtcp = None;
+        leg.peer = Weak::new();
+        leg.out.route = Route::None;
+        leg.out.keys = Keys::default();
+    }
+}
+
+/// For a sender report; none when nothing has left since the last one (RFC 3550 section 6.4).
+fn sender_info(leg: &mut Leg, now: f64) -> Option<SenderInfo> {
+    let sent = leg.out.counters.packets_sent;
+    let info = leg.pipeline.as_ref()?.sender_info(now)?;
+    if sent == leg.reported {
+        return None;
+    }
+    leg.reported = sent;
+    Some(SenderInfo {
+        rtp_timestamp: info.rtp_timestamp,
+        packet_count: info.packet_count as u32,
+        octet_count: info.octet_count as u32,
+    })
+}
+
+/// When the far end has been silent for too long.
+fn silence_ends(leg: &Leg) -> Option<f64> {
+    let silence = &leg.silence;
+    let may_be_silent = silence.timeout <= 0.0 || silence.is_held || silence.has_failed || !leg.may_receive;
+    if may_be_silent || !matches!(leg.out.route, Route::Pair(_)) || leg.payload_types == 0 {
+        return None;
+    }
+    Some(silence.since.max(leg.last_received.unwrap_or(0.0)) + silence.timeout)
+}
+
+fn next_deadline(leg: &Leg) -> Option<f64> {
+    [
+        leg.pipeline.as_ref().and_then(Pipeline::next_deadline),
+        leg.rtcp.as_ref().map(RtcpSession::next_deadline),
+        silence_ends(leg),
+        leg.tickets.iter().map(|(due, _)| *due).min_by(f64::total_cmp),
+    ]
+    .into_iter()
+    .flatten()
+    .min_by(f64::total_cmp)
+}
+
+fn report_digits(leg: u64, core: &Core, bench: &mut Bench) {
+    for digit in bench.digits.drain(..) {
+        core.events.push(
+            leg,
+            What::Digit {
+                digit: digit.digit,
+                duration: digit.duration,
+            },
+        );
+    }
+}

@@ -1,0 +1,147 @@
+//! The loop of one worker: all that is ready is taken, worked on, and sent; then it rests a little.
+//!
+//! Rest, because most of the price of a packet is the wake-up that brings it. Under load a worker takes what has come
+//! in since it went to rest in one go, but rests no longer than `tick`; with nothing to do it sleeps.
+
+use std::net::UdpSocket;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::epoll::{EpollEvent, EpollTimeout};
+
+use super::leg::LegCell;
+use super::outbox::Bench;
+use super::{Core, Listening, SHARED, WAKER};
+use crate::sys::{ReceiveBatch, monotonic};
+
+/// Descriptors that one poll reports at most.
+const MAX_READY: usize = 256;
+/// Datagrams that one call takes at most.
+const BATCH: usize = 32;
+/// Calls for one shared socket in one round: under a flood, timers get their turn.
+const MAX_CALLS: usize = 16;
+/// Deadlines that are met in one round: packets get their turn too.
+const MAX_FIRED: usize = 4096;
+/// Seconds between two looks at who is gone.
+const CONSENT_CHECK: f64 = 0.5;
+/// Seconds that a worker sleeps at most.
+const LONGEST_SLEEP: f64 = 60.0;
+
+/// Until `Core::stop`.
+pub fn run(core: &Core, index: usize) {
+    let worker = core.worker(index);
+    let mut bench = Bench::new(core.settings().addresses.len());
+    let mut batch = ReceiveBatch::new(BATCH);
+    let mut ready = [EpollEvent::empty(); MAX_READY];
+    let mut consent_check = monotonic() + CONSENT_CHECK;
+    let mut ended = 0.0;
+    loop {
+        let latest = if index == 0 {
+            consent_check
+        } else {
+            monotonic() + LONGEST_SLEEP
+        };
+        let until = worker.timers.sleep(latest);
+        let count = match worker.poll.wait(&mut ready, timeout(until)) {
+            Ok(count) => count,
+            Err(Errno::EINTR) => 0,
+            Err(_) => return, // the poll itself is gone: only when the process ends
+        };
+        worker.timers.awake();
+        if core.is_stopping() {
+            return;
+        }
+        let now = monotonic();
+        for event in &ready[..count] {
+            match event.data() {
+                WAKER => worker.timers.waker().clear(),
+                key if key >= SHARED => read_shared(core, index, (key - SHARED) as usize, &mut batch, &mut bench),
+                key => {
+                    let listening = worker.sockets.read().get(&key).cloned();
+                    if let Some(listening) = listening {
+                        read_own(core, &listening, &mut batch, &mut bench);
+                    }
+                }
+            }
+        }
+        fire(core, index, &mut bench);
+        if index == 0 && now >= consent_check {
+            consent_check = now + CONSENT_CHECK;
+            core.browsers.handle_timeout(now, core);
+        }
+        bench.outbox.flush(&worker.shared);
+        // What came in less than a tick after the last round was over is one of many: let some more gather
+        let is_busy = count > 0 && now - ended < core.settings().tick;
+        ended = monotonic();
+        if is_busy {
+            std::thread::sleep(Duration::from_secs_f64(core.settings().tick.min(1.0)));
+        }
+    }
+}
+
+fn timeout(until: f64) -> EpollTimeout {
+    let wait = ((until - monotonic()) * 1000.0)
+        .ceil()
+        .clamp(0.0, LONGEST_SLEEP * 1000.0);
+    EpollTimeout::try_from(wait as i32).unwrap_or(EpollTimeout::ZERO)
+}
+
+fn read_own(core: &Core, listening: &Listening, batch: &mut ReceiveBatch, bench: &mut Bench) {
+    let Some(leg) = listening.leg.upgrade() else { return };
+    let count = receive(batch, &listening.socket);
+    let now = monotonic();
+    for at in 0..count {
+        if let Some((datagram, source)) = batch.datagram(at) {
+            guarded(core, &leg, || {
+                leg.receive(listening.component, datagram, source, now, core, bench)
+            });
+        }
+    }
+}
+
+fn read_shared(core: &Core, index: usize, address: usize, batch: &mut ReceiveBatch, bench: &mut Bench) {
+    let Some(socket) = core.worker(index).shared.get(address) else {
+        return;
+    };
+    for _ in 0..MAX_CALLS {
+        let count = receive(batch, socket);
+        let now = monotonic();
+        for at in 0..count {
+            if let Some((datagram, source)) = batch.datagram(at) {
+                // Which leg it would have been for is not known out here: the count of rejected datagrams shows it
+                let work = || core.browsers.receive(address, datagram, source, now, core, bench);
+                if catch_unwind(AssertUnwindSafe(work)).is_err() {
+                    core.reject(super::Reason::NotRtp);
+                }
+            }
+        }
+        if count < BATCH {
+            return;
+        }
+    }
+}
+
+fn receive(batch: &mut ReceiveBatch, socket: &UdpSocket) -> usize {
+    // An error is nothing to read, or ICMP for something that we sent: the next read is fine again
+    batch.receive(socket).unwrap_or(0)
+}
+
+fn fire(core: &Core, index: usize, bench: &mut Bench) {
+    let timers = &core.worker(index).timers;
+    for _ in 0..MAX_FIRED {
+        let now = monotonic();
+        let Some((at, leg)) = timers.pop(now) else { return };
+        if let Some(leg) = leg.upgrade() {
+            guarded(core, &leg, || leg.fire(at, now, core, bench));
+        }
+    }
+}
+
+/// A defect in the handling of one packet costs that packet, not the worker.
+fn guarded(core: &Core, leg: &Arc<LegCell>, work: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(work)).is_err() {
+        leg.crashed(core);
+    }
+}

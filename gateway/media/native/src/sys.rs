@@ -1,0 +1,424 @@
+//! The system calls that the standard library does not have: many datagrams in one call, and what wakes a poll.
+//!
+//! The only module with `unsafe` in it. Everything here takes and gives owned buffers, so that no pointer leaves it.
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::mem;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::libc;
+
+/// What an Ethernet frame holds of UDP; longer datagrams are not media.
+pub const MAX_DATAGRAM: usize = 1472;
+
+/// Take over a file descriptor as a UDP socket.
+///
+/// The caller gives it away: nobody else may close it (in Python: `socket.detach()`). Fails for a number that is not
+/// an open socket.
+pub fn udp_socket_from_raw(fd: RawFd) -> io::Result<UdpSocket> {
+    let mut kind: libc::c_int = 0;
+    let mut size = mem::size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `size` bytes to `kind`; a wrong descriptor is an error, nothing else.
+    let result = unsafe {
+        libc::getsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            libc::SO_TYPE,
+            (&raw mut kind).cast::<libc::c_void>(),
+            &raw mut size,
+        )
+    };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if kind != libc::SOCK_DGRAM {
+        return Err(io::Error::from(io::ErrorKind::InvalidInput));
+    }
+    // SAFETY: it is open, as was just seen, and the caller has given it away.
+    let socket = UdpSocket::from(unsafe { OwnedFd::from_raw_fd(fd) });
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// A non-blocking UDP socket that shares its port with others of this process, if `is_shared` (SO_REUSEPORT).
+pub fn bind_udp(address: SocketAddr, is_shared: bool) -> io::Result<UdpSocket> {
+    let family = if address.is_ipv4() {
+        libc::AF_INET
+    } else {
+        libc::AF_INET6
+    };
+    // SAFETY: no pointers; the result is checked.
+    let fd = unsafe { libc::socket(family, libc::SOCK_DGRAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: just opened, and nobody else knows it.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    if is_shared {
+        set_option(&socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
+    }
+    if address.is_ipv6() {
+        set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
+    }
+    let (name, size) = to_storage(&address);
+    // SAFETY: `name` outlives the call and is at least `size` bytes long.
+    let result = unsafe { libc::bind(socket.as_raw_fd(), (&raw const name).cast::<libc::sockaddr>(), size) };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(UdpSocket::from(socket))
+}
+
+/// Ask for a receive buffer of so many bytes; the kernel may give less.
+pub fn set_receive_buffer(socket: &UdpSocket, bytes: i32) -> io::Result<()> {
+    set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUF, bytes)
+}
+
+fn set_option(socket: &impl AsRawFd, level: libc::c_int, name: libc::c_int, value: libc::c_int) -> io::Result<()> {
+    // SAFETY: the kernel reads `size_of` bytes of `value`, which outlives the call.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            (&raw const value).cast::<libc::c_void>(),
+            mem::size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Wakes whoever polls it.
+pub struct Waker {
+    file: File,
+}
+
+impl Waker {
+    /// A new event descriptor (eventfd), not signalled.
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: no pointers; the result is checked.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: just opened, and nobody else knows it.
+        Ok(Self {
+            file: File::from(unsafe { OwnedFd::from_raw_fd(fd) }),
+        })
+    }
+
+    /// Make it readable.
+    pub fn wake(&self) {
+        // Full means that it is readable already.
+        let _ = (&self.file).write(&1u64.to_ne_bytes());
+    }
+
+    /// Make it unreadable again.
+    pub fn clear(&self) {
+        let _ = (&self.file).read(&mut [0; 8]);
+    }
+}
+
+impl AsFd for Waker {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+impl AsRawFd for Waker {
+    fn as_raw_fd(&self) -> RawFd {
+        self.file.as_raw_fd()
+    }
+}
+
+/// Seconds of CLOCK_MONOTONIC, which is what Python's `time.monotonic` and its loops count too.
+pub fn monotonic() -> f64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes one timespec.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// Buffers for as many datagrams as one call may bring.
+pub struct ReceiveBatch {
+    buffers: Box<[[u8; MAX_DATAGRAM + 1]]>,
+    names: Box<[libc::sockaddr_storage]>,
+    sizes: Box<[usize]>,
+}
+
+impl ReceiveBatch {
+    /// Room for `capacity` datagrams.
+    pub fn new(capacity: usize) -> Self {
+        // SAFETY: a sockaddr_storage is plain numbers, for which zero is a value.
+        let empty: libc::sockaddr_storage = unsafe { mem::zeroed() };
+        Self {
+            buffers: vec![[0; MAX_DATAGRAM + 1]; capacity].into_boxed_slice(),
+            names: vec![empty; capacity].into_boxed_slice(),
+            sizes: vec![0; capacity].into_boxed_slice(),
+        }
+    }
+
+    /// How many datagrams there is room for.
+    pub fn capacity(&self) -> usize {
+        self.sizes.len()
+    }
+
+    /// Take what the socket has, up to the capacity, without waiting; how many there were.
+    pub fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
+        let count = self.capacity().min(VECTOR);
+        let mut parts: [libc::iovec; VECTOR] = std::array::from_fn(|_| libc::iovec {
+            iov_base: std::ptr::null_mut(),
+            iov_len: 0,
+        });
+        // SAFETY: an mmsghdr is pointers and numbers, for which zero is a value.
+        let mut headers: [libc::mmsghdr; VECTOR] = unsafe { mem::zeroed() };
+        for at in 0..count {
+            parts[at].iov_base = self.buffers[at].as_mut_ptr().cast::<libc::c_void>();
+            parts[at].iov_len = MAX_DATAGRAM + 1;
+            let header = &mut headers[at].msg_hdr;
+            header.msg_name = (&raw mut self.names[at]).cast::<libc::c_void>();
+            header.msg_namelen = mem::size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+            header.msg_iov = &raw mut parts[at];
+            header.msg_iovlen = 1;
+        }
+        // SAFETY: each of the `count` headers points at one buffer and one name of this batch, as long as they say,
+        // and all of them outlive the call.
+        let result = unsafe {
+            libc::recvmmsg(
+                socket.as_raw_fd(),
+                headers.as_mut_ptr(),
+                count as libc::c_uint,
+                libc::MSG_DONTWAIT,
+                std::ptr::null_mut(),
+            )
+        };
+        if result < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let received = (result as usize).min(count);
+        for (size, header) in self.sizes.iter_mut().zip(&headers[..received]) {
+            *size = (header.msg_len as usize).min(MAX_DATAGRAM + 1);
+        }
+        Ok(received)
+    }
+
+    /// One of the datagrams taken last, and where it came from; none for one that is empty or too long.
+    pub fn datagram(&self, at: usize) -> Option<(&[u8], SocketAddr)> {
+        let size = *self.sizes.get(at)?;
+        if size == 0 || size > MAX_DATAGRAM {
+            return None;
+        }
+        Some((self.buffers.get(at)?.get(..size)?, from_storage(self.names.get(at)?)?))
+    }
+}
+
+const VECTOR: usize = 32;
+
+/// Datagrams that will leave through one socket.
+#[derive(Default)]
+pub struct SendBatch {
+    bytes: Vec<u8>,
+    entries: Vec<(usize, usize, SocketAddr)>,
+}
+
+impl SendBatch {
+    /// Add one.
+    pub fn push(&mut self, datagram: &[u8], destination: SocketAddr) {
+        self.entries.push((self.bytes.len(), datagram.len(), destination));
+        self.bytes.extend_from_slice(datagram);
+    }
+
+    /// Whether there is nothing to send.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Send all of them; what the kernel refuses is lost, as datagrams are. How many left.
+    pub fn flush(&mut self, socket: &UdpSocket) -> usize {
+        let mut sent = 0;
+        for entries in self.entries.chunks(VECTOR) {
+            sent += send_some(socket, &self.bytes, entries);
+        }
+        self.entries.clear();
+        self.bytes.clear();
+        sent
+    }
+}
+
+fn send_some(socket: &UdpSocket, bytes: &[u8], entries: &[(usize, usize, SocketAddr)]) -> usize {
+    // SAFETY: plain numbers and pointers, for which zero is a value.
+    let (mut names, mut headers): ([libc::sockaddr_storage; VECTOR], [libc::mmsghdr; VECTOR]) =
+        unsafe { (mem::zeroed(), mem::zeroed()) };
+    let mut parts: [libc::iovec; VECTOR] = std::array::from_fn(|_| libc::iovec {
+        iov_base: std::ptr::null_mut(),
+        iov_len: 0,
+    });
+    for (at, (start, size, destination)) in entries.iter().enumerate() {
+        let (name, name_size) = to_storage(destination);
+        names[at] = name;
+        parts[at].iov_base = bytes[*start..start + size].as_ptr().cast_mut().cast::<libc::c_void>();
+        parts[at].iov_len = *size;
+        let header = &mut headers[at].msg_hdr;
+        header.msg_name = (&raw mut names[at]).cast::<libc::c_void>();
+        header.msg_namelen = name_size;
+        header.msg_iov = &raw mut parts[at];
+        header.msg_iovlen = 1;
+    }
+    let (mut next, mut sent) = (0, 0);
+    while next < entries.len() {
+        // SAFETY: the headers from `next` on point at names, parts and bytes that outlive the call; the kernel only
+        // reads what they point at.
+        let result = unsafe {
+            libc::sendmmsg(
+                socket.as_raw_fd(),
+                headers.as_mut_ptr().add(next),
+                (entries.len() - next) as libc::c_uint,
+                libc::MSG_DONTWAIT,
+            )
+        };
+        if result > 0 {
+            next += result as usize;
+            sent += result as usize;
+        } else {
+            next += 1; // this one was refused: the others may be fine
+        }
+    }
+    sent
+}
+
+fn to_storage(address: &SocketAddr) -> (libc::sockaddr_storage, libc::socklen_t) {
+    // SAFETY: plain numbers, for which zero is a value.
+    let mut storage: libc::sockaddr_storage = unsafe { mem::zeroed() };
+    let size = match address {
+        SocketAddr::V4(address) => {
+            let name = libc::sockaddr_in {
+                sin_family: libc::AF_INET as libc::sa_family_t,
+                sin_port: address.port().to_be(),
+                sin_addr: libc::in_addr {
+                    s_addr: u32::from_ne_bytes(address.ip().octets()),
+                },
+                sin_zero: [0; 8],
+            };
+            // SAFETY: a sockaddr_storage is as large as any address and aligned for all.
+            unsafe { (&raw mut storage).cast::<libc::sockaddr_in>().write(name) };
+            mem::size_of::<libc::sockaddr_in>()
+        }
+        SocketAddr::V6(address) => {
+            let name = libc::sockaddr_in6 {
+                sin6_family: libc::AF_INET6 as libc::sa_family_t,
+                sin6_port: address.port().to_be(),
+                sin6_flowinfo: address.flowinfo(),
+                sin6_addr: libc::in6_addr {
+                    s6_addr: address.ip().octets(),
+                },
+                sin6_scope_id: address.scope_id(),
+            };
+            // SAFETY: as above.
+            unsafe { (&raw mut storage).cast::<libc::sockaddr_in6>().write(name) };
+            mem::size_of::<libc::sockaddr_in6>()
+        }
+    };
+    (storage, size as libc::socklen_t)
+}
+
+fn from_storage(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
+    match libc::c_int::from(storage.ss_family) {
+        libc::AF_INET => {
+            // SAFETY: the family says what it is, and the storage is large enough and aligned for all.
+            let name = unsafe { (&raw const *storage).cast::<libc::sockaddr_in>().read() };
+            let address = Ipv4Addr::from(name.sin_addr.s_addr.to_ne_bytes());
+            Some(SocketAddrV4::new(address, u16::from_be(name.sin_port)).into())
+        }
+        libc::AF_INET6 => {
+            // SAFETY: as above.
+            let name = unsafe { (&raw const *storage).cast::<libc::sockaddr_in6>().read() };
+            let address = Ipv6Addr::from(name.sin6_addr.s6_addr);
+            Some(
+                SocketAddrV6::new(
+                    address,
+                    u16::from_be(name.sin6_port),
+                    name.sin6_flowinfo,
+                    name.sin6_scope_id,
+                )
+                .into(),
+            )
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(address: &str) -> (UdpSocket, UdpSocket) {
+        let bind = || bind_udp(SocketAddr::new(address.parse().unwrap(), 0), false).unwrap();
+        (bind(), bind())
+    }
+
+    #[test]
+    fn a_batch_arrives_as_it_was_sent_with_its_source() {
+        for address in ["127.0.0.1", "::1"] {
+            let (sender, receiver) = pair(address);
+            let mut batch = SendBatch::default();
+            for at in 0..40u8 {
+                batch.push(&[at; 20], receiver.local_addr().unwrap());
+            }
+
+            assert_eq!(batch.flush(&sender), 40);
+            let mut received = ReceiveBatch::new(32);
+            let mut datagrams = Vec::new();
+            while datagrams.len() < 40 {
+                for at in 0..received.receive(&receiver).unwrap() {
+                    let (data, source) = received.datagram(at).unwrap();
+                    assert_eq!(source, sender.local_addr().unwrap());
+                    datagrams.push(data.to_vec());
+                }
+            }
+
+            assert_eq!(datagrams, (0..40u8).map(|at| vec![at; 20]).collect::<Vec<_>>());
+            assert!(batch.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_refused_datagram_does_not_hold_up_the_others() {
+        let (sender, receiver) = pair("127.0.0.1");
+        let mut batch = SendBatch::default();
+        batch.push(b"nowhere", "[::1]:9".parse().unwrap());
+        batch.push(b"here", receiver.local_addr().unwrap());
+
+        assert_eq!(batch.flush(&sender), 1);
+    }
+
+    #[test]
+    fn what_is_too_long_or_empty_is_no_datagram_of_media() {
+        let (sender, receiver) = pair("127.0.0.1");
+        sender
+            .send_to(&[1; MAX_DATAGRAM + 1], receiver.local_addr().unwrap())
+            .unwrap();
+        sender.send_to(&[], receiver.local_addr().unwrap()).unwrap();
+        let mut batch = ReceiveBatch::new(4);
+
+        let mut received = 0;
+        while received < 2 {
+            received += batch.receive(&receiver).unwrap();
+        }
+
+        assert!(batch.datagram(0).is_none());
+        assert!(batch.datagram(1).is_none());
+        assert!(batch.datagram(100).is_none());
+    }
+
+    #[test]
+    fn a_number_that_is_no_socket_is_refused() {
+        assert!(udp_socket_from_raw(-1).is_err());
+    }
+}
