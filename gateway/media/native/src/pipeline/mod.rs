@@ -6,6 +6,8 @@ pub mod dtmf;
 pub mod events;
 pub mod inband;
 pub mod jitter;
+pub mod mixer;
+pub mod playout;
 pub mod relay;
 pub mod stage;
 pub mod stream;
