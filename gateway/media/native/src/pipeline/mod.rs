@@ -8,6 +8,7 @@ pub mod inband;
 pub mod jitter;
 pub mod mixer;
 pub mod playout;
+pub mod recorder;
 pub mod relay;
 pub mod stage;
 pub mod stream;
