@@ -235,6 +235,11 @@ impl Table {
         self.owners.get(&source).copied()
     }
 
+    /// With which of its credentials the path in use was nominated: the number of the [`Table::add`], from zero.
+    pub fn generation_of(&self, session: u64) -> Option<u64> {
+        self.sessions.get(&session).map(|state| state.selected_generation)
+    }
+
     /// Where a session's packets go; `None` before the first nomination.
     pub fn path_of(&self, session: u64) -> Option<Path> {
         let state = self.sessions.get(&session)?;
