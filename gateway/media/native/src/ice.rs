@@ -307,11 +307,10 @@ impl Table {
     }
 
     fn objection(&mut self, session: u64, source: SocketAddr, transaction: [u8; 12], now: f64) -> Option<Reason> {
-        if !self.may_own(source, session, now) {
-            return Some(Reason::PathTaken);
+        if self.sessions.get_mut(&session)?.is_copy(transaction, source) {
+            return Some(Reason::Replayed);
         }
-        let state = self.sessions.get_mut(&session)?;
-        state.is_copy(transaction, source).then_some(Reason::Replayed)
+        (!self.may_own(source, session, now)).then_some(Reason::PathTaken)
     }
 
     /// Whether a source is nobody's, the session's own, or has not been heard for long as another's.

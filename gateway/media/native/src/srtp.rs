@@ -11,7 +11,7 @@
 //! * It finds the end of the RTP header by parsing and measuring the extensions, and is wrong when a sender pads
 //!   between them. Here the length comes from the packet's own length field.
 //!
-//! What it costs a packet, and against what it was chosen: `docs/explanation/native-srtp.md`.
+//! What it costs a packet, and against what it was chosen: `docs/explanation/native-media.md`.
 
 use std::fmt;
 

@@ -281,6 +281,21 @@ fn copy_of_a_check_from_elsewhere_makes_no_path() {
 }
 
 #[test]
+fn copy_of_a_check_does_not_take_the_path_of_another_session() {
+    let mut scene = Scene::new();
+    scene.check(&NOMINATION, 5000);
+    scene.table.add(b"new", RESTARTED.password, 2);
+    let data = scene.datagram(&RESTARTED);
+    scene.receive(&data, 5001);
+
+    scene.now = TAKE_OVER;
+
+    assert_eq!(scene.receive(&data, 5000), Outcome::Dropped(Reason::Replayed));
+    assert_eq!(scene.table.session_of(at(5000)), Some(1));
+    assert_eq!(scene.port_in_use(), Some(5000));
+}
+
+#[test]
 fn of_paths_nominated_all_at_once_the_one_of_highest_priority_is_used() {
     let mut scene = Scene::new();
     for (port, priority) in [(5000, 100), (5001, 300), (5002, 200)] {
