@@ -53,6 +53,7 @@ def test_a_codec_that_cannot_even_make_up_sound_leaves_silence(monkeypatch: pyte
     assert b"\xff" * 160 in [packet.payload for packet in run.packets[10:14]]
 
 
+@pytest.mark.usefixtures("implementation")
 def test_dtx_frames_are_not_sent_to_a_sink_that_may_pause() -> None:
     sink = replace(OPUS, fmtp={"usedtx": "1"})
     silent = [

@@ -25,6 +25,8 @@ mod _native {
     #[pymodule_export]
     use super::pipeline::NativePipeline;
     #[pymodule_export]
+    use super::pipeline::NativeRecorder;
+    #[pymodule_export]
     use super::pipeline::NativeResampler;
     #[pymodule_export]
     use super::pipeline::native_silence;

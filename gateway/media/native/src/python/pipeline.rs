@@ -8,6 +8,7 @@ use pyo3::types::{PyBytes, PyDict};
 use crate::codec::gain::Gain;
 use crate::codec::{Decoder, Encoder, Resampler, silence};
 use crate::pipeline::codec::{Codec, CodecError, LegCodec};
+use crate::pipeline::recorder::{Format, Recorder, Side};
 use crate::pipeline::stage::StageSettings;
 use crate::pipeline::{Config, Counters, Digit, DigitError, Pipeline, Sound};
 use crate::rtp::{self, Header, Sink};
@@ -349,4 +350,72 @@ impl NativeResampler {
 #[pyfunction]
 pub(super) fn native_silence<'py>(py: Python<'py>, codec: LegTuple<'_>) -> PyResult<Bound<'py, PyBytes>> {
     Ok(PyBytes::new(py, silence(leg_codec(&codec)?.codec.name)))
+}
+
+/// A recording of both directions of a call; what its methods return belongs at the end of the file.
+#[pyclass(module = "gateway.media._native")]
+pub(super) struct NativeRecorder {
+    inner: Mutex<Option<Recorder>>,
+    begun: Vec<u8>,
+}
+
+impl NativeRecorder {
+    fn with<T>(&mut self, step: impl FnOnce(&mut Recorder) -> Result<T, CodecError>) -> PyResult<T> {
+        match self.inner.get_mut() {
+            Some(recorder) => step(recorder).map_err(codec_failed),
+            None => Err(PyRuntimeError::new_err("finished")),
+        }
+    }
+}
+
+fn side(is_left: bool) -> Side {
+    if is_left { Side::Left } else { Side::Right }
+}
+
+#[pymethods]
+impl NativeRecorder {
+    #[new]
+    fn new(is_ogg: bool, serial: u32, now: f64) -> PyResult<Self> {
+        let format = if is_ogg { Format::OggOpus } else { Format::Wav };
+        let mut begun = Vec::new();
+        let recorder = Recorder::new(format, serial, now, &mut begun).map_err(codec_failed)?;
+        Ok(Self {
+            inner: Mutex::new(Some(recorder)),
+            begun,
+        })
+    }
+
+    fn set_codec(&mut self, is_left: bool, codec: LegTuple<'_>) -> PyResult<()> {
+        let codec = leg_codec(&codec)?.codec;
+        self.with(|recorder| recorder.set_codec(side(is_left), &codec))
+    }
+
+    fn receive(&mut self, is_left: bool, datagram: &[u8], now: f64) -> PyResult<()> {
+        let packet = rtp::parse(datagram).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        self.with(|recorder| {
+            recorder.receive(side(is_left), &packet, now);
+            Ok(())
+        })
+    }
+
+    fn handle_timeout<'py>(&mut self, py: Python<'py>, now: f64) -> PyResult<Bound<'py, PyBytes>> {
+        let mut file = std::mem::take(&mut self.begun);
+        self.with(|recorder| recorder.handle_timeout(now, &mut file))?;
+        Ok(PyBytes::new(py, &file))
+    }
+
+    /// The end of the file, and what stands at its beginning instead of what is there.
+    fn finish<'py>(&mut self, py: Python<'py>, now: f64) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+        let mut file = std::mem::take(&mut self.begun);
+        let recorder = self
+            .inner
+            .get_mut()
+            .take()
+            .ok_or_else(|| PyRuntimeError::new_err("finished"))?;
+        let header = recorder.finish(now, &mut file).map_err(codec_failed)?;
+        Ok((
+            PyBytes::new(py, &file),
+            PyBytes::new(py, header.as_ref().map_or(&[], |header| &header[..])),
+        ))
+    }
 }
