@@ -24,6 +24,7 @@ run: setup ## Install what is missing, then start the demo gateway on this machi
 	@exec $(BIN)/rtc-gateway demo $(ARGS)
 
 test: setup-test ## Install what the tests need, then run the whole suite
+	@PATH="$$(scripts/rust.sh --path)$$PATH" cargo test --locked --quiet --no-default-features --manifest-path $(NATIVE)/Cargo.toml
 	RECOVERY_EXAMPLES=1000 $(BIN)/pytest -n 5 --dist loadgroup -o asyncio_debug=false -m "not load" $(ARGS)
 	$(BIN)/pytest -m load $(ARGS)
 

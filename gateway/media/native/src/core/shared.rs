@@ -120,9 +120,7 @@ impl Browsers {
         if !bench.outbound.is_empty() {
             bench.outbox.push(address, &bench.outbound, source);
         }
-        if let Some((session, generation)) = nominated
-            && let Some(leg) = self.leg(session)
-        {
+        if let Some((leg, generation)) = nominated.and_then(|(session, number)| Some((self.leg(session)?, number))) {
             leg.nominated(generation, address, source, core);
         }
         if let Outcome::Dropped(_) = outcome {
