@@ -33,7 +33,7 @@ async def make_engine(request: pytest.FixtureRequest) -> AsyncIterator[MakeEngin
 
         async def make(**settings: object) -> MediaEngine:
             chosen = {"engine": request.param, "rtp_ports": PORTS, "workers": 2, **settings}
-            engine = engine_of(MediaSettings(**chosen))  # type: ignore[arg-type] # names are the tests'
+            engine = engine_of(MediaSettings(**chosen))
             await engine.start()
             stack.push_async_callback(engine.stop)
             return engine
@@ -83,7 +83,7 @@ def stranger() -> Iterator[Stranger]:
 
 def rejected(reason: str) -> float:
     """Datagrams that this process has not taken so far. A shared port does not know whose a stranger's would be."""
-    return RTP_PACKETS_REJECTED.labels(reason)._value.get()
+    return float(RTP_PACKETS_REJECTED.labels(reason)._value.get())
 
 
 async def count_rejected(session: MediaSession, reason: str, count: float) -> float:
