@@ -263,6 +263,36 @@ fn packets_are_those_of_libsrtp() {
     }
 }
 
+/// What libsrtp makes of number 0 behind 65534 and 65535.
+#[test]
+fn roll_over_is_counted_as_libsrtp_does() {
+    let cm = Protector::new(
+        Suite::AesCm128HmacSha1_80,
+        &hex("e1f97a0d3e018be0d64fa32c06de4139"),
+        &hex("0ec675ad498afeebb6960b3aabe6"),
+    );
+    let gcm = Protector::new(Suite::AeadAes128Gcm, &hex(KEY_128), &hex("a0a1a2a3a4a5a6a7a8a9aaab"));
+    for (protector, expected) in [
+        (cm, "24ecf92d9c97bf2ac679b796fdfd365a267beecdc56456590e62"),
+        (gcm, "bf6c6dfe17cc151e899f772b46409248441b38fe472d11f34b9c6eab595d256f"),
+    ] {
+        let mut protector = protector.unwrap();
+        let mut packet = Vec::new();
+        for sequence in [65_534u16, 65_535, 0] {
+            packet = [
+                &hex("800f")[..],
+                &sequence.to_be_bytes(),
+                &hex("decafbadcafebabe"),
+                &[0xAB; 16],
+            ]
+            .concat();
+            protector.rtp(&mut packet).unwrap();
+        }
+
+        assert_eq!(packet[12..], hex(expected));
+    }
+}
+
 #[test]
 fn keys_of_a_wrong_length_are_refused() {
     for suite in SUITES {
