@@ -7,6 +7,7 @@ pub mod events;
 pub mod inband;
 pub mod jitter;
 pub mod mixer;
+pub mod player;
 pub mod playout;
 pub mod recorder;
 pub mod relay;
