@@ -24,9 +24,9 @@ run: setup ## Install what is missing, then start the demo gateway on this machi
 	@exec $(BIN)/rtc-gateway demo $(ARGS)
 
 test: setup-test ## Install what the tests need, then run the whole suite
+	@PATH="$$(scripts/rust.sh --path)$$PATH" cargo test --locked --quiet --no-default-features --manifest-path $(NATIVE)/Cargo.toml
 	RECOVERY_EXAMPLES=400 $(BIN)/pytest -n 7 --dist loadgroup -o asyncio_debug=false -m "not load" $(ARGS)
 	$(BIN)/pytest -o asyncio_debug=false -m load $(ARGS)
-	cd $(NATIVE) && PATH="$$(../../../scripts/rust.sh --path)$$PATH" cargo test --quiet --locked --no-default-features
 
 check: setup-dev ## The fast loop: format, lint, types, layers, unit tests
 	$(BIN)/ruff format --check .

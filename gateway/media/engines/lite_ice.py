@@ -102,7 +102,7 @@ class LiteIce:
         Whoever is lite is controlled, whatever the exchange says (RFC 8445 section 6.1.1).
         """
         self._drop(self._next, *self._old)
-        credentials = IceCredentials(secrets.token_hex(4), secrets.token_hex(16))
+        credentials = IceCredentials(secrets.token_hex(8), secrets.token_hex(16))
         number = self._native.add_generation(credentials.ufrag, credentials.password)
         self._next, self._old = LiteGeneration(number, credentials, self._candidates()), []
         return self._next

@@ -8,6 +8,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -15,7 +16,7 @@ from gateway.domain.ids import CallId, LegName
 from gateway.domain.media_encryption import MediaEncryption
 from gateway.media._native import NativeCore
 from gateway.media.core.source_lock import Address
-from gateway.media.engine import DEFAULT_OPTIONS, LegOptions, MediaEvent, MediaNote, Profile, unnoted
+from gateway.media.engine import DEFAULT_OPTIONS, LegOptions, MediaEvent, MediaNote, NoFreePort, Profile, unnoted
 from gateway.media.engines.dtls import Certificate
 from gateway.media.engines.native_leg import (
     NativeBrowserLeg,
@@ -33,6 +34,8 @@ from gateway.observability import metrics
 
 _REASONS: Final = ("source", "srtp", "not_rtp", "payload_type")
 """Why the core did not take a datagram, in its order."""
+_TRIES: Final = 8
+"""Ports that are tried before it is said that none is free."""
 
 
 class NativeEngine:
@@ -48,31 +51,39 @@ class NativeEngine:
         self._sounds, self._native_sounds = Sounds(), NativeSounds()
         self._advertised: tuple[Address, ...] = ()
         self._rejected = [0] * len(_REASONS)
+        self._taken: int | None = None
+        """The shared port, if it is of the range."""
 
     async def start(self) -> None:
         """See `MediaEngine`. Raises NoFreePort; OSError: the shared port is somebody else's."""
         loop = asyncio.get_running_loop()
         self._certificate = Certificate()
         self._ports = PortPool(self._settings.port_range, quarantine=self._settings.port_quarantine, clock=loop.time)
-        port = self._settings.webrtc_port or self._free_port(self._ports)
+        self._core = self._bind_shared(self._ports)
+        loop.add_reader(self._core.event_fd, self._take_events)
+
+    def _bind_shared(self, ports: PortPool) -> NativeCore:
+        """The workers, on the configured port, or on one of the range that nobody has on any of our addresses."""
+        if self._settings.webrtc_port:
+            return self._start_core(self._settings.webrtc_port)
+        for _ in range(_TRIES):
+            self._taken = _free_port(ports, self._settings.addresses[0])
+            with suppress(OSError):  # of another address, or somebody was quicker
+                return self._start_core(self._taken)
+            ports.give_back([self._taken])
+        raise NoFreePort(f"no port of {self._settings.rtp_ports} is free on all of {self._settings.address}")
+
+    def _start_core(self, port: int) -> NativeCore:
         addresses = [(address, port) for address in self._settings.addresses]
         for address in addresses:
             _check_unused(address)
         self._advertised = tuple((address, port) for address in self._settings.advertised)
-        self._core = NativeCore(
+        return NativeCore(
             workers=self._settings.workers or len(os.sched_getaffinity(0)),
             tick=self._settings.tick,
             addresses=addresses,
             consent_timeout=self._settings.consent_timeout,
         )
-        loop.add_reader(self._core.event_fd, self._take_events)
-
-    def _free_port(self, ports: PortPool) -> int:
-        """One of the range that is nobody's on any of our addresses. It stays taken."""
-        opened = ports.open_single(self._settings.addresses[0])
-        port = int(opened.getsockname()[1])
-        opened.close()
-        return port
 
     async def open(
         self,
@@ -120,6 +131,8 @@ class NativeEngine:
         if core is not None:
             asyncio.get_running_loop().remove_reader(core.event_fd)
             core.stop()
+            if self._taken is not None and self._ports is not None:
+                self._ports.give_back([self._taken])
 
     def _take_events(self) -> None:
         core = self._core
@@ -198,6 +211,14 @@ class NativeEngine:
 
     def _forget(self, leg: NativeMediaLeg) -> None:
         self._legs.pop(leg.native.token, None)
+
+
+def _free_port(ports: PortPool, address: str) -> int:
+    """A port that stays taken, though its socket is closed."""
+    opened = ports.open_single(address)
+    port = int(opened.getsockname()[1])
+    opened.close()
+    return port
 
 
 def _check_unused(address: Address) -> None:

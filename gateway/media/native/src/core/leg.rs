@@ -503,9 +503,7 @@ impl LegCell {
 
     /// See to it that the leg is looked at no later. Too early costs little, arming anew for each packet would not.
     pub fn arm(self: &Arc<Self>, leg: &mut Leg, deadline: Option<f64>, core: &Core) {
-        if let Some(at) = deadline
-            && at < leg.armed
-        {
+        if let Some(at) = deadline.filter(|at| *at < leg.armed) {
             leg.armed = at;
             core.timers(self.home).push(at, Arc::downgrade(self));
         }

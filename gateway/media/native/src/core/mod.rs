@@ -7,6 +7,8 @@ mod outbox;
 mod route;
 mod sequence;
 mod shared;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod worker;
 

@@ -130,11 +130,8 @@ impl Path {
     /// The far end of a generation is known: what it nominates is used, and what it has nominated.
     pub fn allow(&mut self, generation: u64) {
         self.allowed = self.allowed.max(generation);
-        if let Some((waiting, pair)) = self.waiting
-            && waiting <= self.allowed
-        {
-            self.waiting = None;
-            self.nominated(waiting, pair);
+        if let Some((generation, pair)) = self.waiting.take_if(|(waiting, _)| *waiting <= self.allowed) {
+            self.nominated(generation, pair);
         }
     }
 

@@ -42,9 +42,11 @@ impl Browsers {
 
     /// Answer checks with these credentials for a leg from now on. Those of its generation before the last one are not
     /// answered any more.
-    pub fn add(&self, ufrag: &str, password: &str, leg: &Arc<LegCell>) {
+    ///
+    /// False: that ufrag is another leg's.
+    pub fn add(&self, ufrag: &str, password: &str, leg: &Arc<LegCell>) -> bool {
         self.legs.write().insert(leg.token, Arc::clone(leg));
-        self.table.write().add(ufrag.as_bytes(), password.as_bytes(), leg.token);
+        self.table.write().add(ufrag.as_bytes(), password.as_bytes(), leg.token)
     }
 
     /// Do not answer checks with these credentials any more.
@@ -118,9 +120,7 @@ impl Browsers {
         if !bench.outbound.is_empty() {
             bench.outbox.push(address, &bench.outbound, source);
         }
-        if let Some((session, generation)) = nominated
-            && let Some(leg) = self.leg(session)
-        {
+        if let Some((leg, generation)) = nominated.and_then(|(session, number)| Some((self.leg(session)?, number))) {
             leg.nominated(generation, address, source, core);
         }
         if let Outcome::Dropped(_) = outcome {

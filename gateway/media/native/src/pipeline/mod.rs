@@ -7,6 +7,7 @@ pub mod events;
 pub mod inband;
 pub mod jitter;
 pub mod mixer;
+pub mod player;
 pub mod playout;
 pub mod recorder;
 pub mod relay;
@@ -232,12 +233,28 @@ impl Pipeline {
         }
     }
 
+    /// What the last `receive` or `handle_timeout` decoded of the source, and its samples a second: for whoever measures
+    /// how loud it is. None where nothing is decoded.
+    pub fn heard(&self) -> Option<(&[i16], u32)> {
+        match &self.stage {
+            Stage::Transcoder(transcoder) => Some(transcoder.heard()),
+            Stage::Relay(_) => None,
+        }
+    }
+
+    fn forget_heard(&mut self) {
+        if let Stage::Transcoder(transcoder) = &mut self.stage {
+            transcoder.forget_heard();
+        }
+    }
+
     /// Take one packet of the source; give what goes to the sink because of it, and the digits that ended with it.
     pub fn receive(&mut self, packet: &Packet<'_>, now: f64, sink: &mut dyn Sink, digits: &mut Vec<Digit>) {
         if self.is_closed {
             return;
         }
         self.stats.receive(packet, now);
+        self.forget_heard();
         let payload_type = packet.header.payload_type;
         let is_audible = !self.is_interrupted(now);
         if payload_type == self.source.codec.payload_type {
@@ -309,6 +326,7 @@ impl Pipeline {
         if self.is_closed {
             return;
         }
+        self.forget_heard();
         match (&mut self.events, &mut self.tones) {
             (Events::Relayed(relay), _) => relay.handle_timeout(now, &mut self.stream, sink, digits),
             (Events::Sounded(relay), Some(tones)) => relay.handle_timeout(now, &mut tones.player, digits),

@@ -28,6 +28,7 @@ pub struct Transcoder {
     sink: Codec,
     needs_continuity: bool,
     gain: Gain,
+    decode_rate: u32,
     decoder: Decoder,
     encoder: Encoder,
     resampler: Resampler,
@@ -39,6 +40,8 @@ pub struct Transcoder {
     pending: Vec<i16>,
     /// Samples of a packet at the decoder's rate.
     decoded: Vec<i16>,
+    /// What was decoded since `forget_heard`, before anything was done to it.
+    heard: Vec<i16>,
     /// Samples of a packet at the encoder's rate.
     resampled: Vec<i16>,
     payload: Vec<u8>,
@@ -69,6 +72,7 @@ impl Transcoder {
             sink: *sink,
             needs_continuity: settings.needs_continuity,
             gain: settings.gain,
+            decode_rate,
             decoder: Decoder::new(source.name, decode_rate)?,
             encoder,
             resampler: Resampler::between(decode_rate, encode_rate),
@@ -78,6 +82,7 @@ impl Transcoder {
             frame_ticks: samples(seconds, sink.clock_rate()) as i64,
             pending: Vec::new(),
             decoded: Vec::new(),
+            heard: Vec::new(),
             resampled: Vec::new(),
             payload: Vec::new(),
             items: Vec::new(),
@@ -94,6 +99,16 @@ impl Transcoder {
     /// What makes the sink's payloads, for whoever puts something else into the stream.
     pub fn encoder(&mut self) -> &mut Encoder {
         &mut self.encoder
+    }
+
+    /// What the source said since `forget_heard`, and its samples a second.
+    pub fn heard(&self) -> (&[i16], u32) {
+        (&self.heard, self.decode_rate)
+    }
+
+    /// Begin anew with `heard`.
+    pub fn forget_heard(&mut self) {
+        self.heard.clear();
     }
 
     /// Louder or softer from the next packet on.
@@ -249,6 +264,7 @@ impl Transcoder {
         self.decoded.clear();
         if self.decoder.decode(packet.payload, &mut self.decoded).is_ok() {
             self.packet_samples = self.decoded.len();
+            self.heard.extend_from_slice(&self.decoded);
         } else {
             self.frames_concealed += 1;
             self.make_up(None);

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
@@ -25,8 +24,15 @@ impl NativeCore {
     #[pyo3(signature = (*, workers, tick, addresses, consent_timeout))]
     fn new(workers: usize, tick: f64, addresses: Vec<Address>, consent_timeout: f64) -> PyResult<Self> {
         let addresses = addresses.iter().map(socket_address).collect::<PyResult<_>>()?;
-        let settings = Settings { workers, tick, addresses, consent_timeout };
-        Ok(Self { core: Core::start(settings).map_err(os_error)? })
+        let settings = Settings {
+            workers,
+            tick,
+            addresses,
+            consent_timeout,
+        };
+        Ok(Self {
+            core: Core::start(settings).map_err(os_error)?,
+        })
     }
 
     /// Readable while there is something to `drain`.
@@ -79,12 +85,23 @@ impl NativeCore {
 fn to_tuple<'py>(py: Python<'py>, event: Event) -> PyResult<Bound<'py, PyTuple>> {
     let leg = event.leg;
     match event.what {
-        What::Handshake { component, source, datagram } => {
-            (leg, "handshake", component, PyBytes::new(py, &datagram), address(source)).into_pyobject(py)
-        }
-        What::Path { generation, address: ours, remote } => {
-            (leg, "path", generation, ours, address(remote)).into_pyobject(py)
-        }
+        What::Handshake {
+            component,
+            source,
+            datagram,
+        } => (
+            leg,
+            "handshake",
+            component,
+            PyBytes::new(py, &datagram),
+            address(source),
+        )
+            .into_pyobject(py),
+        What::Path {
+            generation,
+            address: ours,
+            remote,
+        } => (leg, "path", generation, ours, address(remote)).into_pyobject(py),
         What::ConsentLost { generation } => (leg, "consent_lost", generation).into_pyobject(py),
         What::Silent => (leg, "silent").into_pyobject(py),
         What::Digit { digit, duration } => (leg, "digit", digit, duration).into_pyobject(py),
@@ -92,9 +109,7 @@ fn to_tuple<'py>(py: Python<'py>, event: Event) -> PyResult<Bound<'py, PyTuple>>
         What::Heard => (leg, "heard").into_pyobject(py),
         What::FirstReceived { payload_type } => (leg, "first_received", payload_type).into_pyobject(py),
         What::FirstSent { payload_type } => (leg, "first_sent", payload_type).into_pyobject(py),
-        What::Report { is_inbound, packet } => {
-            (leg, "report", is_inbound, PyBytes::new(py, &packet)).into_pyobject(py)
-        }
+        What::Report { is_inbound, packet } => (leg, "report", is_inbound, PyBytes::new(py, &packet)).into_pyobject(py),
         What::Crashed => (leg, "crashed").into_pyobject(py),
     }
 }

@@ -31,14 +31,18 @@ pub struct NativeSound {
 impl NativeSound {
     #[new]
     fn new(payloads: Vec<Vec<u8>>) -> Self {
-        Self { sound: payloads.into_iter().map(Vec::into_boxed_slice).collect() }
+        Self {
+            sound: payloads.into_iter().map(Vec::into_boxed_slice).collect(),
+        }
     }
 }
 
 impl NativeLeg {
     /// The workers; an error once the engine was stopped.
     fn core(&self) -> PyResult<Arc<Core>> {
-        self.core.upgrade().ok_or_else(|| PyRuntimeError::new_err("the engine was stopped"))
+        self.core
+            .upgrade()
+            .ok_or_else(|| PyRuntimeError::new_err("the engine was stopped"))
     }
 
     /// Change what timers depend on.
@@ -57,7 +61,10 @@ impl NativeLeg {
     /// A leg that nothing is known of.
     pub fn new(core: &Arc<Core>, route: Route, silence_timeout: f64) -> Self {
         let cell = core.leg(route, silence_timeout);
-        Self { core: Arc::downgrade(core), cell }
+        Self {
+            core: Arc::downgrade(core),
+            cell,
+        }
     }
 }
 
@@ -89,13 +96,7 @@ impl NativeLeg {
     /// What a description signalled: where RTP and RTCP come from, None where nothing can be sent; whether RTP may come
     /// from another address; whether both share a socket.
     #[pyo3(signature = (rtp, rtcp, *, any_address, is_mux))]
-    fn signalled(
-        &self,
-        rtp: Option<Address>,
-        rtcp: Option<Address>,
-        any_address: bool,
-        is_mux: bool,
-    ) -> PyResult<()> {
+    fn signalled(&self, rtp: Option<Address>, rtcp: Option<Address>, any_address: bool, is_mux: bool) -> PyResult<()> {
         let rtp = rtp.as_ref().map(socket_address).transpose()?;
         let rtcp = rtcp.as_ref().map(socket_address).transpose()?;
         self.change(|leg| {
@@ -122,7 +123,9 @@ impl NativeLeg {
     fn send_from(&self, component: u8, datagram: &[u8], destination: Address) -> PyResult<bool> {
         let destination = socket_address(&destination)?;
         let leg = self.cell.lock();
-        let Route::Pair(pair) = &leg.out.route else { return Ok(false) };
+        let Route::Pair(pair) = &leg.out.route else {
+            return Ok(false);
+        };
         let socket = if component == 0 { &pair.rtp } else { &pair.rtcp };
         Ok(socket.send_to(datagram, destination).is_ok())
     }
@@ -146,7 +149,9 @@ impl NativeLeg {
 
     /// Answer checks with these credentials of ours from now on; returns the number of this generation.
     fn add_generation(&self, ufrag: &str, password: &str) -> PyResult<u64> {
-        self.core()?.browsers.add(ufrag, password, &self.cell);
+        if !self.core()?.browsers.add(ufrag, password, &self.cell) {
+            return Err(PyValueError::new_err("the ufrag of another leg"));
+        }
         match &mut self.cell.lock().out.route {
             Route::Path(path) => {
                 path.generations += 1;
@@ -214,7 +219,8 @@ impl NativeLeg {
 
     /// Who hears this leg's far end: nobody, or that leg.
     fn connect(&self, peer: Option<PyRef<'_, NativeLeg>>) {
-        self.cell.connect(peer.map(|peer| Arc::downgrade(&peer.cell)).unwrap_or_default());
+        self.cell
+            .connect(peer.map(|peer| Arc::downgrade(&peer.cell)).unwrap_or_default());
     }
 
     /// What a description agreed on: whether the far end wants to hear us, whether it may talk, what it may send,
@@ -225,8 +231,10 @@ impl NativeLeg {
             leg.reception.set_clock_rate(clock_rate);
             leg.out.may_send = may_send;
             leg.may_receive = may_receive;
-            leg.payload_types =
-                payload_types.iter().filter(|number| **number < 128).fold(0, |bits, number| bits | 1 << number);
+            leg.payload_types = payload_types
+                .iter()
+                .filter(|number| **number < 128)
+                .fold(0, |bits, number| bits | 1 << number);
         });
     }
 
@@ -258,7 +266,13 @@ impl NativeLeg {
     /// Begin to report: SSRC and CNAME of ours, and seconds since 1970 now.
     fn begin_reports(&self, ssrc: u32, cname: &str, wall_clock: f64, seed: u64) {
         self.change(|leg| {
-            leg.rtcp = Some(RtcpSession::new(ssrc, cname, monotonic(), wall_clock, Box::new(spread(seed))));
+            leg.rtcp = Some(RtcpSession::new(
+                ssrc,
+                cname,
+                monotonic(),
+                wall_clock,
+                Box::new(spread(seed)),
+            ));
         });
     }
 
@@ -296,7 +310,11 @@ impl NativeLeg {
             first_sequence,
             first_timestamp,
             longest_pause,
-            stage: StageSettings { needs_continuity, plays_digits, ..StageSettings::default() },
+            stage: StageSettings {
+                needs_continuity,
+                plays_digits,
+                ..StageSettings::default()
+            },
             ..Config::new(source, sink)
         };
         let pipeline = Pipeline::new(config, monotonic()).map_err(codec_failed)?;
@@ -344,7 +362,8 @@ impl NativeLeg {
     /// too many of them.
     fn send_digits(&self, digits: &str, duration: f64, gap: f64) -> PyResult<u64> {
         let (now, ticket) = (monotonic(), self.core()?.token());
-        let sent = self.with_pipeline(|pipeline| pipeline.send_digits(digits, duration, gap, now))
+        let sent = self
+            .with_pipeline(|pipeline| pipeline.send_digits(digits, duration, gap, now))
             .ok_or_else(|| PyValueError::new_err("nothing is sent to this leg"))?;
         let due = sent.map_err(digits_refused)?;
         self.change(|leg| leg.tickets.push((due, ticket)));
@@ -358,14 +377,24 @@ impl NativeLeg {
         let leg = self.cell.lock();
         let counters = leg.out.counters;
         let round_trip = leg.rtcp.as_ref().and_then(RtcpSession::round_trip);
-        (counters.packets_sent, counters.bytes_sent, counters.packets_rejected, round_trip)
+        (
+            counters.packets_sent,
+            counters.bytes_sent,
+            counters.packets_rejected,
+            round_trip,
+        )
     }
 
     /// Packets and bytes that came in, packets lost, jitter in seconds.
     fn received(&self) -> (u64, u64, i64, f64) {
         let leg = self.cell.lock();
         let reception = &leg.reception;
-        (reception.packets_received(), reception.bytes_received(), reception.packets_lost(), reception.jitter())
+        (
+            reception.packets_received(),
+            reception.bytes_received(),
+            reception.packets_lost(),
+            reception.jitter(),
+        )
     }
 
     /// Release sockets and all that is in the tables. Idempotent.

@@ -13,8 +13,10 @@ pub type Address = (String, u16);
 
 /// An address that is one.
 pub fn socket_address(address: &Address) -> PyResult<SocketAddr> {
-    let ip: IpAddr =
-        address.0.parse().map_err(|_| PyValueError::new_err(format!("{:?} is not an IP address", address.0)))?;
+    let ip: IpAddr = address
+        .0
+        .parse()
+        .map_err(|_| PyValueError::new_err(format!("{:?} is not an IP address", address.0)))?;
     Ok(SocketAddr::new(ip, address.1))
 }
 
@@ -32,9 +34,14 @@ pub fn key(name: &str, material: &[u8]) -> PyResult<Key> {
         "AEAD_AES_256_GCM" => Suite::AeadAes256Gcm,
         _ => return Err(PyValueError::new_err(format!("no crypto suite {name:?}"))),
     };
-    let (key, salt) =
-        material.split_at_checked(suite.key_len()).ok_or_else(|| PyValueError::new_err("a key that is too short"))?;
-    Ok(Key { suite, key: key.to_vec(), salt: salt.to_vec() })
+    let (key, salt) = material
+        .split_at_checked(suite.key_len())
+        .ok_or_else(|| PyValueError::new_err("a key that is too short"))?;
+    Ok(Key {
+        suite,
+        key: key.to_vec(),
+        salt: salt.to_vec(),
+    })
 }
 
 /// What the kernel said, as Python's exception.
