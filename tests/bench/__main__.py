@@ -16,6 +16,7 @@ from gateway.observability import logging as logs
 from tests.bench import api, delay, flood, load, records, recovery, signalling, soak
 from tests.bench.calls import client, place
 from tests.bench.media import part as media
+from tests.bench.media import report
 from tests.bench.media.cases import CASES, SERVERS
 from tests.bench.process import gateway_process
 from tests.bench.trunk import BenchTrunk
@@ -74,11 +75,14 @@ def _shown(value: object) -> str:
 
 async def run(arguments: argparse.Namespace) -> dict[str, list[dict[str, object]]]:
     """The parts that were asked for, one after the other."""
-    console, results = Console(stderr=True), {}
+    console, results = Console(stderr=True), dict[str, list[dict[str, object]]]()
     for part in (*PARTS, SOAK, RECOVERY, API, RECORDS, SIGNALLING, FLOOD, MEDIA):
         if part not in arguments.only:
             continue
         console.print(f"measuring {part} ...")
+        if part == MEDIA:
+            results |= await _media(arguments, console)
+            continue
         results[part] = await _measure(part, arguments)
         console.print(table(part, results[part]))
     return results
@@ -103,12 +107,22 @@ async def _measure(part: str, arguments: argparse.Namespace) -> list[dict[str, o
             found = await signalling.measure(arguments.call_rate, arguments.signalling_seconds)
         case "flood":
             found = await flood.measure(arguments.flood_seconds)
-        case "media":
-            wanted = media.Wanted(arguments.servers, arguments.cases, arguments.media_rounds, arguments.media_seconds)
-            found = (await media.measure(wanted)).rows
         case _:
             return [dict(await call_setup(arguments.setups))]
     return [dataclasses.asdict(one) for one in found]
+
+
+async def _media(arguments: argparse.Namespace, console: Console) -> dict[str, list[dict[str, object]]]:
+    """Rounds and their sums; with many columns, and notes that a table has no room for."""
+    wanted = media.Wanted(arguments.servers, arguments.cases, arguments.media_rounds, arguments.media_seconds)
+    measured = await media.measure(wanted)
+    console.print(table(MEDIA, [dict(row.cells()) for row in measured.rows]))
+    for row in measured.rows:
+        if row.note:
+            console.print(f"{row.case}, {row.title}: {row.note}", markup=False)
+    if arguments.report is not None:
+        report.write(measured.rows, arguments.report, seconds=wanted.seconds)
+    return {MEDIA: list(map(dataclasses.asdict, measured.rows)), "media_rounds": list(map(dict, measured.rounds))}
 
 
 async def _load(arguments: argparse.Namespace) -> list[dict[str, object]]:
@@ -148,6 +162,7 @@ def main() -> None:
     parser.add_argument("--cases", nargs="+", choices=names, default=names, help="of the media part")
     parser.add_argument("--media-rounds", type=int, default=3, help="of each server in each case")
     parser.add_argument("--media-seconds", type=float, default=20.0, help="of each round")
+    parser.add_argument("--report", type=Path, help="page of the reference to write the media part's figures into")
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     arguments = parser.parse_args()
     logs.configure(level="warning")

@@ -8,14 +8,13 @@ import sys
 from gateway.observability import logging as logs
 from tests.bench.media import rounds
 from tests.bench.media.cases import CASES
-from tests.bench.media.generator import Talk, build
+from tests.bench.media.generator import Talk
 
 
 def main() -> None:
     """Measure, print JSON."""
     asked = json.loads(sys.argv[1])
     logs.configure(level="warning")
-    build()
     warm_up, seconds = asked["warm_up"], asked["seconds"]
     how = [Talk(warm_up=warm_up, seconds=seconds, is_delay_pass=is_delay_pass) for is_delay_pass in (False, True)]
     found = asyncio.run(

@@ -44,7 +44,7 @@ CASES: Final = (
     Case("opus", 100, 50, OPUS, OPUS),
 )
 
-SERVERS: Final = ("native", "aiortc", "rtpengine")
+SERVERS: Final = ("native", "aiortc", "rtpengine", "janus")
 """In the order of their turns: this gateway with its two engines, and the others."""
 
 SUITE: Final = "AES_CM_128_HMAC_SHA1_80"

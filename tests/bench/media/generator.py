@@ -113,6 +113,7 @@ def _described(call: PlacedCall) -> dict[str, object]:
     ours, theirs = web.keys
     return {
         "web_fd": web.socket.fileno(),
+        "web_ssrc": web.ssrc,
         "sip_fd": call.sip.socket.fileno(),
         "server_address": "{}:{}".format(*web.server_address),
         "suite": SUITE,

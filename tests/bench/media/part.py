@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.bench.media import network
+from tests.bench.media import generator, network
 from tests.bench.media.summary import Found, Row, summed_up
 
 SCRIPT: Final = Path(__file__).parents[3] / "scripts/debian-packages.sh"
-PEERS: Final = ("rtpengine-daemon",)
+PEERS: Final = ("rtpengine-daemon", "janus")
 NEEDED: Final = ("iproute2",)
 
 
@@ -39,7 +39,9 @@ async def measure(wanted: Wanted) -> Measured:
 
     Raises:
         NoNamespace: it does not run at all.
+        subprocess.CalledProcessError: the generator does not compile.
     """
+    generator.build()
     for package in (*NEEDED, *PEERS):
         # One after the other: what cannot be had is told by the script, and shown as not measured
         subprocess.run([SCRIPT, package], check=False)  # noqa: ASYNC221 # nothing else runs yet

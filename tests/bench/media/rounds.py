@@ -13,6 +13,7 @@ import psutil
 from tests.bench.media.cases import Case, Processors, launcher
 from tests.bench.media.gateway_server import gateway_server
 from tests.bench.media.generator import Talk, talk
+from tests.bench.media.janus import janus
 from tests.bench.media.rtpengine import rtpengine
 from tests.bench.media.server import CannotMeasure, Server
 
@@ -36,7 +37,7 @@ def _aiortc(case: Case, before: tuple[str, ...]) -> AbstractAsyncContextManager[
     return gateway_server("aiortc", case, before)
 
 
-STARTS: Final[dict[str, Start]] = {"native": _native, "aiortc": _aiortc, "rtpengine": rtpengine}
+STARTS: Final[dict[str, Start]] = {"native": _native, "aiortc": _aiortc, "rtpengine": rtpengine, "janus": janus}
 
 
 @dataclass(frozen=True, slots=True)

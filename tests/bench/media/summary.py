@@ -3,9 +3,16 @@
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from tests.bench.media.cases import CASES, Case
+
+TITLES: Final = {
+    "native": "this gateway",
+    "aiortc": "this gateway, aiortc",
+    "rtpengine": "rtpengine",
+    "janus": "Janus",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +22,7 @@ class Row:
     Attributes:
         rounds: those that count, and all.
         cpu: milliseconds of processor time for a call and second, median of the rounds.
-        cpu_range: the least and the most.
+        cpu_least, cpu_most: of those rounds.
         of_rtpengine: `cpu` over rtpengine's in the same run.
         of_janus: the same over Janus'.
         memory: KiB for a call.
@@ -31,7 +38,8 @@ class Row:
     calls: int
     rounds: str
     cpu: float | None
-    cpu_range: str
+    cpu_least: float | None
+    cpu_most: float | None
     of_rtpengine: float | None
     of_janus: float | None
     memory: float | None
@@ -42,6 +50,33 @@ class Row:
     in_p50: float | None
     in_p99: float | None
     note: str
+
+    @property
+    def title(self) -> str:
+        """The server's name, as people say it."""
+        return TITLES[self.server]
+
+    def cells(self) -> dict[str, str]:
+        """The row for people, short heads first; the note is left out."""
+        least, most = _text(self.cpu_least), _text(self.cpu_most)
+        return {
+            "case": f"{self.case}, {self.calls}",
+            "server": self.title,
+            "rounds": self.rounds,
+            "CPU": _text(self.cpu),
+            "range": f"{least}-{most}" if self.cpu is not None else "-",
+            "x rtpengine": _text(self.of_rtpengine),
+            "x Janus": _text(self.of_janus),
+            "KiB": _text(self.memory, 0),
+            "set-up": _text(self.setup),
+            "lost %": _text(self.lost, 3),
+            "out p50/p99": f"{_text(self.out_p50)} / {_text(self.out_p99)}",
+            "in p50/p99": f"{_text(self.in_p50)} / {_text(self.in_p99)}",
+        }
+
+
+def _text(value: float | None, digits: int = 2) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 Found = Mapping[str, Any]  # Any: a `Round` or `NotMeasured` of `rounds`, as JSON has it
@@ -85,7 +120,8 @@ def _row(found: Sequence[Found], case: Case, server: str, cpus: Mapping[tuple[st
         calls=case.calls,
         rounds=f"{len(talks)}/{all_rounds}",
         cpu=cpus[case.name, server],
-        cpu_range=f"{min(cpu):.2f}-{max(cpu):.2f}" if cpu else "",
+        cpu_least=min(cpu, default=None),
+        cpu_most=max(cpu, default=None),
         of_rtpengine=_ratio(cpus, case, server, "rtpengine"),
         of_janus=_ratio(cpus, case, server, "janus"),
         memory=_median(one["memory"] for one in talks),

@@ -46,6 +46,7 @@ class WebEnd:
     def __init__(self, codec: Codec, certificate: Certificate) -> None:
         self._codec, self._certificate = codec, certificate
         self.socket = udp_socket(0)
+        self.ssrc = secrets.randbits(31) + 1
         self.local = Credentials(secrets.token_hex(4), secrets.token_hex(12))
         self.remote = Credentials("", "")
         self.server_address = ("", 0)
@@ -64,6 +65,8 @@ class WebEnd:
             f"a=ice-ufrag:{self.local.ufrag}\r\na=ice-pwd:{self.local.password}\r\n"
             f"a=fingerprint:{fingerprint.algorithm} {fingerprint.value}\r\na=setup:actpass\r\na=mid:0\r\n"
             f"a=rtcp-mux\r\na=sendrecv\r\na=rtpmap:{codec.payload_type} {codec.rtpmap}\r\na=ptime:20\r\n"
+            # Janus takes a stream whose SSRC it has been told, and no other
+            f"a=ssrc:{self.ssrc} cname:bench\r\na=msid:bench audio\r\n"
         )
 
     async def connect(self, answer: str) -> None:
@@ -82,7 +85,7 @@ class WebEnd:
             self._certificate,
             is_client=value_of(answer, "setup") == "passive",
             fingerprints=(Fingerprint(algorithm.lower(), value.upper()),),
-            send=self.socket.send,
+            send=self._send,
         )
         self._check()
         async with asyncio.timeout(DEADLINE):
@@ -103,6 +106,9 @@ class WebEnd:
     def close(self) -> None:
         """Close the socket."""
         self.socket.close()
+
+    def _send(self, datagram: bytes) -> None:
+        self.socket.send(datagram)
 
     async def _next(self) -> bytes | None:
         try:

@@ -62,7 +62,7 @@ impl Call {
         let unprotector = Unprotector::new(suite, key, salt).map_err(|error| wrong(&error))?;
         let ear = |codec| (config.measure == Measure::Bursts).then(|| Ear::new(codec)).flatten();
         Ok(Self {
-            web: End::new(call.web_fd, 0x1000_0000 + number, ear(config.web.codec))?,
+            web: End::new(call.web_fd, call.web_ssrc, ear(config.web.codec))?,
             sip: End::new(call.sip_fd, 0x2000_0000 + number, ear(config.sip.codec))?,
             bad: 0,
             checks: 0,

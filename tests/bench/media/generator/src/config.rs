@@ -67,6 +67,8 @@ pub struct Source {
 pub struct Call {
     /// Socket of the browser.
     pub web_fd: i32,
+    /// What the browser's description names.
+    pub web_ssrc: u32,
     /// Socket of the trunk.
     pub sip_fd: i32,
     /// IP address and port of the browser's side as its server has it, for answers to checks.
