@@ -33,14 +33,16 @@ case "$missing " in
     fi
     ;;
 esac
-case "$missing " in
-*" kamailio "*)
-    # The same for Kamailio, whose service would take port 5060.
-    if command -v systemctl >/dev/null 2>&1; then
-        $as_root systemctl mask kamailio >/dev/null 2>&1 || echo "could not keep Debian from starting kamailio" >&2
-    fi
-    ;;
-esac
+# The same for servers, whose services would take ports and processor time.
+for service in kamailio rtpengine-daemon janus; do
+    case "$missing " in
+    *" $service "*)
+        if command -v systemctl >/dev/null 2>&1; then
+            $as_root systemctl mask "$service" >/dev/null 2>&1 || echo "could not keep Debian from starting $service" >&2
+        fi
+        ;;
+    esac
+done
 export DEBIAN_FRONTEND=noninteractive
 # The lists may be old or absent: try them first, refresh them only when that fails.
 # shellcheck disable=SC2086 # the packages are words

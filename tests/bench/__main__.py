@@ -15,12 +15,15 @@ from rich.table import Table
 from gateway.observability import logging as logs
 from tests.bench import api, delay, flood, load, records, recovery, signalling, soak
 from tests.bench.calls import client, place
+from tests.bench.media import part as media
+from tests.bench.media import report
+from tests.bench.media.cases import CASES, SERVERS
 from tests.bench.process import gateway_process
 from tests.bench.trunk import BenchTrunk
 
 PARTS = ("delay", "load", "setup")
 SOAK, RECOVERY, API, RECORDS = "soak", "recovery", "api", "records"
-SIGNALLING, FLOOD = "signalling", "flood"
+SIGNALLING, FLOOD, MEDIA = "signalling", "flood", "media"
 """These run only when they are asked for: they take long, or need a browser, or a gigabyte."""
 
 MANY = 6
@@ -65,16 +68,21 @@ def table(title: str, rows: list[dict[str, object]]) -> Table:
 
 
 def _shown(value: object) -> str:
+    if value is None:
+        return "-"
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
 async def run(arguments: argparse.Namespace) -> dict[str, list[dict[str, object]]]:
     """The parts that were asked for, one after the other."""
-    console, results = Console(stderr=True), {}
-    for part in (*PARTS, SOAK, RECOVERY, API, RECORDS, SIGNALLING, FLOOD):
+    console, results = Console(stderr=True), dict[str, list[dict[str, object]]]()
+    for part in (*PARTS, SOAK, RECOVERY, API, RECORDS, SIGNALLING, FLOOD, MEDIA):
         if part not in arguments.only:
             continue
         console.print(f"measuring {part} ...")
+        if part == MEDIA:
+            results |= await _media(arguments, console)
+            continue
         results[part] = await _measure(part, arguments)
         console.print(table(part, results[part]))
     return results
@@ -104,6 +112,19 @@ async def _measure(part: str, arguments: argparse.Namespace) -> list[dict[str, o
     return [dataclasses.asdict(one) for one in found]
 
 
+async def _media(arguments: argparse.Namespace, console: Console) -> dict[str, list[dict[str, object]]]:
+    """Rounds and their sums; with many columns, and notes that a table has no room for."""
+    wanted = media.Wanted(arguments.servers, arguments.cases, arguments.media_rounds, arguments.media_seconds)
+    measured = await media.measure(wanted)
+    console.print(table(MEDIA, [dict(row.cells()) for row in measured.rows]))
+    for row in measured.rows:
+        if row.note:
+            console.print(f"{row.case}, {row.title}: {row.note}", markup=False)
+    if arguments.report is not None:
+        report.write(measured.rows, arguments.report, seconds=wanted.seconds)
+    return {MEDIA: list(map(dataclasses.asdict, measured.rows)), "media_rounds": list(map(dict, measured.rounds))}
+
+
 async def _load(arguments: argparse.Namespace) -> list[dict[str, object]]:
     kinds = (("transcoding", "quality", "opus"), ("pass-through", "passthrough", "PCMU"))
     count, seconds = arguments.calls, arguments.load_seconds
@@ -116,7 +137,7 @@ async def _load(arguments: argparse.Namespace) -> list[dict[str, object]]:
 def main() -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parts = (*PARTS, SOAK, RECOVERY, API, RECORDS, SIGNALLING, FLOOD)
+    parts = (*PARTS, SOAK, RECOVERY, API, RECORDS, SIGNALLING, FLOOD, MEDIA)
     parser.add_argument("--only", nargs="+", choices=parts, default=list(PARTS), help="parts to run")
     parser.add_argument("--delay-seconds", type=float, default=20.0, help="of each of the two delay calls")
     parser.add_argument("--calls", type=int, default=20, help="calls at once under load")
@@ -136,6 +157,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=50, help="of each query")
     parser.add_argument("--call-rate", type=float, default=300.0, help="calls a second, signalling only")
     parser.add_argument("--signalling-seconds", type=float, default=60.0, help="how long they are made")
+    parser.add_argument("--servers", nargs="+", choices=SERVERS, default=list(SERVERS), help="of the media part")
+    names = [case.name for case in CASES]
+    parser.add_argument("--cases", nargs="+", choices=names, default=names, help="of the media part")
+    parser.add_argument("--media-rounds", type=int, default=3, help="of each server in each case")
+    parser.add_argument("--media-seconds", type=float, default=20.0, help="of each round")
+    parser.add_argument("--report", type=Path, help="page of the reference to write the media part's figures into")
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     arguments = parser.parse_args()
     logs.configure(level="warning")

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,21 +50,32 @@ class GatewayProcess:
 
 @asynccontextmanager
 async def gateway_process(
-    trunk: str, *, prefer: str, more: Mapping[str, str] | None = None
+    trunk: str,
+    *,
+    prefer: str,
+    codecs: Sequence[str] = ("PCMU",),
+    more: Mapping[str, str] | None = None,
+    launcher: Sequence[str] = (),
 ) -> AsyncIterator[GatewayProcess]:
-    """Start the program on free ports with one trunk (host:port), stop it at the end; `more` are further settings."""
+    """Start the program on free ports with one trunk (host:port), stop it at the end.
+
+    Args:
+        codecs: of the trunk.
+        more: further settings.
+        launcher: a command that becomes the program (`nice`, `taskset`).
+    """
     settings = {
         "HTTP__LISTEN": '["http://127.0.0.1:0"]',
         "METRICS__LISTEN": "127.0.0.1:0",
         "SIP__LISTEN": '["udp:127.0.0.1:0"]',
         "LOG__LEVEL": "warning",
         "MEDIA__PREFER": prefer,
-        "TRUNKS": json.dumps([{"name": "bench", "uri": f"sip:{trunk};transport=udp", "codecs": ["PCMU"]}]),
+        "TRUNKS": json.dumps([{"name": "bench", "uri": f"sip:{trunk};transport=udp", "codecs": list(codecs)}]),
         **(more or {}),
     }
     environment = os.environ | {f"RTC_GATEWAY__{name}": value for name, value in settings.items()}
     process = await asyncio.create_subprocess_exec(
-        str(PROGRAM), "demo", "--throw-away", "--json", env=environment, stdout=asyncio.subprocess.PIPE
+        *launcher, str(PROGRAM), "demo", "--throw-away", "--json", env=environment, stdout=asyncio.subprocess.PIPE
     )
     try:
         assert process.stdout is not None
