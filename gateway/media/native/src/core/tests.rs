@@ -55,10 +55,14 @@ impl Trunk {
     }
 
     fn send(&self, payload_type: u8, sequence: u16, payload: &[u8]) {
+        self.send_at(160 * u32::from(sequence), payload_type, sequence, payload);
+    }
+
+    fn send_at(&self, timestamp: u32, payload_type: u8, sequence: u16, payload: &[u8]) {
         let header = Header {
             payload_type,
             sequence,
-            timestamp: 160 * u32::from(sequence),
+            timestamp,
             ssrc: self.ssrc,
             marker: false,
         };
@@ -168,15 +172,19 @@ fn a_digit_crosses_and_is_reported_once() {
     connect(&core, &a, &b);
 
     for (sequence, event) in [(1, [7, 10, 0, 160]), (2, [7, 0x8A, 3, 32]), (3, [7, 0x8A, 3, 32])] {
-        a.send(EVENT, sequence, &event);
+        a.send_at(160, EVENT, sequence, &event);
     }
+    a.send_at(1600, EVENT, 4, &[8, 0x8A, 3, 32]);
 
-    let events = until(&core, |event| matches!(event.what, What::Digit { .. }));
+    let events = until(&core, |event| matches!(event.what, What::Digit { digit: '8', .. }));
     let digits: Vec<_> = events
         .iter()
-        .filter(|event| matches!(event.what, What::Digit { .. }))
+        .filter_map(|event| match event.what {
+            What::Digit { digit, .. } => Some((event.leg, digit)),
+            _ => None,
+        })
         .collect();
-    assert!(matches!(digits[..], [Event { leg, what: What::Digit { digit: '7', .. } }] if *leg == a.leg.token));
+    assert_eq!(digits, [(a.leg.token, '7'), (a.leg.token, '8')]);
     assert_eq!(b.receive()[0], 7);
     core.stop();
 }
