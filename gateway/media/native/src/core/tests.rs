@@ -58,7 +58,12 @@ impl Trunk {
         let header = Header {
             payload_type,
             sequence,
-            timestamp: 160 * u32::from(sequence),
+            // All packets of an event have that of its beginning (RFC 4733 section 2.1)
+            timestamp: if payload_type == EVENT {
+                160
+            } else {
+                160 * u32::from(sequence)
+            },
             ssrc: self.ssrc,
             marker: false,
         };
