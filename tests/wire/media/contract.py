@@ -223,7 +223,7 @@ class MediaEngineContract(ABC):
         async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",)) as call:
             await connect_outbound(call, browser, trunk)
 
-            await sound.play(browser.send, digit_packets(7, payload_type=126, ssrc=browser.ssrc))
+            sound.burst(browser.send, digit_packets(7, payload_type=126, ssrc=browser.ssrc))
 
             event = await call.digit()
             assert (event.leg, event.digit) == (A, "7")
@@ -235,7 +235,7 @@ class MediaEngineContract(ABC):
         async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",)) as call:
             await connect_outbound(call, browser, trunk)
 
-            await sound.play(trunk.send, digit_packets(3, payload_type=101, ssrc=trunk.ssrc))
+            sound.burst(trunk.send, digit_packets(3, payload_type=101, ssrc=trunk.ssrc))
 
             assert await call.digit() == DigitReceived(B, "3", pytest.approx(0.1, abs=0.02))  # type: ignore[arg-type] # a comparison
 
