@@ -114,7 +114,9 @@ async def _measure(part: str, arguments: argparse.Namespace) -> list[dict[str, o
 
 async def _media(arguments: argparse.Namespace, console: Console) -> dict[str, list[dict[str, object]]]:
     """Rounds and their sums; with many columns, and notes that a table has no room for."""
-    wanted = media.Wanted(arguments.servers, arguments.cases, arguments.media_rounds, arguments.media_seconds)
+    wanted = media.Wanted(
+        arguments.servers, arguments.cases, arguments.media_rounds, arguments.media_seconds, arguments.media_calls
+    )
     measured = await media.measure(wanted)
     console.print(table(MEDIA, [dict(row.cells()) for row in measured.rows]))
     for row in measured.rows:
@@ -162,6 +164,7 @@ def main() -> None:
     parser.add_argument("--cases", nargs="+", choices=names, default=names, help="of the media part")
     parser.add_argument("--media-rounds", type=int, default=3, help="of each server in each case")
     parser.add_argument("--media-seconds", type=float, default=20.0, help="of each round")
+    parser.add_argument("--media-calls", type=int, default=0, help="at once; 0 for each case's own number")
     parser.add_argument("--report", type=Path, help="page of the reference to write the media part's figures into")
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     arguments = parser.parse_args()

@@ -24,7 +24,7 @@ MAX_OTHERS: Final = 20.0
 """Per cent of a processor that others may use meanwhile."""
 
 MAX_LOSS: Final = 0.1
-"""Per cent, of each direction: when both lose more, the network or the generator did it."""
+"""Per cent, of each direction of a relay: when both lose more, the network or the generator did it."""
 
 Start = Callable[[Case, tuple[str, ...]], AbstractAsyncContextManager[Server]]
 
@@ -133,7 +133,7 @@ async def _round(server: str, case: Case, number: int, how: Talk, processors: Pr
         case=case.name,
         number=number,
         is_delay_pass=how.is_delay_pass,
-        trouble=_trouble(figures, lost, others),
+        trouble=_trouble(figures, lost if case.is_relay else (0.0, 0.0), others),
         cpu=figures["server_cpu"] * 1000.0 / (count * figures["seconds"]),
         setup_cpu=setup,
         memory=(figures["server_memory"] - memory) / 1024 / count,

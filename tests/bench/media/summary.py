@@ -82,10 +82,10 @@ def _text(value: float | None, digits: int = 2) -> str:
 Found = Mapping[str, Any]  # Any: a `Round` or `NotMeasured` of `rounds`, as JSON has it
 
 
-def summed_up(found: Sequence[Found]) -> list[Row]:
-    """A row for each server of each case, in the order in which they ran."""
+def summed_up(found: Sequence[Found], *, calls: int = 0) -> list[Row]:
+    """A row for each server of each case, in the order in which they ran; `calls` at once, 0 for the cases' own."""
     pairs = dict.fromkeys((one["case"], one["server"]) for one in found)
-    cases = {case.name: case for case in CASES}
+    cases = {case.name: case.with_calls(calls) for case in CASES}
     cpus = {pair: _cpu(found, *pair) for pair in pairs}
     return [_row(found, cases[case], server, cpus) for case, server in pairs]
 
