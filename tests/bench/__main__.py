@@ -5,7 +5,7 @@ import asyncio
 import dataclasses
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from tests.bench.calls import client, place
 from tests.bench.media import part as media
 from tests.bench.media import report
 from tests.bench.media.cases import CASES, SERVERS
+from tests.bench.media.summary import Row
 from tests.bench.process import gateway_process
 from tests.bench.trunk import BenchTrunk
 
@@ -57,13 +58,18 @@ async def call_setup(count: int) -> dict[str, float]:
 def table(title: str, rows: list[dict[str, object]]) -> Table:
     """A line a figure, a column a row: figures have long names. Many rows are lines."""
     if len(rows) > MANY:
-        made = Table(*rows[0], title=title)
-        for row in rows:
-            made.add_row(*map(_shown, row.values()))
-        return made
+        return lines(title, rows)
     made = Table("figure", *(str(number + 1) for number in range(len(rows))), title=title)
     for name in rows[0]:
         made.add_row(name, *(_shown(row[name]) for row in rows))
+    return made
+
+
+def lines(title: str, rows: Sequence[Mapping[str, object]]) -> Table:
+    """A line a row."""
+    made = Table(*rows[0], title=title)
+    for row in rows:
+        made.add_row(*map(_shown, row.values()))
     return made
 
 
@@ -118,7 +124,8 @@ async def _media(arguments: argparse.Namespace, console: Console) -> dict[str, l
         arguments.servers, arguments.cases, arguments.media_rounds, arguments.media_seconds, arguments.media_calls
     )
     measured = await media.measure(wanted)
-    console.print(table(MEDIA, [dict(row.cells()) for row in measured.rows]))
+    for title, cells in (("media: cost", Row.cost), ("media: memory, set-up, loss, delay", Row.quality)):
+        console.print(lines(title, [dict(cells(row)) for row in measured.rows]))
     for row in measured.rows:
         if row.note:
             console.print(f"{row.case}, {row.title}: {row.note}", markup=False)

@@ -26,6 +26,9 @@ MAX_OTHERS: Final = 20.0
 MAX_LOSS: Final = 0.1
 """Per cent, of each direction of a relay: when both lose more, the network or the generator did it."""
 
+TRIES: Final = 2
+"""For each round that shall count: on a machine where others work as well, some do not."""
+
 Start = Callable[[Case, tuple[str, ...]], AbstractAsyncContextManager[Server]]
 
 
@@ -85,21 +88,29 @@ Result = Round | NotMeasured
 async def measure(
     servers: Sequence[str], cases: Sequence[Case], *, rounds: int, how: Sequence[Talk], tell: Callable[[str], None]
 ) -> list[Result]:
-    """All of them, `rounds` times for each way to talk; a server that cannot is left out from then on."""
+    """All of them in turns, until `rounds` of each count, or twice as many were tried; what cannot is left out then."""
     processors, found = Processors.of_this_machine(), list[Result]()
     out: set[tuple[str, str]] = set()
-    passes = [(case, one) for case in cases for one in how]
-    for (case, one), number, server in itertools.product(passes, range(1, rounds + 1), servers):
-        if (server, case.name) in out:
-            continue
-        try:
-            result: Result = await _round(server, case, number, one, processors)
-        except (CannotMeasure, OSError, TimeoutError) as error:
-            out.add((server, case.name))
-            result = NotMeasured(server, case.name, str(error) or type(error).__name__)
-        found.append(result)
-        tell(_said(result))
+    for case, one in itertools.product(cases, how):
+        counting = dict.fromkeys(servers, 0)
+        for number, server in itertools.product(range(1, TRIES * rounds + 1), servers):
+            if (server, case.name) in out or counting[server] >= rounds:
+                continue
+            result = await _tried(server, case, number, one, processors)
+            found.append(result)
+            tell(_said(result))
+            if isinstance(result, NotMeasured):
+                out.add((server, case.name))
+            elif not result.trouble:
+                counting[server] += 1
     return found
+
+
+async def _tried(server: str, case: Case, number: int, how: Talk, processors: Processors) -> Result:
+    try:
+        return await _round(server, case, number, how, processors)
+    except (CannotMeasure, OSError, TimeoutError) as error:
+        return NotMeasured(server, case.name, str(error) or type(error).__name__)
 
 
 def _said(result: Result) -> str:

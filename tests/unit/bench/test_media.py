@@ -74,7 +74,7 @@ def test_a_peer_that_is_not_there_is_a_row_without_figures() -> None:
     row = rows_by_server(a_round("native", 1.0), absent)["janus"]
 
     assert (row.cpu, row.of_rtpengine, row.note) == (None, None, "not measured: janus: not installed")
-    assert row.cells()["CPU"] == "-"
+    assert row.cost()["ms/call-s"] == "-"
     assert "not measured" in svg([row])
 
 
