@@ -16,6 +16,7 @@ from tests.bench.media.generator import Talk, talk
 from tests.bench.media.janus import janus
 from tests.bench.media.rtpengine import rtpengine
 from tests.bench.media.server import CannotMeasure, Server
+from tests.harness.verto_client import RequestFailed
 
 MAX_LATE: Final = 1.0
 """Milliseconds: a generator whose packets leave later, one of a hundred, measures itself."""
@@ -28,6 +29,9 @@ MAX_LOSS: Final = 0.1
 
 TRIES: Final = 2
 """For each round that shall count: on a machine where others work as well, some do not."""
+
+_EXPECTED: Final = (CannotMeasure, RequestFailed, OSError, TimeoutError)
+"""What a server does that is not able to do it. Anything else is a fault of the benchmark."""
 
 Start = Callable[[Case, tuple[str, ...]], AbstractAsyncContextManager[Server]]
 
@@ -109,8 +113,13 @@ async def measure(
 async def _tried(server: str, case: Case, number: int, how: Talk, processors: Processors) -> Result:
     try:
         return await _round(server, case, number, how, processors)
-    except (CannotMeasure, OSError, TimeoutError) as error:
-        return NotMeasured(server, case.name, str(error) or type(error).__name__)
+    except (*_EXPECTED, ExceptionGroup) as error:
+        reason: BaseException = error
+        while isinstance(reason, BaseExceptionGroup):  # out of a task group that reads what a server says
+            reason = reason.exceptions[0]
+        if not isinstance(reason, _EXPECTED):
+            raise
+        return NotMeasured(server, case.name, str(reason) or type(reason).__name__)
 
 
 def _said(result: Result) -> str:
