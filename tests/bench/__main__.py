@@ -5,7 +5,7 @@ import asyncio
 import dataclasses
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from tests.bench.calls import client, place
 from tests.bench.media import part as media
 from tests.bench.media import report
 from tests.bench.media.cases import CASES, SERVERS
+from tests.bench.media.summary import Row
 from tests.bench.process import gateway_process
 from tests.bench.trunk import BenchTrunk
 
@@ -57,13 +58,18 @@ async def call_setup(count: int) -> dict[str, float]:
 def table(title: str, rows: list[dict[str, object]]) -> Table:
     """A line a figure, a column a row: figures have long names. Many rows are lines."""
     if len(rows) > MANY:
-        made = Table(*rows[0], title=title)
-        for row in rows:
-            made.add_row(*map(_shown, row.values()))
-        return made
+        return lines(title, rows)
     made = Table("figure", *(str(number + 1) for number in range(len(rows))), title=title)
     for name in rows[0]:
         made.add_row(name, *(_shown(row[name]) for row in rows))
+    return made
+
+
+def lines(title: str, rows: Sequence[Mapping[str, object]]) -> Table:
+    """A line a row."""
+    made = Table(*rows[0], title=title)
+    for row in rows:
+        made.add_row(*map(_shown, row.values()))
     return made
 
 
@@ -114,9 +120,12 @@ async def _measure(part: str, arguments: argparse.Namespace) -> list[dict[str, o
 
 async def _media(arguments: argparse.Namespace, console: Console) -> dict[str, list[dict[str, object]]]:
     """Rounds and their sums; with many columns, and notes that a table has no room for."""
-    wanted = media.Wanted(arguments.servers, arguments.cases, arguments.media_rounds, arguments.media_seconds)
+    wanted = media.Wanted(
+        arguments.servers, arguments.cases, arguments.media_rounds, arguments.media_seconds, arguments.media_calls
+    )
     measured = await media.measure(wanted)
-    console.print(table(MEDIA, [dict(row.cells()) for row in measured.rows]))
+    for title, cells in (("media: cost", Row.cost), ("media: memory, set-up, loss, delay", Row.quality)):
+        console.print(lines(title, [dict(cells(row)) for row in measured.rows]))
     for row in measured.rows:
         if row.note:
             console.print(f"{row.case}, {row.title}: {row.note}", markup=False)
@@ -162,6 +171,7 @@ def main() -> None:
     parser.add_argument("--cases", nargs="+", choices=names, default=names, help="of the media part")
     parser.add_argument("--media-rounds", type=int, default=3, help="of each server in each case")
     parser.add_argument("--media-seconds", type=float, default=20.0, help="of each round")
+    parser.add_argument("--media-calls", type=int, default=0, help="at once; 0 for each case's own number")
     parser.add_argument("--report", type=Path, help="page of the reference to write the media part's figures into")
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     arguments = parser.parse_args()

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import json
+import resource
 import sys
 
 from gateway.observability import logging as logs
@@ -15,12 +16,14 @@ def main() -> None:
     """Measure, print JSON."""
     asked = json.loads(sys.argv[1])
     logs.configure(level="warning")
+    # Three sockets a call
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     warm_up, seconds = asked["warm_up"], asked["seconds"]
     how = [Talk(warm_up=warm_up, seconds=seconds, is_delay_pass=is_delay_pass) for is_delay_pass in (False, True)]
     found = asyncio.run(
         rounds.measure(
             asked["servers"],
-            [case for case in CASES if case.name in asked["cases"]],
+            [case.with_calls(asked["calls"]) for case in CASES if case.name in asked["cases"]],
             rounds=asked["rounds"],
             how=how,
             tell=lambda line: print(line, file=sys.stderr, flush=True),  # noqa: T201 # progress is for people

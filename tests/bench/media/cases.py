@@ -1,7 +1,7 @@
 """What is measured, and how the processors are shared out."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 CodecName = Literal["opus", "PCMU"]
@@ -31,6 +31,10 @@ class Case:
     """In the pass that measures the delay: fewer, so that what is measured is no queue."""
     web: Codec
     sip: Codec
+
+    def with_calls(self, calls: int) -> "Case":
+        """The same with another number of calls in both passes; 0 leaves them."""
+        return replace(self, calls=calls, delay_calls=calls) if calls else self
 
     @property
     def is_relay(self) -> bool:

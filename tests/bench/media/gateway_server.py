@@ -17,7 +17,13 @@ from tests.harness.verto_client import VertoClient
 _SETTINGS: Final[Mapping[str, str]] = {
     "MEDIA__ADDRESS": ADDRESS,
     "SIP__LISTEN": f'["udp:{ADDRESS}:0"]',
-    "CALLS__MAX_CALLS_PER_SESSION": "1000",
+    "CALLS__MAX_CALLS_PER_SESSION": "10000",
+    "VERTO__MAX_LIVE_CALLS": "10000",
+    "CALLS__MAX_CALLS": "10000",
+    "CALLS__MAX_OUTBOUND_CALLS": "10000",
+    # The first call waits in silence until the last one is set up
+    "MEDIA__CONSENT_TIMEOUT": "600",
+    "MEDIA__RTP_TIMEOUT": "600",
 }
 
 

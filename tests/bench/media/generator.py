@@ -40,7 +40,7 @@ def build() -> None:
         subprocess.CalledProcessError: it does not compile; the compiler has said why.
     """
     script = ROOT / "scripts/rust.sh"
-    command = f'PATH="$({script} --path)$PATH" exec cargo build --release --locked --quiet'
+    command = f'PATH="$({script} --path)$PATH" exec cargo build --release --quiet'
     subprocess.run([script], check=True)
     subprocess.run(["sh", "-c", command], cwd=CRATE, check=True)
 

@@ -17,12 +17,13 @@ NEEDED: Final = ("iproute2",)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which servers and cases, how many rounds of how many seconds."""
+    """Which servers and cases, how many rounds of how many seconds; how many calls, 0 for each case's own."""
 
     servers: Sequence[str]
     cases: Sequence[str]
     rounds: int
     seconds: float
+    calls: int = 0
     warm_up: float = 2.0
 
 
@@ -49,8 +50,9 @@ async def measure(wanted: Wanted) -> Measured:
         "servers": list(wanted.servers),
         "cases": list(wanted.cases),
         "rounds": wanted.rounds,
+        "calls": wanted.calls,
         "seconds": wanted.seconds,
         "warm_up": wanted.warm_up,
     }
     found = await network.run_inside([json.dumps(asked)])
-    return Measured(found, summed_up(found))
+    return Measured(found, summed_up(found, calls=wanted.calls))

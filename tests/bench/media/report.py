@@ -65,7 +65,7 @@ def _table(rows: Sequence[Row]) -> Iterator[str]:
     yield f"| {_HEADS} |"
     yield "|" + "---|" * (_HEADS.count("|") + 1)
     for row in rows:
-        cells = list(row.cells().values())
+        cells = {**row.cost(), **row.quality()}.values()
         yield f"| {' | '.join(cells)} |"
 
 

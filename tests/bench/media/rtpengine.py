@@ -177,6 +177,7 @@ def _arguments(folder: Path) -> list[str]:
         "--table=-1",
         f"--interface={ADDRESS}",
         f"--listen-ng=127.0.0.1:{NG_PORT}",
+        "--timeout=600",  # the first call waits in silence until the last one is set up
         "--port-min=30000",
         "--port-max=39999",
         "--log-level=2",

@@ -56,22 +56,29 @@ class Row:
         """The server's name, as people say it."""
         return TITLES[self.server]
 
-    def cells(self) -> dict[str, str]:
-        """The row for people, short heads first; the note is left out."""
+    def cost(self) -> dict[str, str]:
+        """Processor time, for people; short heads first."""
         least, most = _text(self.cpu_least), _text(self.cpu_most)
         return {
             "case": f"{self.case}, {self.calls}",
             "server": self.title,
             "rounds": self.rounds,
-            "CPU": _text(self.cpu),
+            "ms/call-s": _text(self.cpu),
             "range": f"{least}-{most}" if self.cpu is not None else "-",
             "x rtpengine": _text(self.of_rtpengine),
             "x Janus": _text(self.of_janus),
-            "KiB": _text(self.memory, 0),
-            "set-up": _text(self.setup),
+        }
+
+    def quality(self) -> dict[str, str]:
+        """The other figures, for people."""
+        return {
+            "case": f"{self.case}, {self.calls}",
+            "server": self.title,
+            "KiB/call": _text(self.memory, 0),
+            "set-up ms": _text(self.setup),
             "lost %": _text(self.lost, 3),
-            "out p50/p99": f"{_text(self.out_p50)} / {_text(self.out_p99)}",
-            "in p50/p99": f"{_text(self.in_p50)} / {_text(self.in_p99)}",
+            "out p50/p99": f"{_text(self.out_p50)}/{_text(self.out_p99)}",
+            "in p50/p99": f"{_text(self.in_p50)}/{_text(self.in_p99)}",
         }
 
 
@@ -82,10 +89,10 @@ def _text(value: float | None, digits: int = 2) -> str:
 Found = Mapping[str, Any]  # Any: a `Round` or `NotMeasured` of `rounds`, as JSON has it
 
 
-def summed_up(found: Sequence[Found]) -> list[Row]:
-    """A row for each server of each case, in the order in which they ran."""
+def summed_up(found: Sequence[Found], *, calls: int = 0) -> list[Row]:
+    """A row for each server of each case, in the order in which they ran; `calls` at once, 0 for the cases' own."""
     pairs = dict.fromkeys((one["case"], one["server"]) for one in found)
-    cases = {case.name: case for case in CASES}
+    cases = {case.name: case.with_calls(calls) for case in CASES}
     cpus = {pair: _cpu(found, *pair) for pair in pairs}
     return [_row(found, cases[case], server, cpus) for case, server in pairs]
 

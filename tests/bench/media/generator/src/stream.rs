@@ -154,3 +154,73 @@ fn linear(byte: u8) -> i16 {
         magnitude - 0x84
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Hex;
+
+    fn source(frames: &[[u8; 160]], onsets: Vec<usize>) -> Source {
+        Source {
+            codec: Codec::Pcmu,
+            payload_type: 0,
+            ticks: 160,
+            frames: frames.iter().map(|frame| Hex(frame.to_vec())).collect(),
+            onsets,
+        }
+    }
+
+    #[test]
+    fn a_stamp_comes_out_as_it_went_in() {
+        let source = source(&[[0xD5; 160]], Vec::new());
+        let (mut sender, mut packet) = (Sender::new(7), Vec::new());
+
+        sender.write(&source, Measure::Stamps, 1.0, &mut packet);
+        sender.write(&source, Measure::Stamps, 1.02, &mut packet);
+
+        assert_eq!(read_stamp(&packet[RTP_HEADER..]), Some((1, 1.02)));
+        assert_eq!(packet[2..8], [0, 1, 0, 0, 0, 160]);
+        assert_eq!(read_stamp(&[0xD5; 160]), None);
+        assert_eq!(read_stamp(&[0; 10]), None);
+    }
+
+    #[test]
+    fn a_packet_is_seen_once() {
+        let mut seen = Seen::default();
+
+        let new = [3, 64, 3, 200].map(|number| seen.note(number));
+
+        assert_eq!(new, [true, true, false, true]);
+        assert_eq!(seen.among(0..64), 1);
+        assert_eq!(seen.among(64..1000), 2);
+    }
+
+    #[test]
+    fn an_onset_is_the_first_loud_payload_after_silence() {
+        let mut ear = Ear::new(Codec::Pcmu).expect("no decoder is needed");
+        let (silence, loud) = ([0xFF; 160], [0x80; 160]);
+
+        let heard = [loud, silence, silence, loud, loud, silence, loud].map(|frame| ear.is_onset(&frame));
+
+        assert_eq!(heard, [false, false, false, true, false, false, true]);
+    }
+
+    #[test]
+    fn a_burst_is_dated_by_its_first_packet() {
+        let source = source(&[[0xFF; 160], [0x80; 160], [0x80; 160]], vec![1]);
+        let (mut sender, mut packet) = (Sender::new(7), Vec::new());
+
+        for at in [1.0, 2.0, 3.0] {
+            sender.write(&source, Measure::Bursts, at, &mut packet);
+        }
+
+        assert_eq!(sender.burst_at, Some(2.0));
+    }
+
+    #[test]
+    fn mu_law_has_its_ends_where_g711_says() {
+        assert_eq!(linear(0xFF), 0);
+        assert_eq!(linear(0x80), 32124);
+        assert_eq!(linear(0x00), -32124);
+    }
+}
