@@ -6,7 +6,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from gateway.media.engine import MediaEngine, MediaSession
+from gateway.domain.ids import LegName
+from gateway.media.engine import LegStats, MediaEngine, MediaSession
 from gateway.media.engines.choice import make_engine as engine_of
 from gateway.media.settings import MediaSettings
 from gateway.observability.metrics import RTP_PACKETS_REJECTED
@@ -95,3 +96,14 @@ async def count_rejected(session: MediaSession, reason: str, count: float) -> fl
             loop.call_later(0.01, later.set_result, None)
             await later
     return rejected(reason)
+
+
+async def counted(session: MediaSession, leg: LegName, *, received: int, rejected: int) -> LegStats:
+    """Its totals, as soon as it has counted so many of both; what is heard first was not the last that was sent."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(30):
+        while (stats := session.stats()[leg]).packets_received < received or stats.packets_rejected < rejected:
+            later = loop.create_future()
+            loop.call_later(0.01, later.set_result, None)
+            await later
+    return stats
