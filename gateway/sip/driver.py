@@ -28,6 +28,7 @@ from gateway.sip.core.dialog import DialogId, Stage
 from gateway.sip.core.errors import SipError
 from gateway.sip.core.message import Request, Response
 from gateway.sip.core.session import Session
+from gateway.sip.core.upward import unheard
 from gateway.sip.endpoint import Destination, Endpoint
 from gateway.sip.failover import Attempts
 from gateway.sip.tasks import TIMERS, TaskOwner
@@ -155,7 +156,7 @@ class Driver:
             self._abandon_invites()
             self._release_connections()
             self._on_over()
-            self._on_over = _nobody
+            self._on_over = unheard
         self._deliver_news()
 
     def stay(self) -> None:
@@ -167,7 +168,7 @@ class Driver:
     def abort(self) -> None:
         """Let everything go at once; nothing is sent and nothing is told any more."""
         self._phase = Phase.ABORTED
-        self._listener, self._on_over = None, _nobody
+        self._listener, self._on_over = None, unheard
         self._unsent.clear()
         self._news.clear()
         self._abandon_invites()
@@ -342,7 +343,3 @@ class Driver:
             self.usage.retire()
             self._prepare = None  # of the first INVITE only
             self._listener = None  # the last event was told: whoever listens holds the call, and the call holds this
-
-
-def _nobody() -> None:
-    """Nobody waits for the end any more."""

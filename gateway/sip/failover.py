@@ -8,6 +8,7 @@ from typing import Protocol
 from gateway.observability.logging import get_logger
 from gateway.sip.core.message import Response
 from gateway.sip.core.replies import rejection
+from gateway.sip.core.upward import unheard
 from gateway.sip.transactions import ClientTransaction
 from gateway.sip.transport.flow import Destination
 
@@ -157,14 +158,10 @@ class Attempts:
     def _settle(self) -> None:
         self._is_settled = True
         # The transaction of an INVITE holds this for half a minute: what tries further addresses need not wait as well.
-        self._send, self._on_proved, self._on_address_failed = None, _unasked, _unasked
+        self._send, self._on_proved, self._on_address_failed = None, unheard, unheard
         self._disarm()
 
     def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _unasked(*_args: object) -> None:
-    """Nothing more is tried, so there is nothing to tell."""

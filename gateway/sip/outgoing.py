@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from gateway.domain.ids import Sdp, SipCallId
-from gateway.sip.call import OnSipCallEvent, Rejected, SipCallEvent, Target
+from gateway.sip.call import OnSipCallEvent, Rejected, Target
 from gateway.sip.core.accepted import Timers
 from gateway.sip.core.authentication import Authentication
 from gateway.sip.core.capabilities import ALLOW, SDP, SUPPORTED
@@ -21,6 +21,7 @@ from gateway.sip.core.message import Headers, Request
 from gateway.sip.core.reasons import reason_phrase
 from gateway.sip.core.reliability import Reliability, option_headers
 from gateway.sip.core.session_timer import asking
+from gateway.sip.core.upward import unheard
 from gateway.sip.driver import Driver
 from gateway.sip.endpoint import Destination, Endpoint
 from gateway.sip.in_dialog import InDialog
@@ -208,17 +209,13 @@ class Outgoing(InDialog):
     def _over(self) -> None:
         self._on_over(self)
         self._be_gone()
-        self._on_event = _unheard  # whoever listens holds this call
+        self._on_event = unheard  # whoever listens holds this call
 
     def _fail(self, rejected: Rejected) -> None:
         self._is_ended = True
         tell = self._on_event
         self._over()
         tell(rejected)
-
-
-def _unheard(_event: SipCallEvent) -> None:
-    """Nobody listens any more."""
 
 
 def _under_contact(

@@ -23,14 +23,11 @@ from gateway.sip.core.transaction.machine import (
 from gateway.sip.core.transaction.matching import ClientKey, ServerKey
 from gateway.sip.core.transaction.non_invite_client import NonInviteClient
 from gateway.sip.core.transaction.non_invite_server import NonInviteServer
+from gateway.sip.core.upward import unheard
 from gateway.sip.tasks import TIMERS
 from gateway.sip.transport.flow import Destination, Flow
 
 _log = get_logger()
-
-
-def _unheard(*_args: object) -> None:
-    """Nobody listens any more."""
 
 
 class Owner(Protocol):
@@ -291,7 +288,7 @@ class ClientTransaction(_Shell):
 
     def _let_go(self) -> None:
         self._owner.client_over(self._key)
-        self._on_response = self._on_failure = _unheard
+        self._on_response = self._on_failure = unheard
 
     def _dispatch(self, event: Event) -> None:
         match event:

@@ -41,8 +41,8 @@ class NativeStream:
         self.sink = sink
         self._leg, self._sounds = leg, sounds
         leg.begin(
-            values(source),
-            values(sink),
+            leg_values(source),
+            leg_values(sink),
             ssrc=ssrc,
             first_sequence=first_sequence,
             first_timestamp=first_timestamp,
@@ -58,12 +58,12 @@ class NativeStream:
 
     def set_codecs(self, source: LegCodec, sink: LegCodec, now: float) -> None:
         """See `Pipeline`."""
-        self._leg.set_codecs(values(source), values(sink))
+        self._leg.set_codecs(leg_values(source), leg_values(sink))
         self.sink = sink
 
     def change_source(self, source: LegCodec, now: float, *, longest_pause: float | None) -> None:
         """See `Pipeline`."""
-        self._leg.change_source(values(source), longest_pause)
+        self._leg.change_source(leg_values(source), longest_pause)
 
     def set_muted(self, is_muted: bool, now: float) -> None:
         """See `Pipeline`."""
@@ -82,7 +82,7 @@ class NativeStream:
         self._leg.end()
 
 
-def values(leg: LegCodec) -> tuple[str, int, int, int, Mapping[str, str], float, tuple[int, int] | None]:
+def leg_values(leg: LegCodec) -> tuple[str, int, int, int, Mapping[str, str], float, tuple[int, int] | None]:
     """As the core takes it."""
     codec = leg.codec
     return (

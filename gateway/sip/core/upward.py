@@ -1,6 +1,6 @@
-"""Calls from a part up to its whole, without a circle of references between the two.
+"""References without circles: calls from a part up to its whole, and what stands where a listener was let go.
 
-Such a circle is found only by Python's garbage collector, and at hundreds of calls a second its searches are long
+A circle is found only by Python's garbage collector, and at hundreds of calls a second its searches are long
 pauses of the event loop. Without circles, what a call held is gone with its last reference.
 """
 
@@ -23,3 +23,7 @@ def _call(whole: ref[Any], function: Callable[..., R], *args: object) -> R:  # A
     target = whole()
     assert target is not None, "a part has outlived its whole"
     return function(target, *args)
+
+
+def unheard(*_args: object) -> None:
+    """In the place of a callback that is let go: whoever listened often holds the caller."""

@@ -10,24 +10,11 @@ from gateway.media.core.codec import LegCodec
 from gateway.media.core.rtcp import SenderInfo
 from gateway.media.core.rtp import RtpPacket, parse, serialize
 from gateway.media.engine import NoTelephoneEvent
+from gateway.media.engines.native_stream import leg_values
 from gateway.media.pipeline import PipelineCounters
 
 if TYPE_CHECKING:
-    from gateway.media._native import Leg, Out
-
-
-def as_leg(leg: LegCodec) -> "Leg":
-    """A leg as the compiled core takes it."""
-    codec = leg.codec
-    return (
-        codec.name,
-        codec.payload_type,
-        codec.clock_rate,
-        codec.channels,
-        dict(codec.fmtp),
-        codec.ptime,
-        leg.telephone_event,
-    )
+    from gateway.media._native import Out
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +48,8 @@ class CompiledPipeline:
         self.source, self.sink, self.on_digit = source, sink, on_digit
         self._sound: Sequence[bytes] = ()
         self.core = NativePipeline(
-            as_leg(source),
-            as_leg(sink),
+            leg_values(source),
+            leg_values(sink),
             ssrc=ssrc,
             first_sequence=first_sequence,
             first_timestamp=first_timestamp,
@@ -90,7 +77,7 @@ class CompiledPipeline:
 
     def set_codecs(self, source: LegCodec, sink: LegCodec, now: float) -> None:
         try:
-            self.core.set_codecs(as_leg(source), as_leg(sink))
+            self.core.set_codecs(leg_values(source), leg_values(sink))
         except LookupError as error:
             raise UnsupportedCodec(str(error)) from error
         except RuntimeError as error:
@@ -101,7 +88,7 @@ class CompiledPipeline:
 
     def change_source(self, source: LegCodec, now: float, *, longest_pause: float | None) -> None:
         self.set_codecs(source, self.sink, now)
-        self.core.change_source(as_leg(source), longest_pause)
+        self.core.change_source(leg_values(source), longest_pause)
 
     def set_muted(self, is_muted: bool, now: float) -> None:
         self.core.set_muted(is_muted)

@@ -9,7 +9,8 @@ from gateway.media._native import NativeDecoder, NativeEncoder
 from gateway.media.core import tones
 from gateway.media.core.codec import G722, OPUS, PCMA, PCMU, Codec, LegCodec
 from gateway.media.core.rtp import RtpPacket
-from tests.unit.media.native import CompiledPipeline, as_leg
+from gateway.media.engines.native_stream import leg_values
+from tests.unit.media.native import CompiledPipeline
 from tests.unit.media.virtual import (
     FIRST_SEQUENCE,
     FIRST_TIMESTAMP,
@@ -130,7 +131,7 @@ def test_noise_ends_with_the_next_packet_and_is_not_heard_on_hold() -> None:
 def test_a_pause_of_opus_sounds_as_the_background_did() -> None:
     """The source's encoder sends nothing while nobody speaks (DTX): the decoder goes on with what it heard."""
     wished = replace(OPUS, fmtp={"usedtx": "1"})
-    encoder = NativeEncoder(as_leg(LegCodec(wished)), 16000)
+    encoder = NativeEncoder(leg_values(LegCodec(wished)), 16000)
     hum = tones.tone(120.0, seconds=4.0, rate=16000, level=-52.0)
     arrivals: list[Arrival] = []
     for index in range(200):
@@ -153,7 +154,7 @@ def test_a_pause_of_opus_sounds_as_the_background_did() -> None:
 @pytest.mark.parametrize("codec", [PCMU, PCMA, OPUS, G722], ids=lambda codec: codec.name)
 def test_digits_in_the_sound_of_a_source_without_events_are_reported(codec: Codec) -> None:
     rate = native_rate(codec)
-    encoder = NativeEncoder(as_leg(LegCodec(codec)), rate)
+    encoder = NativeEncoder(leg_values(LegCodec(codec)), rate)
     pcm = bytes(rate // 3 * 2)
     for digit in "147#":
         pcm += tones.dtmf(digit, seconds=0.1, rate=rate, level=-13.0) + bytes(2 * rate // 10)
@@ -216,7 +217,7 @@ def test_more_loss_at_the_sink_makes_opus_repeat_more() -> None:
 
 def warble(frames: int) -> list[bytes]:
     """A tone whose pitch moves, in G.722."""
-    encoder = NativeEncoder(as_leg(LegCodec(G722)), 16000)
+    encoder = NativeEncoder(leg_values(LegCodec(G722)), 16000)
     return [
         encoder.encode(tones.tone(300.0 + 20 * (index % 50), seconds=0.02, rate=16000, start=0.02 * index))
         for index in range(frames)
@@ -225,7 +226,7 @@ def warble(frames: int) -> list[bytes]:
 
 def unlike(whole: list[RtpPacket]) -> float:
     """How far what is made up for every fourth packet is from what it was, in dB, summed up."""
-    reference, ear = (NativeDecoder(as_leg(LegCodec(OPUS)), 16000) for _ in range(2))
+    reference, ear = (NativeDecoder(leg_values(LegCodec(OPUS)), 16000) for _ in range(2))
     distance = 0.0
     for index, packet in enumerate(whole[:-1]):
         expected = reference.decode(packet.payload)

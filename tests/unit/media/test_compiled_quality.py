@@ -11,7 +11,7 @@ from gateway.media._native import NativeDecoder, NativeEncoder
 from gateway.media.core import tones
 from gateway.media.core.codec import G722, OPUS, LegCodec
 from gateway.media.core.rtp import RtpPacket
-from tests.unit.media.native import as_leg
+from gateway.media.engines.native_stream import leg_values
 from tests.unit.media.test_compiled_pipeline import compiled
 from tests.unit.media.virtual import FRAME
 
@@ -57,14 +57,14 @@ def through_the_gateway(missing: set[int]) -> bytes:
         for index, payload in enumerate(spoken())
         if index not in missing
     )
-    ear = NativeDecoder(as_leg(LegCodec(G722)), RATE)
+    ear = NativeDecoder(leg_values(LegCodec(G722)), RATE)
     return b"".join(ear.decode(packet.payload) for packet in run.packets)
 
 
 def by_libopus(missing: set[int]) -> bytes:
     """As its demo does: FEC from the packet that follows, else what the decoder makes up; then G.722, too."""
-    decoder = NativeDecoder(as_leg(LegCodec(OPUS)), RATE)
-    mouth, ear = NativeEncoder(as_leg(LegCodec(G722)), RATE), NativeDecoder(as_leg(LegCodec(G722)), RATE)
+    decoder = NativeDecoder(leg_values(LegCodec(OPUS)), RATE)
+    mouth, ear = NativeEncoder(leg_values(LegCodec(G722)), RATE), NativeDecoder(leg_values(LegCodec(G722)), RATE)
     payloads, heard = spoken(), b""
     for index, payload in enumerate(payloads):
         following = payloads[index + 1] if index + 1 < len(payloads) and index + 1 not in missing else None

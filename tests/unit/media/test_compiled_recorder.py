@@ -11,7 +11,7 @@ from gateway.media._native import NativeRecorder
 from gateway.media.core import tones
 from gateway.media.core.codec import G722, OPUS, PCMA, PCMU, Codec, LegCodec
 from gateway.media.core.rtp import serialize
-from tests.unit.media.native import as_leg
+from gateway.media.engines.native_stream import leg_values
 from tests.unit.media.virtual import FRAME, talk
 
 LEFT, RIGHT = 500.0, 900.0
@@ -21,8 +21,8 @@ RATE = 16000
 def recorded(left: Codec, right: Codec, *, is_ogg: bool) -> bytes:
     """Two seconds in which both sides speak, each its tone."""
     recorder = NativeRecorder(is_ogg, 4711, 0.0)
-    recorder.set_codec(True, as_leg(LegCodec(left)))
-    recorder.set_codec(False, as_leg(LegCodec(right)))
+    recorder.set_codec(True, leg_values(LegCodec(left)))
+    recorder.set_codec(False, leg_values(LegCodec(right)))
     file = b""
     sides = zip(talk(left, 2.0, frequency=LEFT), talk(right, 2.0, frequency=RIGHT), strict=True)
     for (at, from_left), (_, from_right) in sides:

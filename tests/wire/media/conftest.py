@@ -87,23 +87,29 @@ def rejected(reason: str) -> float:
     return float(RTP_PACKETS_REJECTED.labels(reason)._value.get())
 
 
-async def count_rejected(session: MediaSession, reason: str, count: float) -> float:
-    """How many it has not taken, as soon as it is that many: a thread counts them, and nothing tells of it."""
+async def until(is_so: Callable[[], bool]) -> None:
+    """Return as soon as it is: a thread brings it about, and nothing tells of it."""
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(30):
-        while session.stats() and rejected(reason) < count:
+        while not is_so():
             later = loop.create_future()
             loop.call_later(0.01, later.set_result, None)
             await later
+
+
+async def count_rejected(session: MediaSession, reason: str, count: float) -> float:
+    """How many it has not taken, as soon as it is that many."""
+    # Asked for its totals, a session has what all of them share counted.
+    await until(lambda: bool(session.stats()) and rejected(reason) >= count)
     return rejected(reason)
 
 
 async def counted(session: MediaSession, leg: LegName, *, received: int, rejected: int) -> LegStats:
     """Its totals, as soon as it has counted so many of both; what is heard first was not the last that was sent."""
-    loop = asyncio.get_running_loop()
-    async with asyncio.timeout(30):
-        while (stats := session.stats()[leg]).packets_received < received or stats.packets_rejected < rejected:
-            later = loop.create_future()
-            loop.call_later(0.01, later.set_result, None)
-            await later
-    return stats
+
+    def is_counted() -> bool:
+        stats = session.stats()[leg]
+        return stats.packets_received >= received and stats.packets_rejected >= rejected
+
+    await until(is_counted)
+    return session.stats()[leg]

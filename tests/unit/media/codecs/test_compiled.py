@@ -13,7 +13,7 @@ from gateway.media.codecs.interface import Decoder, Encoder
 from gateway.media.core import g711, music, tones
 from gateway.media.core.codec import G722, OPUS, PCMA, PCMU, Codec, LegCodec
 from gateway.media.core.resample import Downsampler, Upsampler
-from tests.unit.media.native import as_leg
+from gateway.media.engines.native_stream import leg_values
 
 Mouth = NativeEncoder | Encoder
 Ear = NativeDecoder | Decoder
@@ -23,11 +23,11 @@ EVERY_CODE = bytes(range(256))
 
 
 def encoder(codec: Codec, rate: int) -> NativeEncoder:
-    return NativeEncoder(as_leg(LegCodec(codec)), rate)
+    return NativeEncoder(leg_values(LegCodec(codec)), rate)
 
 
 def decoder(codec: Codec, rate: int) -> NativeDecoder:
-    return NativeDecoder(as_leg(LegCodec(codec)), rate)
+    return NativeDecoder(leg_values(LegCodec(codec)), rate)
 
 
 def noise(samples: int, *, loud: int = 32767) -> bytes:
@@ -104,7 +104,7 @@ def test_what_is_made_up_for_lost_packets_is_the_same(codec: Codec) -> None:
 
 @pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
 def test_silence_is_the_same(codec: Codec) -> None:
-    assert native_silence(as_leg(LegCodec(codec))) == registry.silence(codec)
+    assert native_silence(leg_values(LegCodec(codec))) == registry.silence(codec)
 
 
 def test_opus_of_either_is_understood_by_the_other() -> None:
