@@ -419,7 +419,7 @@ async def test_crash_of_the_user_agent_over_a_response_leaves_the_listener_alone
         raise RuntimeError("defect")
 
     # To draw the traceback takes longer than the 64 * T1 of the others here.
-    async with site(t1=0.05) as caller, site() as callee:
+    async with site(t1=0.05, t2=0.1) as caller, site() as callee:
         callee.endpoint.on_request = answer_with(200)
         caller.endpoint.send_request(
             bare_request("OPTIONS"), callee.at("udp"), on_response=crash, on_failure=lambda _reason: None
