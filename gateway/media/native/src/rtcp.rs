@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::quality::reception::Reception;
+use crate::quality::reception::{Reception, SourceReport};
 
 #[cfg(test)]
 mod tests;
@@ -468,6 +468,19 @@ impl RtcpSession {
         self.report(now, reception, sender, Some(bye), out);
     }
 
+    fn block(&self, received: SourceReport, now: f64) -> ReportBlock {
+        let last = self.last_report.as_ref().filter(|last| last.ssrc == received.ssrc);
+        ReportBlock {
+            ssrc: received.ssrc,
+            fraction_lost: received.fraction_lost,
+            packets_lost: received.packets_lost,
+            highest_sequence: received.highest_sequence,
+            jitter_ticks: received.jitter_ticks,
+            last_sr: last.map_or(0, |last| last.ntp_middle),
+            delay_since_last_sr: last.map_or(0, |last| ((now - last.arrived) * 65536.0) as u32),
+        }
+    }
+
     fn report(
         &self,
         now: f64,
@@ -476,13 +489,11 @@ impl RtcpSession {
         last: Option<Packet>,
         out: &mut Vec<u8>,
     ) {
-        let mut blocks: Vec<ReportBlock> = reception.report_block().into_iter().collect();
-        for block in &mut blocks {
-            if let Some(report) = self.last_report.as_ref().filter(|report| report.ssrc == block.ssrc) {
-                block.last_sr = report.ntp_middle;
-                block.delay_since_last_sr = ((now - report.arrived) * 65536.0) as u32;
-            }
-        }
+        let blocks: Vec<ReportBlock> = reception
+            .report()
+            .map(|received| self.block(received, now))
+            .into_iter()
+            .collect();
         let report = match sender {
             None => Packet::ReceiverReport {
                 ssrc: self.ssrc,

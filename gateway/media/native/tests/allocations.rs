@@ -2,7 +2,7 @@
 
 use _native::codec::Encoder;
 use _native::pipeline::codec::{Codec, LegCodec, Name};
-use _native::pipeline::stage::StageSettings;
+use _native::pipeline::settings::StageSettings;
 use _native::pipeline::tones::sines;
 use _native::pipeline::{Config, Pipeline};
 use _native::rtp::{Header, Packet, Sink};

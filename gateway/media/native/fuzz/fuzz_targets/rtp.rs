@@ -30,5 +30,5 @@ fuzz_target!(|data: &[u8]| {
     let quality = meter.quality(None);
     assert!(quality.loss.is_none_or(|loss| (0.0..=1.0).contains(&loss)));
     assert!(quality.rating.is_none_or(|rating| (1.0..=4.5).contains(&rating.mos)));
-    meter.reception.report_block();
+    meter.reception.report();
 });

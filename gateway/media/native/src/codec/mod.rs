@@ -75,6 +75,15 @@ impl Decoder {
         }
         Ok(())
     }
+
+    /// Leave so many samples in place of a lost packet, and nothing else, in `pcm`: silence where there is nothing better.
+    pub fn make_up(&mut self, samples: usize, following: Option<&[u8]>, pcm: &mut Vec<i16>) {
+        pcm.clear();
+        if self.conceal(samples, following, pcm).is_err() {
+            pcm.clear();
+            pcm.resize(samples, 0);
+        }
+    }
 }
 
 /// Linear samples to payloads of one stream.

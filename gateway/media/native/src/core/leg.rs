@@ -658,11 +658,7 @@ fn sender_info(leg: &mut Leg, now: f64) -> Option<SenderInfo> {
         return None;
     }
     leg.reported = sent;
-    Some(SenderInfo {
-        rtp_timestamp: info.rtp_timestamp,
-        packet_count: info.packet_count as u32,
-        octet_count: info.octet_count as u32,
-    })
+    Some(info)
 }
 
 /// When the far end has been silent for too long.

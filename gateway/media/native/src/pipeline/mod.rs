@@ -11,6 +11,7 @@ pub mod player;
 pub mod playout;
 pub mod recorder;
 pub mod relay;
+pub mod settings;
 pub mod stage;
 pub mod stream;
 mod tone_encoder;
@@ -22,13 +23,15 @@ use std::sync::Arc;
 use crate::codec::comfort_noise::ComfortNoise;
 use crate::codec::gain::Gain;
 use crate::codec::{Encoder, g711, silence};
-use crate::rtp::{Packet, ReceptionStats, Sink};
+use crate::rtcp::SenderInfo;
+use crate::rtp::{Packet, Sink};
 use codec::{COMFORT_NOISE_PAYLOAD_TYPE, Codec, CodecError, LegCodec, Name, may_pass_through};
 pub use dtmf::{Digit, DigitError};
 use events::{EventRelay, OutgoingDigits};
 use inband::{ToneListener, ToneRelay};
 use relay::Relay;
-use stage::{Stage, StageSettings};
+use settings::StageSettings;
+use stage::Stage;
 use stream::{GRACE, SinkStream};
 use tone_encoder::{ToneEncoder, has_memory};
 use transcoder::Transcoder;
@@ -48,17 +51,6 @@ pub struct Counters {
     pub packets_unknown: u64,
     /// Frames that the decoder made up for lost ones.
     pub frames_concealed: u64,
-}
-
-/// What we say about our own stream in a sender report (RFC 3550 section 6.4.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SenderInfo {
-    /// Of the report's moment.
-    pub rtp_timestamp: u32,
-    /// Packets sent.
-    pub packet_count: u64,
-    /// Bytes of payload sent.
-    pub octet_count: u64,
 }
 
 /// What a muted sink hears over and over: payloads of 20 ms in its codec. Shared by all calls that hear it.
@@ -119,8 +111,6 @@ enum Events {
 /// caller arms its timer for `next_deadline()`.
 #[derive(Debug)]
 pub struct Pipeline {
-    /// Of the source's packets, all payload types.
-    pub stats: ReceptionStats,
     source: LegCodec,
     sink: LegCodec,
     longest_pause: Option<f64>,
@@ -159,7 +149,6 @@ impl Pipeline {
         } = config;
         let (stage, tones) = make_joint(&source.codec, &sink.codec, &settings)?;
         let mut pipeline = Self {
-            stats: ReceptionStats::new(source.codec.clock_rate()),
             source,
             sink,
             longest_pause: config.longest_pause,
@@ -253,7 +242,6 @@ impl Pipeline {
         if self.is_closed {
             return;
         }
-        self.stats.receive(packet, now);
         self.forget_heard();
         let payload_type = packet.header.payload_type;
         let is_audible = !self.is_interrupted(now);
@@ -429,7 +417,6 @@ impl Pipeline {
         if (source.codec, sink.codec) != (self.source.codec, self.sink.codec) {
             self.change_codecs(&source, &sink)?;
         }
-        self.stats.set_clock_rate(source.codec.clock_rate());
         self.source = source;
         self.sink = sink;
         self.change_events();
@@ -470,14 +457,13 @@ impl Pipeline {
         }
     }
 
-    /// Somebody else speaks from now on: what is counted of the source begins anew, the stream goes on.
+    /// Somebody else speaks from now on; the stream goes on.
     pub fn change_source(&mut self, source: LegCodec, longest_pause: Option<f64>) -> Result<(), CodecError> {
         self.set_codecs(source, self.sink)?;
         self.longest_pause = longest_pause;
         self.stage.suspend();
         self.change_events();
         self.is_noisy = false;
-        self.stats = ReceptionStats::new(source.codec.clock_rate());
         Ok(())
     }
 
@@ -568,8 +554,8 @@ impl Pipeline {
         let stream = &self.stream;
         (stream.packets_sent > 0).then(|| SenderInfo {
             rtp_timestamp: stream.timestamp_at(now),
-            packet_count: stream.packets_sent,
-            octet_count: stream.bytes_sent,
+            packet_count: stream.packets_sent as u32,
+            octet_count: stream.bytes_sent as u32,
         })
     }
 

@@ -263,15 +263,7 @@ impl Playout {
     }
 
     fn make_up(&mut self, following: Option<&[u8]>) {
-        self.decoded.clear();
-        if self
-            .decoder
-            .conceal(self.packet_samples, following, &mut self.decoded)
-            .is_err()
-        {
-            self.decoded.clear();
-            self.decoded.resize(self.packet_samples, 0);
-        }
+        self.decoder.make_up(self.packet_samples, following, &mut self.decoded);
     }
 
     fn take(&mut self, packet: &Packet<'_>) {

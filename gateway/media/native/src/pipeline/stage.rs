@@ -1,43 +1,10 @@
 //! What joins the two legs of a pipeline: a relay or a transcoder.
 
-use super::jitter::MAX_WAIT;
 use super::relay::Relay;
 use super::stream::SinkStream;
 use super::transcoder::Transcoder;
 use crate::codec::comfort_noise::ComfortNoise;
-use crate::codec::gain::Gain;
-use crate::codec::opus::{DEFAULT_COMPLEXITY, EXPECTED_LOSS_PERCENT};
 use crate::rtp::{Packet, Sink};
-
-/// How a stage works, apart from the codecs.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct StageSettings {
-    /// Whether the stream never pauses; if it may, long pauses become gaps of the timestamp.
-    pub needs_continuity: bool,
-    /// Whether the sink hears digits as tones.
-    pub plays_digits: bool,
-    /// Of libopus, 0 to 10.
-    pub complexity: u8,
-    /// Percent of the packets towards the sink that will be lost, as far as is known.
-    pub expected_loss: u8,
-    /// Seconds that the jitter buffer waits for a missing packet at most.
-    pub max_wait: f64,
-    /// Of the source, for the sink.
-    pub gain: Gain,
-}
-
-impl Default for StageSettings {
-    fn default() -> Self {
-        Self {
-            needs_continuity: false,
-            plays_digits: false,
-            complexity: DEFAULT_COMPLEXITY,
-            expected_loss: EXPECTED_LOSS_PERCENT,
-            max_wait: MAX_WAIT,
-            gain: Gain::UNITY,
-        }
-    }
-}
 
 /// Takes packets of the source, appends to the stream of the sink.
 #[derive(Debug)]

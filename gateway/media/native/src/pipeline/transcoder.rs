@@ -2,7 +2,7 @@
 
 use super::codec::{Codec, CodecError, Name};
 use super::jitter::{Item, JitterBuffer, Taken};
-use super::stage::StageSettings;
+use super::settings::StageSettings;
 use super::stream::{EVENT_INTERVAL, FRAME, SinkStream, SourceClock};
 use crate::codec::comfort_noise::ComfortNoise;
 use crate::codec::gain::Gain;
@@ -239,15 +239,7 @@ impl Transcoder {
 
     /// Leave as much sound as a lost packet held in `decoded`.
     fn make_up(&mut self, following: Option<&[u8]>) {
-        self.decoded.clear();
-        if self
-            .decoder
-            .conceal(self.packet_samples, following, &mut self.decoded)
-            .is_err()
-        {
-            self.decoded.clear();
-            self.decoded.resize(self.packet_samples, 0);
-        }
+        self.decoder.make_up(self.packet_samples, following, &mut self.decoded);
     }
 
     fn pending_ticks(&self) -> i64 {

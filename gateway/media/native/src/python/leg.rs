@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use super::pipeline::{LegTuple, codec_failed, digits_refused, leg_codec};
 use super::values::{Address, key, os_error, socket_address};
 use crate::core::{Core, Leg, LegCell, Pair, Route};
-use crate::pipeline::stage::StageSettings;
+use crate::pipeline::settings::StageSettings;
 use crate::pipeline::{Config, Pipeline, Sound};
 use crate::rtcp::RtcpSession;
 use crate::source_lock::SourceLock;

@@ -9,8 +9,9 @@ use crate::codec::gain::Gain;
 use crate::codec::{Decoder, Encoder, Resampler, silence};
 use crate::pipeline::codec::{Codec, CodecError, LegCodec};
 use crate::pipeline::recorder::{Format, Recorder, Side};
-use crate::pipeline::stage::StageSettings;
+use crate::pipeline::settings::StageSettings;
 use crate::pipeline::{Config, Counters, Digit, DigitError, Pipeline, Sound};
+use crate::quality::reception::Reception;
 use crate::rtp::{self, Header, Sink};
 
 /// Name, payload type, clock rate, channels, format parameters, ptime, telephone-event.
@@ -66,6 +67,8 @@ impl Sink for Datagrams<'_> {
 pub(super) struct NativePipeline {
     /// Python wants classes that threads may share; libopus' states are not.
     inner: Mutex<Pipeline>,
+    /// Of the source: a leg counts that in the core.
+    received: Reception,
 }
 
 impl NativePipeline {
@@ -110,6 +113,7 @@ impl NativePipeline {
         max_wait: f64,
         detects_tones: bool,
     ) -> PyResult<Self> {
+        let source = leg_codec(&source)?;
         let config = Config {
             ssrc,
             first_sequence,
@@ -123,15 +127,24 @@ impl NativePipeline {
                 max_wait,
                 ..StageSettings::default()
             },
-            ..Config::new(leg_codec(&source)?, leg_codec(&sink)?)
+            ..Config::new(source, leg_codec(&sink)?)
         };
         Ok(Self {
+            received: Reception::new(source.codec.clock_rate()),
             inner: Mutex::new(Pipeline::new(config, now).map_err(codec_failed)?),
         })
     }
 
     fn receive<'py>(&mut self, py: Python<'py>, datagram: &[u8], now: f64) -> PyResult<Out<'py>> {
         let packet = rtp::parse(datagram).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let header = &packet.header;
+        self.received.receive(
+            header.ssrc,
+            header.sequence,
+            header.timestamp,
+            packet.payload.len(),
+            now,
+        );
         Ok(self.drive(py, |pipeline, sink, digits| {
             pipeline.receive(&packet, now, sink, digits)
         }))
@@ -146,18 +159,24 @@ impl NativePipeline {
     }
 
     fn set_codecs(&mut self, source: LegTuple<'_>, sink: LegTuple<'_>) -> PyResult<()> {
+        let source = leg_codec(&source)?;
         self.inner
             .lock()
-            .set_codecs(leg_codec(&source)?, leg_codec(&sink)?)
-            .map_err(codec_failed)
+            .set_codecs(source, leg_codec(&sink)?)
+            .map_err(codec_failed)?;
+        self.received.set_clock_rate(source.codec.clock_rate());
+        Ok(())
     }
 
     #[pyo3(signature = (source, longest_pause))]
     fn change_source(&mut self, source: LegTuple<'_>, longest_pause: Option<f64>) -> PyResult<()> {
+        let source = leg_codec(&source)?;
         self.inner
             .lock()
-            .change_source(leg_codec(&source)?, longest_pause)
-            .map_err(codec_failed)
+            .change_source(source, longest_pause)
+            .map_err(codec_failed)?;
+        self.received = Reception::new(source.codec.clock_rate());
+        Ok(())
     }
 
     fn set_muted(&mut self, is_muted: bool) {
@@ -177,7 +196,7 @@ impl NativePipeline {
     }
 
     /// RTP timestamp, packets, bytes.
-    fn sender_info(&self, now: f64) -> Option<(u32, u64, u64)> {
+    fn sender_info(&self, now: f64) -> Option<(u32, u32, u32)> {
         self.inner
             .lock()
             .sender_info(now)
@@ -237,13 +256,12 @@ impl NativePipeline {
     /// Of what was received: packets, bytes, lost, jitter in seconds.
     #[getter]
     fn reception(&self) -> (u64, u64, i64, f64) {
-        let inner = self.inner.lock();
-        let stats = &inner.stats;
+        let received = &self.received;
         (
-            stats.packets_received,
-            stats.bytes_received,
-            stats.packets_lost(),
-            stats.jitter(),
+            received.packets_received(),
+            received.bytes_received(),
+            received.packets_lost(),
+            received.jitter(),
         )
     }
 }

@@ -3,16 +3,25 @@
 use std::ops::RangeInclusive;
 
 use super::burst::LossPattern;
-use crate::rtcp::ReportBlock;
-
-/// A jump of the sequence by more than this many packets is a restart (RFC 3550 appendix A.1).
-pub const MAX_DROPOUT: u16 = 3000;
-
-/// A packet at most this much behind the highest is late, not a restart (RFC 3550 appendix A.1).
-pub const MAX_MISORDER: u16 = 100;
+use crate::rtp::{MAX_DROPOUT, MAX_MISORDER};
 
 /// How far ahead of the highest, modulo 2^16, a packet is that begins a new count.
-const RESTART: RangeInclusive<u16> = MAX_DROPOUT..=u16::MAX - (MAX_MISORDER - 1);
+const RESTART: RangeInclusive<u16> = MAX_DROPOUT as u16..=u16::MAX - (MAX_MISORDER as u16 - 1);
+
+/// What a receiver says about one source (RFC 3550 section 6.4.1), but for what only RTCP knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceReport {
+    /// The source.
+    pub ssrc: u32,
+    /// Since the last report, in 1/256.
+    pub fraction_lost: u8,
+    /// Since the source began; less than zero when packets came twice. Fits 24 bits.
+    pub packets_lost: i32,
+    /// Extended to 32 bits.
+    pub highest_sequence: u32,
+    /// Interarrival jitter in ticks.
+    pub jitter_ticks: u32,
+}
 
 /// Counts of one stream, and of those that came before it on the same leg.
 ///
@@ -68,7 +77,7 @@ impl Reception {
         let ahead = sequence.wrapping_sub(self.highest);
         if self.ssrc != Some(ssrc) || RESTART.contains(&ahead) {
             self.restart(ssrc, sequence);
-        } else if ahead < MAX_DROPOUT {
+        } else if ahead < MAX_DROPOUT as u16 {
             if sequence < self.highest {
                 self.cycles += 0x1_0000;
             }
@@ -162,8 +171,8 @@ impl Reception {
         self.jitter_ticks / f64::from(self.clock_rate)
     }
 
-    /// The block for the next report, `None` before the first packet; begins a new interval for `fraction_lost`.
-    pub fn report_block(&mut self) -> Option<ReportBlock> {
+    /// For the next report, `None` before the first packet; begins a new interval for `fraction_lost`.
+    pub fn report(&mut self) -> Option<SourceReport> {
         let ssrc = self.ssrc?;
         let expected = self.expected_of_this();
         let interval_expected = expected - self.expected_prior;
@@ -175,14 +184,12 @@ impl Reception {
         } else {
             255.min((interval_lost << 8) / interval_expected)
         };
-        Some(ReportBlock {
+        Some(SourceReport {
             ssrc,
             fraction_lost: fraction as u8,
             packets_lost: (expected - self.received).clamp(-0x80_0000, 0x7F_FFFF) as i32,
             highest_sequence: (self.cycles + i64::from(self.highest)) as u32,
             jitter_ticks: self.jitter_ticks as u32,
-            last_sr: 0,
-            delay_since_last_sr: 0,
         })
     }
 }
@@ -206,7 +213,7 @@ mod tests {
         let mut reception = Reception::new(8000);
 
         assert_eq!((reception.packets_expected(), reception.packets_lost()), (0, 0));
-        assert_eq!(reception.report_block(), None);
+        assert_eq!(reception.report(), None);
     }
 
     #[test]
@@ -214,10 +221,34 @@ mod tests {
         let mut reception = received(&[65_533, 65_534, 1, 3]);
 
         assert_eq!((reception.packets_expected(), reception.packets_lost()), (7, 3));
-        let block = reception.report_block().unwrap();
+        let block = reception.report().unwrap();
         assert_eq!((block.packets_lost, block.highest_sequence), (3, 0x1_0003));
         assert_eq!(block.fraction_lost, (3 * 256 / 7) as u8);
-        assert_eq!(reception.report_block().unwrap().fraction_lost, 0, "a new interval");
+        assert_eq!(reception.report().unwrap().fraction_lost, 0, "a new interval");
+    }
+
+    #[test]
+    fn what_comes_twice_makes_up_for_a_loss_and_a_jump_begins_anew() {
+        let mut reception = received(&[65_534, 65_535, 1, 2, 2]);
+        assert_eq!((reception.packets_expected(), reception.packets_lost()), (5, 0));
+
+        reception.receive(1, 30_000, 0, 1, 1.0);
+
+        assert_eq!((reception.expected_of_this(), reception.packets_received()), (1, 6));
+    }
+
+    #[test]
+    fn a_report_has_the_loss_since_the_one_before() {
+        let mut reception = received(&[0, 1, 3]);
+
+        let first = reception.report().unwrap();
+        let second = reception.report().unwrap();
+
+        assert_eq!(
+            (first.fraction_lost, first.packets_lost, first.highest_sequence),
+            (64, 1, 3)
+        );
+        assert_eq!((second.fraction_lost, second.packets_lost), (0, 1));
     }
 
     #[test]
@@ -255,7 +286,7 @@ mod tests {
         assert_eq!(reception.packets_expected(), 7);
         assert_eq!(reception.packets_received(), 5);
         assert_eq!(reception.bytes_received(), 800);
-        assert_eq!(reception.report_block().unwrap().ssrc, 2);
+        assert_eq!(reception.report().unwrap().ssrc, 2);
     }
 
     #[test]
@@ -301,7 +332,7 @@ mod tests {
                 reception.receive(ssrc, sequence, timestamp, 10, now);
                 prop_assert!(reception.packets_expected() >= 0 && reception.jitter() >= 0.0);
             }
-            reception.report_block();
+            reception.report();
             reception.pattern().burst_gap(0.02);
         }
 
