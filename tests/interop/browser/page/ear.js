@@ -124,6 +124,10 @@ export class Mouth {
     mouth.context = await audioContext();
     mouth.output = mouth.context.createMediaStreamDestination();
     mouth.output.channelCount = 1;
+    // A microphone never stops. Without a source the browser would send nothing between two sounds, as DTX does.
+    mouth.breath = new ConstantSourceNode(mouth.context, { offset: 1e-5 });
+    mouth.breath.connect(mouth.output);
+    mouth.breath.start();
     return mouth;
   }
 
