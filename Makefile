@@ -35,7 +35,7 @@ check: setup-dev ## The fast loop: format, lint, types, layers, unit tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/pytest -q -n 3 --dist worksteal tests/unit $(ARGS)
+	$(BIN)/pytest -q -n 3 --dist worksteal -o asyncio_debug=false tests/unit $(ARGS)
 
 bench: setup-dev ## Benchmarks: call set-up time, added delay, load
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -4,6 +4,7 @@ Hypothesis tries the same examples in each run, so that a change is judged by wh
 `HYPOTHESIS_PROFILE=explore pytest tests/unit`.
 """
 
+import gc
 import os
 from typing import Any
 
@@ -20,6 +21,13 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gateway"))
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What is long first; the order within a module stays."""
     items.sort(key=lambda item: spreading.place_of(item.nodeid))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Thousands of collected tests live until the end: Python's collector needs not look at them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
