@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.interop, pytest.mark.load]
 
 ECHO, SILENCE = "+12025550100", "+12025550120"
 """The first is for sound; the second rings and answers at once."""
-CALLS, ECHO_CALLS, BURSTS = 10, 3, 5
+CALLS, ECHO_CALLS, BURSTS = 8, 2, 5
 RINGING_LIMIT, ACTIVE_LIMIT, MOUTH_TO_EAR_LIMIT = 400.0, 900.0, 150.0
 """Milliseconds, at the median."""
 
