@@ -25,9 +25,9 @@ class MediaSettings:
     rtp_ports: str = "20000-29999"
     """First and last UDP port for media. A plain RTP leg takes two, a browser leg one for each address."""
 
-    engine: Literal["aiortc", "native", "embedded"] = "aiortc"
-    """Which engine moves the packets: `aiortc`, the reference one in Python (`embedded` is its old name), or `native`,
-    the compiled one."""
+    engine: Literal["native", "embedded", "aiortc"] = "native"
+    """Which engine moves the packets: `native`, the compiled one (`embedded` is another name for it), or `aiortc`, the
+    reference one in Python."""
 
     webrtc_port: int = 0
     """Engine `native`: the UDP port that all browsers share; 0 takes a free one of `rtp_ports`."""
@@ -69,7 +69,7 @@ class MediaSettings:
             _parsed("advertise", self.advertise)
         if len(self.port_range) < 2:
             raise ValueError(f"rtp_ports: {self.rtp_ports!r} holds less than two ports")
-        _check_word("engine", self.engine, ("aiortc", "native", "embedded"))
+        _check_word("engine", self.engine, ("native", "embedded", "aiortc"))
         _check_word("prefer", self.prefer, ("passthrough", "quality"))
         for name in ("ice_timeout", "dtls_timeout", "consent_interval", "consent_timeout"):
             if getattr(self, name) <= 0:

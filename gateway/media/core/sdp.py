@@ -182,9 +182,9 @@ class SessionDescription:
 
 
 def is_ip_address(text: str) -> bool:
-    """Whether it is an IPv4 or IPv6 address, not a name."""
+    """Whether it is an IPv4 or IPv6 address, not a name, nor one of some network card (`fe80::1%eth0`)."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
         return False
-    return True
+    return "%" not in text

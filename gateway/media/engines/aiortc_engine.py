@@ -1,4 +1,4 @@
-"""The embedded media engine: aioice for ICE, OpenSSL for DTLS, libsrtp for SRTP, and the RTP itself is ours.
+"""The reference media engine: aioice for ICE, OpenSSL for DTLS, libsrtp for SRTP, and the RTP itself is ours.
 
 The name is that of the stack it grew from. aiortc's own transports and tracks are not used: they decode, buffer
 and queue every packet, which costs ten times the work and some 80 ms.

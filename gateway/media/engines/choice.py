@@ -1,15 +1,15 @@
 """Which engine there is, by the setting."""
 
 from gateway.media.engine import MediaEngine
-from gateway.media.engines.aiortc_engine import AiortcEngine
+from gateway.media.engines.native_engine import NativeEngine
 from gateway.media.settings import MediaSettings
 
 
 def make_engine(settings: MediaSettings) -> MediaEngine:
     """The engine that `engine` names, not yet started."""
-    if settings.engine == "native":
-        # Loaded only where it is wanted: an installation without a compiler has no such module
-        from gateway.media.engines.native_engine import NativeEngine
+    if settings.engine == "aiortc":
+        # Loaded only where it is wanted: it brings libraries that the other does without
+        from gateway.media.engines.aiortc_engine import AiortcEngine
 
-        return NativeEngine(settings)
-    return AiortcEngine(settings)
+        return AiortcEngine(settings)
+    return NativeEngine(settings)

@@ -84,6 +84,11 @@ def test_example_of_the_reference_is_taken_as_it_stands(tmp_path: Path) -> None:
     assert config.lab.enabled
 
 
+@pytest.mark.parametrize("name", ["rtp_timeout", "tick", "port_quarantine"])
+def test_what_zero_turns_off_may_be_zero(tmp_path: Path, name: str) -> None:
+    assert getattr(_load(tmp_path, f"[media]\n{name} = 0\n").media, name) == 0
+
+
 def test_prices_of_minutes_come_from_the_file_and_the_environment(tmp_path: Path) -> None:
     text = "[[rates]]\nprefix = '+44'\nrate = '0.01'\n"
 
@@ -267,7 +272,7 @@ def test_password_of_the_database_comes_from_its_file(tmp_path: Path) -> None:
         ("[http]\ncertificate = {cert = 'a'}\n", "http.certificate.key", "expected a value, none is given"),
         ("[http]\ncertificate = {cert = 1, key = 'a'}\n", "http.certificate.cert", "expected a text in quotes"),
         ("[media]\nrtp_ports = '1-2'\n", "media.rtp_ports", "'1-2' is not within 1024-65535"),
-        ("[media]\nengine = 'asterisk'\n", "media.engine", "expected one of 'aiortc', 'native', 'embedded', got"),
+        ("[media]\nengine = 'asterisk'\n", "media.engine", "expected one of 'native', 'embedded', 'aiortc', got"),
         ("[media]\naddress = '0.0.0.0'\n", "media.address", "0.0.0.0 cannot be told to anybody"),
         ("[log]\nlevel = 'loud'\n", "log.level", "expected one of 'debug', 'info', 'warning', 'error'"),
         ("[calls]\nbrowser_codecs = ['opus', 'G729']\n", "calls.browser_codecs[1]", "expected one of opus, G722"),

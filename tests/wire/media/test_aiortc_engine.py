@@ -1,4 +1,4 @@
-"""The embedded engine keeps the contract of all engines."""
+"""The reference engine keeps the contract of all engines."""
 
 from gateway.media.engine import MediaEngine
 from gateway.media.engines.aiortc_engine import AiortcEngine

@@ -140,6 +140,7 @@ async def test_every_direction_of_a_trunk_is_mirrored_and_kept(
         (("RTP/AVP", "TCP/RTP/AVP"), UnsupportedMedia),
         (("c=IN IP4 127.0.0.1", "c=IN IP4 trunk.example.com"), BadSdp),
         (("c=IN IP4 127.0.0.1\r\n", ""), BadSdp),
+        (("c=IN IP4 127.0.0.1", "c=IN IP6 fe80::1%eth0"), BadSdp),
         (("c=IN IP4 127.0.0.1", "c=IN IP6 2001:db8::1"), UnsupportedMedia),
         (("a=sendrecv", "a=rtcp:5 IN IP4 trunk.example.com\r\na=sendrecv"), BadSdp),
     ],
