@@ -48,6 +48,17 @@ class PortPool:
         rtp, rtcp = self._open(address, 2)
         return rtp, rtcp
 
+    def reserve(self, address: str) -> int:
+        """A free port of the range, for somebody who opens it without this pool; nobody else gets it from here.
+
+        It belongs to no call, so the metric does not count it. Raises NoFreePort.
+        """
+        opened = self.open_single(address)
+        port = int(opened.getsockname()[1])
+        opened.close()
+        metrics.RTP_PORTS_IN_USE.dec()
+        return port
+
     def close(self, sockets: Sequence[socket.socket]) -> None:
         """Close sockets of this pool; their ports begin to rest."""
         ports = [each.getsockname()[1] for each in sockets]

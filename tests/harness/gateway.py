@@ -115,7 +115,7 @@ def merged(*presets: Mapping[str, object]) -> dict[str, object]:
 
 
 def _chosen() -> dict[str, str]:
-    """The one setting that the suite takes from outside: `RTC_GATEWAY__MEDIA__ENGINE=native make test`."""
+    """The one setting that the suite takes from outside: `RTC_GATEWAY__MEDIA__ENGINE=aiortc make test`."""
     return {name: value for name, value in os.environ.items() if name == "RTC_GATEWAY__MEDIA__ENGINE"}
 
 

@@ -18,7 +18,6 @@ from gateway.media.engines.base import Engine
 from gateway.media.engines.native_leg import NativeBrowserLeg, NativeMediaLeg, NativeSecuredLeg, NativeTrunkLeg
 from gateway.media.engines.native_session import NativeSession
 from gateway.media.engines.native_stream import NativeSounds
-from gateway.media.ports import PortPool
 from gateway.media.settings import MediaSettings
 from gateway.observability import metrics
 
@@ -38,8 +37,6 @@ class NativeEngine(Engine[NativeMediaLeg, NativeSession]):
         self._native_sounds = NativeSounds()
         self._advertised: tuple[Address, ...] = ()
         self._rejected = [0] * len(_REASONS)
-        self._taken: int | None = None
-        """The shared port, if it is of the range."""
 
     async def start(self) -> None:
         """See `MediaEngine`. Raises NoFreePort; OSError: the shared port is somebody else's."""
@@ -52,10 +49,9 @@ class NativeEngine(Engine[NativeMediaLeg, NativeSession]):
         if self._settings.webrtc_port:
             return self._start_core(self._settings.webrtc_port)
         for _ in range(_TRIES):
-            self._taken = _free_port(self._ports, self._settings.addresses[0])
+            port = self._ports.reserve(self._settings.addresses[0])
             with suppress(OSError):  # of another address, or somebody was quicker
-                return self._start_core(self._taken)
-            self._ports.give_back([self._taken])
+                return self._start_core(port)
         raise NoFreePort(f"no port of {self._settings.rtp_ports} is free on all of {self._settings.address}")
 
     def _start_core(self, port: int) -> NativeCore:
@@ -78,8 +74,6 @@ class NativeEngine(Engine[NativeMediaLeg, NativeSession]):
         if core is not None:
             asyncio.get_running_loop().remove_reader(core.event_fd)
             core.stop()
-            if self._taken is not None:
-                self._ports.give_back([self._taken])
 
     def _take_events(self) -> None:
         core = self._core
@@ -164,14 +158,6 @@ class NativeEngine(Engine[NativeMediaLeg, NativeSession]):
 
     def _forget(self, leg: NativeMediaLeg) -> None:
         self._legs.pop(leg.native.token, None)
-
-
-def _free_port(ports: PortPool, address: str) -> int:
-    """A port that stays taken, though its socket is closed."""
-    opened = ports.open_single(address)
-    port = int(opened.getsockname()[1])
-    opened.close()
-    return port
 
 
 def _check_unused(address: Address) -> None:

@@ -105,8 +105,9 @@ class NativeSession(Session[NativeMediaLeg, NativeStream]):
             leg.native.begin_reports(leg.ssrc, self._cname, utc_now().timestamp(), secrets.randbits(64))
 
     def _end_reports(self, leg: LegName, *, says_bye: bool) -> None:
-        if says_bye:
-            self._legs[leg].native.say_bye()
+        report = self._legs[leg].native.say_bye() if says_bye else None
+        if report is not None:
+            self._on_note(RtcpPassed(leg, report, is_inbound=False))
 
     def _give_reports(self, leg: LegName) -> RtcpSession | None:
         """They belong to the core's leg, and go with it."""

@@ -134,3 +134,16 @@ def test_gauge_counts_the_ports_in_use(ports: range, clock: Clock) -> None:
     every.close(pair)
 
     assert (during, RTP_PORTS_IN_USE._value.get()) == (before + 2, before)
+
+
+def test_reserved_port_is_nobody_elses_and_no_calls(ports: range, clock: Clock, opened: ExitStack) -> None:
+    before = RTP_PORTS_IN_USE._value.get()
+    every = pool(ports[:2], clock)
+
+    reserved = every.reserve(LOOPBACK)
+    other = port(opened.enter_context(every.open_single(LOOPBACK)))
+
+    assert {reserved, other} == set(ports[:2])
+    assert RTP_PORTS_IN_USE._value.get() == before + 1
+    with pytest.raises(NoFreePort):
+        every.reserve(LOOPBACK)

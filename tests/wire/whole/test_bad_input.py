@@ -316,8 +316,12 @@ async def test_media_of_strangers_at_the_ports_of_a_live_call_is_neither_heard_n
                     stranger.send(data, port)
             await hear_each_other(alice, call, trunk)
 
-        (answer,) = stranger.heard()
-        assert answer.startswith(b"\x01\x11"), "a STUN error, to the check with our user name (RFC 8489 section 9.1.3)"
+        answers = stranger.heard()
+        assert len(answers) <= 1
+        for (
+            answer
+        ) in answers:  # `aiortc` refuses the check with our user name (RFC 8489 section 9.1.3), `native` is silent
+            assert answer.startswith(b"\x01\x11")
         assert_calm(log, at_most=0)
         assert "telnyx_rtc.bye" not in {message["method"] for message in alice.verto.messages}
         await alice.hang_up(call)

@@ -9,6 +9,7 @@ import pytest
 from tests.harness.gateway import PASSWORD, Running, running
 from tests.harness.lab import lab_call
 from tests.harness.verto_client import RequestFailed, connected
+from tests.wire.whole.conftest import BOTH_ENGINES
 from tests.wire.whole.phone import phone
 
 TONE, ECHO = "+12025550101", "+12025550100"
@@ -27,6 +28,7 @@ async def test_outbound_call_hears_the_tone_of_the_trunk_untouched(gateway: Runn
         await alice.hang_up(call)
 
 
+@BOTH_ENGINES
 @pytest.mark.parametrize("codec", ["opus", "PCMA"])
 async def test_own_voice_comes_back_from_the_echo(gateway: Running, codec: str) -> None:
     async with phone(gateway, codecs=[codec]) as alice:
@@ -39,6 +41,7 @@ async def test_own_voice_comes_back_from_the_echo(gateway: Running, codec: str) 
         await alice.hang_up(call)
 
 
+@BOTH_ENGINES
 async def test_browser_with_opus_only_is_transcoded_to_the_trunk(gateway: Running) -> None:
     async with phone(gateway, codecs=["opus"]) as alice:
         call = await alice.call(TONE)
@@ -106,6 +109,7 @@ async def test_unanswered_call_ends_at_the_ring_timeout(tmp_path: Path) -> None:
         assert (await alice.until_over(call))[0] == "NO_ANSWER"
 
 
+@BOTH_ENGINES
 async def test_inbound_call_of_the_lab_rings_is_answered_and_heard_on_both_sides(gateway: Running) -> None:
     async with phone(gateway, codecs=["opus", "PCMU"]) as alice:
         body = {"to": "alice", "from": "+12025550177", "scenario": "tone"}
@@ -126,6 +130,7 @@ async def test_inbound_call_of_the_lab_rings_is_answered_and_heard_on_both_sides
         await alice.hang_up(call)
 
 
+@BOTH_ENGINES
 async def test_two_browsers_talk_to_each_other(gateway: Running) -> None:
     async with phone(gateway) as alice, phone(gateway, "robert") as robert:
         call = await alice.call("robert")
@@ -171,6 +176,7 @@ async def test_client_logs_in_with_a_token_and_is_called_by_its_credential(gatew
         await desk.wait_for("telnyx_rtc.invite")
 
 
+@BOTH_ENGINES
 async def test_hold_silences_both_sides_and_resume_brings_the_sound_back(gateway: Running) -> None:
     async with phone(gateway, codecs=["PCMU"]) as alice:
         call = await alice.call(TONE)
@@ -185,6 +191,7 @@ async def test_hold_silences_both_sides_and_resume_brings_the_sound_back(gateway
         await alice.hang_up(call)
 
 
+@BOTH_ENGINES
 async def test_ice_restart_is_answered_and_the_sound_goes_on(gateway: Running) -> None:
     async with phone(gateway, codecs=["PCMU"]) as alice:
         call = await alice.call(TONE)
@@ -201,6 +208,7 @@ async def test_ice_restart_is_answered_and_the_sound_goes_on(gateway: Running) -
         await alice.hang_up(call)
 
 
+@BOTH_ENGINES
 async def test_digits_by_signalling_reach_the_far_end(gateway: Running) -> None:
     async with phone(gateway, codecs=["PCMU"]) as alice:
         call = await alice.call(ECHO)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,8 +14,8 @@ import pytest
 
 from gateway.domain.facts import CallAnswered, CallEnded, Fact
 from gateway.domain.ids import Sdp
+from gateway.lab.rtp_peer import RtpPeer
 from gateway.media.core.rtp import RtpPacket
-from gateway.media.engines.rtp_leg import RtpLeg
 from gateway.vsp.core import session as verto_session
 from tests.harness.gateway import PASSWORD, Running, running
 from tests.harness.verto_client import connected
@@ -29,27 +30,27 @@ _F = TypeVar("_F", bound=Fact)
 
 
 @dataclass
-class FarEnd:
-    """When each packet towards a trunk left, on the loop's clock."""
+class Arrivals:
+    """When each packet came to a far end behind a trunk, on the loop's clock."""
 
-    sent: list[float] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
 
     def longest_gap(self) -> float:
-        return max(later - earlier for earlier, later in zip(self.sent, self.sent[1:], strict=False))
+        return max(later - earlier for earlier, later in pairwise(self.times))
 
 
 @contextmanager
-def watching(monkeypatch: pytest.MonkeyPatch) -> Iterator[FarEnd]:
-    """Note each packet that leaves for a trunk."""
-    far, send = FarEnd(), RtpLeg.send_rtp
+def watching(monkeypatch: pytest.MonkeyPatch) -> Iterator[Arrivals]:
+    """Note each packet that comes to the lab's far ends."""
+    arrivals, receive = Arrivals(), RtpPeer._receive
 
-    def note(leg: RtpLeg, packet: RtpPacket) -> None:
-        far.sent.append(asyncio.get_running_loop().time())
-        send(leg, packet)
+    def note(peer: RtpPeer, packet: RtpPacket, source: tuple[str, int]) -> None:
+        arrivals.times.append(asyncio.get_running_loop().time())
+        receive(peer, packet, source)
 
     with monkeypatch.context() as patch:
-        patch.setattr(RtpLeg, "send_rtp", note)
-        yield far
+        patch.setattr(RtpPeer, "_receive", note)
+        yield arrivals
 
 
 @contextmanager

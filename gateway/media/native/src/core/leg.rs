@@ -556,15 +556,15 @@ impl LegCell {
 impl LegCell {
     // Reports
 
-    /// Say goodbye to the far end, and report no more.
-    pub fn bye(&self, now: f64, core: &Core, bench: &mut Bench) {
+    /// Say goodbye to the far end, and report no more. Returns the compound packet, unprotected; None: nothing was said.
+    pub fn bye(&self, now: f64, bench: &mut Bench) -> Option<Vec<u8>> {
         let mut leg = self.lock();
         let sender = sender_info(&mut leg, now);
-        if let Some(mut rtcp) = leg.rtcp.take() {
-            let mut report = Vec::new();
-            rtcp.bye(now, &mut leg.reception, sender, &mut report);
-            self.send_report(&mut leg, report, core, bench);
-        }
+        let mut rtcp = leg.rtcp.take()?;
+        let mut report = Vec::new();
+        rtcp.bye(now, &mut leg.reception, sender, &mut report);
+        leg.out.send_rtcp(&report, &mut bench.outbox, &mut bench.outbound);
+        Some(report)
     }
 
     fn report(&self, leg: &mut Leg, now: f64, core: &Core, bench: &mut Bench) {

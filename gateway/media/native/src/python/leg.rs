@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
 use super::pipeline::{LegTuple, codec_failed, digits_refused, leg_codec};
 use super::values::{Address, key, os_error, socket_address};
@@ -276,11 +277,11 @@ impl NativeLeg {
         });
     }
 
-    /// Say goodbye, and report no more.
-    fn say_bye(&self) {
-        if let Some(core) = self.core.upgrade() {
-            core.at_once(|bench| self.cell.bye(monotonic(), &core, bench));
-        }
+    /// Say goodbye, and report no more. Returns the compound packet: no event comes, the leg may be gone by then.
+    fn say_bye<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        let core = self.core.upgrade()?;
+        let report = core.at_once(|bench| self.cell.bye(monotonic(), bench))?;
+        Some(PyBytes::new(py, &report))
     }
 
     /// Whether reports are sent.
