@@ -7,7 +7,7 @@ import json
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -20,12 +20,18 @@ from tests.bench.media import report
 from tests.bench.media.cases import CASES, SERVERS
 from tests.bench.media.summary import Row
 from tests.bench.process import gateway_process
+from tests.bench.rate import part as call_rate
+from tests.bench.rate.plan import Load
 from tests.bench.trunk import BenchTrunk
 
 PARTS = ("delay", "load", "setup")
 SOAK, RECOVERY, API, RECORDS = "soak", "recovery", "api", "records"
-SIGNALLING, FLOOD, MEDIA = "signalling", "flood", "media"
+SIGNALLING, FLOOD, MEDIA, RATE = "signalling", "flood", "media", "rate"
+ON_DEMAND = (SOAK, RECOVERY, API, RECORDS, SIGNALLING, FLOOD, MEDIA, RATE)
 """These run only when they are asked for: they take long, or need a browser, or a gigabyte."""
+
+WIDE = 160
+"""Columns of a table that goes into a file."""
 
 MANY = 6
 """Rows of a part that do not fit beside each other."""
@@ -55,6 +61,12 @@ async def call_setup(count: int) -> dict[str, float]:
         }
 
 
+def figures_console(file: IO[str] | None = None) -> Console:
+    """Standard output, wherever it goes: a file has no width of its own."""
+    console = Console(file=file)
+    return console if console.is_terminal else Console(file=file, width=WIDE)
+
+
 def table(title: str, rows: list[dict[str, object]]) -> Table:
     """A line a figure, a column a row: figures have long names. Many rows are lines."""
     if len(rows) > MANY:
@@ -79,13 +91,14 @@ def _shown(value: object) -> str:
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
-async def run(arguments: argparse.Namespace) -> dict[str, list[dict[str, object]]]:
-    """The parts that were asked for, one after the other."""
-    console, results = Console(stderr=True), dict[str, list[dict[str, object]]]()
-    for part in (*PARTS, SOAK, RECOVERY, API, RECORDS, SIGNALLING, FLOOD, MEDIA):
+async def run(arguments: argparse.Namespace, console: Console) -> dict[str, list[dict[str, object]]]:
+    """The parts that were asked for, one after the other; `console` gets the figures."""
+    progress = Console(stderr=True)
+    results = dict[str, list[dict[str, object]]]()
+    for part in (*PARTS, *ON_DEMAND):
         if part not in arguments.only:
             continue
-        console.print(f"measuring {part} ...")
+        progress.print(f"measuring {part} ...")
         if part == MEDIA:
             results |= await _media(arguments, console)
             continue
@@ -111,6 +124,8 @@ async def _measure(part: str, arguments: argparse.Namespace) -> list[dict[str, o
             found = await records.measure(arguments.records, arguments.repeats)
         case "signalling":
             found = await signalling.measure(arguments.call_rate, arguments.signalling_seconds)
+        case "rate":
+            return await call_rate.measure(arguments.rates, arguments.rate_seconds, arguments.rate_engine)
         case "flood":
             found = await flood.measure(arguments.flood_seconds)
         case _:
@@ -146,8 +161,7 @@ async def _load(arguments: argparse.Namespace) -> list[dict[str, object]]:
 def main() -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parts = (*PARTS, SOAK, RECOVERY, API, RECORDS, SIGNALLING, FLOOD, MEDIA)
-    parser.add_argument("--only", nargs="+", choices=parts, default=list(PARTS), help="parts to run")
+    parser.add_argument("--only", nargs="+", choices=(*PARTS, *ON_DEMAND), default=list(PARTS), help="parts to run")
     parser.add_argument("--delay-seconds", type=float, default=20.0, help="of each of the two delay calls")
     parser.add_argument("--calls", type=int, default=20, help="calls at once under load")
     parser.add_argument("--load-seconds", type=float, default=60.0, help="how long they talk")
@@ -167,6 +181,12 @@ def main() -> None:
     parser.add_argument("--call-rate", type=float, default=300.0, help="calls a second, signalling only")
     parser.add_argument("--signalling-seconds", type=float, default=60.0, help="how long they are made")
     parser.add_argument("--servers", nargs="+", choices=SERVERS, default=list(SERVERS), help="of the media part")
+    parser.add_argument(
+        "--rates", nargs="+", type=Load.parse, default=[Load(100.0), Load(40.0, 200)], metavar="RATE[/TALKING]",
+        help="calls a second, beside so many that talk",
+    )  # fmt: skip
+    parser.add_argument("--rate-seconds", type=float, default=60.0, help="how long they come")
+    parser.add_argument("--rate-engine", choices=("native", "aiortc"), default="native", help="engine of the rate part")
     names = [case.name for case in CASES]
     parser.add_argument("--cases", nargs="+", choices=names, default=names, help="of the media part")
     parser.add_argument("--media-rounds", type=int, default=3, help="of each server in each case")
@@ -176,7 +196,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     arguments = parser.parse_args()
     logs.configure(level="warning")
-    results = asyncio.run(run(arguments))
+    results = asyncio.run(run(arguments, figures_console()))
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 

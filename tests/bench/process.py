@@ -56,6 +56,7 @@ async def gateway_process(
     codecs: Sequence[str] = ("PCMU",),
     more: Mapping[str, str] | None = None,
     launcher: Sequence[str] = (),
+    is_log_read: bool = True,
 ) -> AsyncIterator[GatewayProcess]:
     """Start the program on free ports with one trunk (host:port), stop it at the end.
 
@@ -63,6 +64,7 @@ async def gateway_process(
         codecs: of the trunk.
         more: further settings.
         launcher: a command that becomes the program (`nice`, `taskset`).
+        is_log_read: whether its log goes where ours does, or nowhere.
     """
     settings = {
         "HTTP__LISTEN": '["http://127.0.0.1:0"]',
@@ -75,7 +77,10 @@ async def gateway_process(
     }
     environment = os.environ | {f"RTC_GATEWAY__{name}": value for name, value in settings.items()}
     process = await asyncio.create_subprocess_exec(
-        *launcher, str(PROGRAM), "demo", "--throw-away", "--json", env=environment, stdout=asyncio.subprocess.PIPE
+        *(*launcher, str(PROGRAM), "demo", "--throw-away", "--json"),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=None if is_log_read else asyncio.subprocess.DEVNULL,
     )
     try:
         assert process.stdout is not None

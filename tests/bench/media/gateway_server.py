@@ -14,7 +14,7 @@ from tests.bench.media.web_end import WebEnd, browser_certificate
 from tests.bench.process import GatewayProcess, gateway_process
 from tests.harness.verto_client import VertoClient
 
-_SETTINGS: Final[Mapping[str, str]] = {
+SETTINGS: Final[Mapping[str, str]] = {
     "MEDIA__ADDRESS": ADDRESS,
     "SIP__LISTEN": f'["udp:{ADDRESS}:0"]',
     "CALLS__MAX_CALLS_PER_SESSION": "10000",
@@ -50,7 +50,7 @@ class GatewayServer:
 @asynccontextmanager
 async def gateway_server(engine: str, case: Case, launcher: tuple[str, ...]) -> AsyncIterator[Server]:
     """A fresh one."""
-    settings = {**_SETTINGS, "MEDIA__ENGINE": engine}
+    settings = {**SETTINGS, "MEDIA__ENGINE": engine}
     async with (
         SipTrunk(case.sip).running() as trunk,
         gateway_process(

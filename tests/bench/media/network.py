@@ -25,8 +25,8 @@ class NoNamespace(Exception):
     """The namespace could not be made, or what ran in it failed; standard error has said why."""
 
 
-async def run_inside(arguments: Sequence[str]) -> Any:  # Any: JSON
-    """What `python -m tests.bench.media` with these arguments prints, run in a namespace. Any user may make one.
+async def run_inside(module: str, arguments: Sequence[str]) -> Any:  # Any: JSON
+    """What `python -m` that module with these arguments prints, run in a namespace. Any user may make one.
 
     Raises:
         NoNamespace: see there.
@@ -35,7 +35,7 @@ async def run_inside(arguments: Sequence[str]) -> Any:  # Any: JSON
     become_root = () if os.geteuid() == 0 else ("--map-root-user",)
     process = await asyncio.create_subprocess_exec(
         *("unshare", *become_root, "--net", "--", "sh", "-c", _ENTER, "sh"),
-        *(sys.executable, "-m", "tests.bench.media", *arguments),
+        *(sys.executable, "-m", module, *arguments),
         stdout=asyncio.subprocess.PIPE,
     )
     try:
@@ -45,5 +45,5 @@ async def run_inside(arguments: Sequence[str]) -> Any:  # Any: JSON
             process.terminate()
             await process.wait()
     if process.returncode != 0:
-        raise NoNamespace(f"media: ended with {process.returncode}")
+        raise NoNamespace(f"{module}: ended with {process.returncode}")
     return json.loads(out)

@@ -54,5 +54,5 @@ async def measure(wanted: Wanted) -> Measured:
         "seconds": wanted.seconds,
         "warm_up": wanted.warm_up,
     }
-    found = await network.run_inside([json.dumps(asked)])
+    found = await network.run_inside("tests.bench.media", [json.dumps(asked)])
     return Measured(found, summed_up(found, calls=wanted.calls))
