@@ -178,7 +178,7 @@ class Gateway:
             finally:
                 self.heartbeat.stop()
                 self.detail_recorder.stop()
-                await self.recorder.stop()
+                self.recorder.stop()
 
     @asynccontextmanager
     async def _tracing(self) -> AsyncIterator[Tracer | None]:

@@ -20,6 +20,7 @@ from gateway.observability.logging import get_logger
 from gateway.observability.metrics import DETAIL_RECORDS
 from gateway.store.detail_records import DetailRecords, FinishedLeg, NewLeg, OpenLeg
 from gateway.store.errors import Duplicate, StoreError, StoreUnavailable
+from gateway.store.pace import Pace
 
 QUEUE_LIMIT: Final = 20_000
 """Facts that may wait. Full means that the database is far behind: further ones are dropped and counted."""
@@ -56,8 +57,9 @@ class DetailRecorder:
         self._new_channel_id = new_channel_id
         self._waiting: deque[ClientLegFact] = deque()
         self._live: dict[str, OpenLeg] = {}
-        self._changed = asyncio.Event()
-        self._is_stopping = self._is_late = False
+        self._pace = Pace(enough=AT_ONCE)
+        self._stopped = asyncio.Event()
+        self._is_late = False
         self._dropped = self._finished = 0
 
     def record(self, fact: ClientLegFact) -> None:
@@ -66,7 +68,7 @@ class DetailRecorder:
             self._lose(1)
             return
         self._waiting.append(fact)
-        self._changed.set()
+        self._pace.tell(len(self._waiting))
 
     async def close_orphans(self) -> int:
         """Complete the records of legs that were live when the gateway died, as of when they were last seen alive.
@@ -81,16 +83,13 @@ class DetailRecorder:
 
     async def run(self) -> None:
         """Write until `stop`, and then what is left, once; run it in a task of your own."""
-        while not (self._is_stopping and not self._waiting):
-            self._changed.clear()
-            if not self._waiting:
-                await self._changed.wait()
-                continue
+        while self._waiting or not self._stopped.is_set():
+            await self._pace.wait(len(self._waiting))
             facts = list(islice(self._waiting, AT_ONCE))
             try:
                 await self._write(facts)
             except StoreUnavailable as error:
-                if self._is_stopping:
+                if self._stopped.is_set():
                     self._lose(len(self._waiting))
                     return
                 await self._be_late(error)
@@ -101,8 +100,8 @@ class DetailRecorder:
 
     def stop(self) -> None:
         """Have `run` come to its end."""
-        self._is_stopping = True
-        self._changed.set()
+        self._stopped.set()
+        self._pace.end()
 
     # ---- inside
 
@@ -179,15 +178,11 @@ class DetailRecorder:
         if not self._is_late:
             self._is_late = True
             _log.error("detail_records_late", error_code=error.code, detail=str(error), count=len(self._waiting))
-        loop = asyncio.get_running_loop()
-        retry_at = loop.time() + RETRY_AFTER
-        while not self._is_stopping:
-            self._changed.clear()
-            try:
-                async with asyncio.timeout_at(retry_at):
-                    await self._changed.wait()  # only a stop is a reason to try earlier
-            except TimeoutError:
-                return
+        try:
+            async with asyncio.timeout(RETRY_AFTER):
+                await self._stopped.wait()  # only a stop is a reason to try earlier
+        except TimeoutError:
+            return
 
     async def _after_writing(self) -> None:
         if self._is_late or self._dropped:

@@ -1,13 +1,15 @@
 """Call records: made when a call begins, completed as its facts come in."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import RowMapping, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.causes import SYSTEM_SHUTDOWN
-from gateway.domain.facts import CallAnswered, CallEnded, CallInitiated, CallRinging, CallTransferred
+from gateway.domain.facts import CallAnswered, CallEnded, CallInitiated, CallRinging, CallTransferred, Fact
 from gateway.domain.ids import CallId, Direction, LegName
 from gateway.store.database import Database
 from gateway.store.errors import NotFound
@@ -55,76 +57,47 @@ class CallRecord:
     media: dict[str, float] = field(default_factory=dict)
 
 
+_Row = dict[str, Any]  # Any: a column's value
+
+_UNKNOWN: Final[_Row] = {column.name: None for column in calls.columns}
+_UPDATE: Final = update(calls).where(calls.c.call_id == bindparam("of_call"))
+
+
 class Calls:
     """The table of call records."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def initiated(self, fact: CallInitiated) -> None:
-        """Begin a record. Text that clients chose is cut to the column and freed of what no database takes.
+    async def write(self, facts: Sequence[Fact]) -> None:
+        """What facts say, in one transaction. Of a call that has no record they say nothing; holds never do.
 
         Raises:
-            Duplicate: there is a record of that call.
+            Duplicate: there is a record already of a call that begins.
         """
-        row: dict[str, object] = {
-            "call_id": fact.call_id,
-            "direction": fact.direction.value,
-            "caller": storable(fact.caller, 256),
-            "callee": storable(fact.callee, 256),
-            "connection_id": fact.connection_id,
-            "session_id": storable(fact.session_id, 64),
-            "verto_call_id": storable(fact.verto_call_id, 128),
-            "started_at": fact.at,
-            "transfers": [],
-            "stages": {},
-            "media": {},
-        }
+        begun: dict[CallId, _Row] = {}
+        changed: dict[type[Fact], list[_Row]] = {}
+        transferred: list[CallTransferred] = []
+        for fact in facts:
+            match fact:
+                case CallInitiated():
+                    begun[fact.call_id] = _new_row(fact)
+                case CallTransferred() if (row := begun.get(fact.call_id)) is not None:
+                    row |= _transferred(fact, row["transfers"])
+                case CallTransferred():
+                    transferred.append(fact)
+                case CallRinging() | CallAnswered() | CallEnded():
+                    if (row := begun.get(fact.call_id)) is not None:
+                        row |= _changes(fact)
+                    else:
+                        changed.setdefault(type(fact), []).append({"of_call": fact.call_id, **_changes(fact)})
         async with self._database.write(is_record=True) as sql:
-            await sql.execute(insert(calls).values(**row))
-
-    async def ringing(self, fact: CallRinging) -> None:
-        """The called side rings.
-
-        Raises:
-            NotFound: no record of that call, here and below.
-        """
-        await self._update(fact.call_id, ringing_at=fact.at)
-
-    async def answered(self, fact: CallAnswered) -> None:
-        """The called side answered."""
-        codecs = {"codec_a": storable(fact.codec_a, 32), "codec_b": storable(fact.codec_b, 32)}
-        await self._update(fact.call_id, answered_at=fact.at, **codecs)
-
-    async def transferred(self, fact: CallTransferred) -> None:
-        """Somebody else sits on one side of the call."""
-        successor = storable(fact.successor, 256)
-        side = "caller" if fact.leg is LegName.A else "callee"
-        query = select(calls.c.transfers).where(calls.c.call_id == fact.call_id)
-        async with self._database.write(is_record=True) as sql:
-            transfers = (await sql.execute(query)).scalar_one_or_none()
-            if transfers is None:
-                raise NotFound("call", fact.call_id)
-            values = {side: successor, "transfers": [*transfers, transfer_json(fact)]}
-            await sql.execute(update(calls).where(calls.c.call_id == fact.call_id).values(**values))
-
-    async def ended(self, fact: CallEnded) -> None:
-        """Complete the record."""
-        await self._update(
-            fact.call_id,
-            direction=fact.direction.value,
-            ended_at=fact.at,
-            duration_s=fact.duration_s,
-            billed_s=fact.billed_s,
-            cause=fact.cause.name,
-            cause_code=fact.cause.code,
-            sip_status=fact.sip_status,
-            ended_by=None if fact.ended_by is None else fact.ended_by.value,
-            trunk=storable(fact.trunk, 128),
-            sip_call_id=storable(fact.sip_call_id, 256),
-            stages=fact.stages,
-            media=fact.media,
-        )
+            if begun:
+                await sql.execute(insert(calls), list(begun.values()))
+            for rows in changed.values():
+                await sql.execute(_UPDATE, rows)
+            for fact in transferred:
+                await _transfer(sql, fact)
 
     async def get(self, call_id: CallId) -> CallRecord:
         """That record.
@@ -161,7 +134,7 @@ class Calls:
         async with self._database.write(is_record=True) as sql:
             closed = [_closed(row) for row in (await sql.execute(query)).mappings()]
             if closed:
-                await sql.execute(update(calls).where(calls.c.call_id == bindparam("of_call")), closed)
+                await sql.execute(_UPDATE, closed)
         return len(closed)
 
     async def forget_all_but(self, count: int) -> int:
@@ -172,11 +145,60 @@ class Calls:
             result = await sql.execute(oldest)
         return result.rowcount
 
-    async def _update(self, call_id: CallId, **values: Any) -> None:  # Any: a column's value
-        async with self._database.write(is_record=True) as sql:
-            result = await sql.execute(update(calls).where(calls.c.call_id == call_id).values(**values))
-        if result.rowcount == 0:
-            raise NotFound("call", call_id)
+
+async def _transfer(sql: AsyncConnection, fact: CallTransferred) -> None:
+    query = select(calls.c.transfers).where(calls.c.call_id == fact.call_id)
+    transfers = (await sql.execute(query)).scalar_one_or_none()
+    if transfers is not None:
+        await sql.execute(_UPDATE, {"of_call": fact.call_id, **_transferred(fact, transfers)})
+
+
+def _new_row(fact: CallInitiated) -> _Row:
+    """With every column: all rows of one INSERT have the same. Text that clients chose is made fit for the column."""
+    return {
+        **_UNKNOWN,
+        "call_id": fact.call_id,
+        "direction": fact.direction.value,
+        "caller": storable(fact.caller, 256),
+        "callee": storable(fact.callee, 256),
+        "connection_id": fact.connection_id,
+        "session_id": storable(fact.session_id, 64),
+        "verto_call_id": storable(fact.verto_call_id, 128),
+        "started_at": fact.at,
+        "transfers": [],
+        "stages": {},
+        "media": {},
+    }
+
+
+def _changes(fact: CallRinging | CallAnswered | CallEnded) -> _Row:
+    match fact:
+        case CallRinging():
+            return {"ringing_at": fact.at}
+        case CallAnswered():
+            codecs = {"codec_a": storable(fact.codec_a, 32), "codec_b": storable(fact.codec_b, 32)}
+            return {"answered_at": fact.at, **codecs}
+        case CallEnded():
+            return {
+                "direction": fact.direction.value,
+                "ended_at": fact.at,
+                "duration_s": fact.duration_s,
+                "billed_s": fact.billed_s,
+                "cause": fact.cause.name,
+                "cause_code": fact.cause.code,
+                "sip_status": fact.sip_status,
+                "ended_by": None if fact.ended_by is None else fact.ended_by.value,
+                "trunk": storable(fact.trunk, 128),
+                "sip_call_id": storable(fact.sip_call_id, 256),
+                "stages": fact.stages,
+                "media": fact.media,
+            }
+
+
+def _transferred(fact: CallTransferred, transfers: list[dict[str, str]]) -> _Row:
+    """Somebody else sits on one side of the call."""
+    side = "caller" if fact.leg is LegName.A else "callee"
+    return {side: storable(fact.successor, 256), "transfers": [*transfers, transfer_json(fact)]}
 
 
 def _closed(row: RowMapping) -> dict[str, object]:

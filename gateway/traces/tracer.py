@@ -21,6 +21,7 @@ from gateway.observability.metrics import TRACE_ENTRIES
 from gateway.sip.core.message import Request, Response
 from gateway.sip.observer import PassingMessage
 from gateway.store.errors import StoreError
+from gateway.store.pace import Pace
 from gateway.store.traces import Traces
 from gateway.traces.core.book import Placed, TraceBook
 from gateway.traces.core.facts import figures_of, title_of
@@ -37,7 +38,7 @@ BATCH: Final = 500
 """Entries that are written in one transaction."""
 
 GATHER: Final = 0.2
-"""Seconds that the writer lets entries gather, so that a call costs few transactions."""
+"""Seconds that the writer lets entries gather: nobody but readers of traces waits for them."""
 
 MAX_READERS: Final = 20_000
 """Sessions whose requests are remembered; those that were silent longest go first."""
@@ -55,8 +56,7 @@ class Tracer:
         self._book = TraceBook(max_call_bytes=settings.max_call_bytes)
         self._readers: OrderedDict[SessionId, FrameReader] = OrderedDict()
         self._queue: deque[Placed] = deque()
-        self._something = asyncio.Event()
-        self._much = asyncio.Event()
+        self._pace = Pace(enough=BATCH, gather=GATHER)
         self._is_stopping = self._is_failing = False
         self._dropped = 0
         self._loop = asyncio.get_running_loop()
@@ -155,9 +155,7 @@ class Tracer:
                 continue
             self._queue.append(placed)
         if self._queue:
-            self._something.set()
-            if len(self._queue) >= BATCH:
-                self._much.set()
+            self._pace.tell(len(self._queue))
 
     def _drop(self, count: int) -> None:
         if not self._dropped:
@@ -171,7 +169,7 @@ class Tracer:
         """Write until `stop`, and then what is left; run it in a task of your own. A failing database costs traces."""
         try:
             while not (self._is_stopping and not self._queue):
-                await self._gather()
+                await self._pace.wait(len(self._queue))
                 await self._hep.open()
                 await self._write_whatever([self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))])
         finally:
@@ -180,21 +178,7 @@ class Tracer:
     def stop(self) -> None:
         """Have `run` come to its end."""
         self._is_stopping = True
-        self._something.set()
-        self._much.set()
-
-    async def _gather(self) -> None:
-        """Wait for something, then a little for more."""
-        if not self._queue and not self._is_stopping:
-            self._something.clear()
-            await self._something.wait()
-        if len(self._queue) < BATCH and not self._is_stopping:
-            self._much.clear()
-            try:
-                async with asyncio.timeout(GATHER):
-                    await self._much.wait()
-            except TimeoutError:
-                return
+        self._pace.end()
 
     async def _write_whatever(self, batch: Sequence[Placed]) -> None:
         """Strangers wrote what is in there: whatever it breaks, the calls go on, and the next batch is written."""

@@ -50,9 +50,9 @@ async def _write_one(database: Database, i: int) -> None:
     ]
     await Orders(database).add(order(i), bought)
     say("order", i)
-    await Calls(database).initiated(initiated(i))
+    await Calls(database).write([initiated(i)])
     say("call", i)
-    await Calls(database).ended(ended(i))
+    await Calls(database).write([ended(i)])
     say("ended", i)
 
 

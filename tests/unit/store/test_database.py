@@ -152,7 +152,7 @@ async def test_loop_turns_while_many_rows_are_written(fresh_store: StoreSettings
         handle = loop.call_at(loop.time() + 0.001, tick, loop.time() + 0.001)
 
     tick(loop.time())
-    await asyncio.gather(*(calls.initiated(initiated(i)) for i in range(60)))
+    await asyncio.gather(*(calls.write([initiated(i)]) for i in range(60)))
     assert handle is not None
     handle.cancel()
 

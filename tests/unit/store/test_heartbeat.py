@@ -23,7 +23,7 @@ def _heartbeat(database: Database, interval: float = 5.0) -> Heartbeat:
 
 async def test_whatever_lives_is_noted_with_its_call_and_its_legs(database: Database) -> None:
     calls, records, heartbeat = Calls(database), DetailRecords(database), _heartbeat(database)
-    await calls.initiated(initiated(1))
+    await calls.write([initiated(1)])
     await records.write([new_leg(1), new_leg(2)])
     heartbeat.take(initiated(1))
     heartbeat.take_leg(opened(1))
@@ -50,7 +50,7 @@ async def test_nothing_is_written_while_nobody_talks(database: Database) -> None
 
 async def test_it_beats_by_itself_until_it_is_stopped(database: Database) -> None:
     calls, heartbeat, beaten = Calls(database), _heartbeat(database, 0.01), asyncio.Event()
-    await calls.initiated(initiated(1))
+    await calls.write([initiated(1)])
     heartbeat.take(initiated(1))
     event.listen(database._engine.sync_engine, "commit", lambda _connection: beaten.set())
 

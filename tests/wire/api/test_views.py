@@ -71,13 +71,13 @@ class World:
     async def record(self, number: int, *, is_ended: bool = True) -> CallId:
         """A call of the store that nobody has in memory."""
         call_id, at = CallId(f"old-{number:03}"), START + timedelta(seconds=number)
-        await self.records.initiated(
-            CallInitiated(call_id=call_id, at=at, direction=Direction.INBOUND, caller="+1202", callee="alice")
+        await self.records.write(
+            [CallInitiated(call_id=call_id, at=at, direction=Direction.INBOUND, caller="+1202", callee="alice")]
         )
         if is_ended:
             end = at + timedelta(seconds=1)
-            await self.records.ended(
-                CallEnded(call_id=call_id, at=end, direction=Direction.INBOUND, cause=USER_BUSY, ended_by=LegName.B)
+            await self.records.write(
+                [CallEnded(call_id=call_id, at=end, direction=Direction.INBOUND, cause=USER_BUSY, ended_by=LegName.B)]
             )
         return call_id
 
