@@ -228,6 +228,13 @@ impl JitterBuffer {
         !self.held.is_empty()
     }
 
+    /// Packets from the first that is missing to the last that is held; 0 when none waits.
+    pub fn span(&self) -> usize {
+        let next = self.next.unwrap_or_default();
+        let last = self.held.last().map(|held| held.packet.header.sequence);
+        last.map_or(0, |last| usize::from(last.wrapping_sub(next)) + 1)
+    }
+
     /// When `handle_timeout` wants to be called.
     pub fn next_deadline(&self) -> Option<f64> {
         self.deadline
@@ -282,8 +289,9 @@ mod tests {
         take(&mut buffer, 1, 0.0);
 
         assert!(take(&mut buffer, 3, 0.02).is_empty());
-        assert_eq!(buffer.next_deadline(), Some(0.02 + MIN_WAIT));
+        assert_eq!((buffer.next_deadline(), buffer.span()), (Some(0.02 + MIN_WAIT), 2));
         assert_eq!(take(&mut buffer, 2, 0.03), [2, 3]);
+        assert_eq!(buffer.span(), 0);
         assert_eq!(buffer.next_deadline(), None);
     }
 

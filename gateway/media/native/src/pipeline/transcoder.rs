@@ -225,8 +225,9 @@ impl Transcoder {
             }),
             _ => None,
         };
+        // behind a longer hole, what the FEC of the next packet has would stand in the wrong place
         let payload = following
-            .filter(|packet| self.is_audio(packet))
+            .filter(|packet| self.is_audio(packet) && packets <= MAX_CONCEALED)
             .map(|packet| packet.payload);
         for remaining in (1..=packets.min(MAX_CONCEALED)).rev() {
             self.frames_concealed += 1;
