@@ -20,6 +20,7 @@ from gateway.domain.facts import (
 )
 from gateway.domain.ids import CallId, Direction, LegName, SipCallId
 from gateway.media.engine import LegStats
+from gateway.media.quality import LegQuality
 from gateway.observability import metrics
 from gateway.observability.clock import utc_now
 from gateway.observability.logging import get_logger
@@ -39,7 +40,7 @@ class Journal:
 
     Attributes:
         direction: as far as it is known now; a browser's call counts as outbound until it is routed to another one.
-        started_at: when the call came in.
+        started_at: when the call came in; `began` on the loop's clock.
         answered_at: when it became active.
         transfers: who took whose place, oldest first.
     """
@@ -51,14 +52,15 @@ class Journal:
         *,
         emit: Callable[[Fact], None],
         stats: Callable[[], Mapping[LegName, LegStats]],
+        quality: Callable[[], Mapping[LegName, LegQuality]],
     ) -> None:
         self.direction = direction
         self.started_at = utc_now()
         self.answered_at: datetime | None = None
         self.transfers: tuple[CallTransferred, ...] = ()
-        self._call_id, self._emit, self._stats = call_id, emit, stats
+        self._call_id, self._emit, self._stats, self._quality = call_id, emit, stats, quality
         self._loop = asyncio.get_running_loop()
-        self._started = self._loop.time()
+        self.began = self._loop.time()
         self._stages: dict[str, float] = {}
         self._media_up: set[LegName] = set()
         self._log = get_logger()
@@ -134,6 +136,8 @@ class Journal:
         at = utc_now()
         answered_at = self.answered_at
         self._stages.setdefault("ended", self._elapsed())
+        for leg, quality in self._quality().items():
+            self._judged(leg, quality)
         self._emit(
             CallEnded(
                 call_id=self._call_id,
@@ -149,12 +153,39 @@ class Journal:
                 sip_call_id=sip_call_id,
                 stages=dict(self._stages),
                 media=_media_totals(self._stats()),
+                quality=self.quality(),
             )
         )
 
+    def _judged(self, leg: LegName, quality: LegQuality) -> None:
+        """Count a leg that carried anything, and say in a line how good it was."""
+        directions = {"in": quality.inbound, "out": quality.outbound}
+        if not any(figures.packets for figures in directions.values()):
+            return
+        self._log.info(
+            "call_quality",
+            call_id=self._call_id,
+            leg=leg.value,
+            codecs=[use.codec for use in quality.codecs],
+            warnings=list(quality.warnings),
+            inbound=quality.inbound.to_json(),
+            outbound=quality.outbound.to_json(),
+        )
+        for direction, figures in directions.items():
+            if figures.mos is not None and figures.scale is not None:
+                metrics.CALL_MOS.labels(leg.value, direction, figures.scale).observe(figures.mos)
+            if figures.loss is not None:
+                metrics.CALL_LOSS_RATIO.labels(leg.value, direction).observe(figures.loss)
+        if quality.inbound.concealed is not None:
+            metrics.CALL_CONCEALED_RATIO.labels(leg.value).observe(quality.inbound.concealed)
+
+    def quality(self) -> dict[str, dict[str, object]]:
+        """How good each leg is so far, by its letter, as the call record and the API show it."""
+        return {leg.value: quality.to_json(self.began) for leg, quality in self._quality().items()}
+
     def _elapsed(self) -> float:
         """Seconds since the call came in."""
-        return round(self._loop.time() - self._started, 6)
+        return round(self._loop.time() - self.began, 6)
 
 
 def _media_totals(stats: Mapping[LegName, LegStats]) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Final
 
 from gateway.b2bua.core.events import (
@@ -43,10 +43,13 @@ from gateway.media.engine import (
     MediaFailed,
     MediaReady,
     MediaSession,
+    MediaWarning,
     NoFreePort,
     Replacement,
     Sound,
 )
+from gateway.media.quality import LegQuality, Sample
+from gateway.observability import metrics
 from gateway.observability.logging import get_logger
 
 JOBS_SIZE: Final = 256
@@ -98,6 +101,7 @@ class MediaWorker:
         self._held: set[LegName] = set()
         self._played: dict[LegName, Sound] = {}
         self._final_stats: Mapping[LegName, LegStats] = {}
+        self._final_quality: Mapping[LegName, LegQuality] = {}
         self._log = get_logger()
 
     def start(self, spawn: Spawn) -> None:
@@ -108,6 +112,14 @@ class MediaWorker:
     def stats(self) -> Mapping[LegName, LegStats]:
         """Totals so far; the last ones once closed."""
         return self._final_stats if self._session is None else self._session.stats()
+
+    def quality(self) -> Mapping[LegName, LegQuality]:
+        """How good the legs are, all in all; were, once closed."""
+        return self._final_quality if self._session is None else self._session.quality()
+
+    def history(self) -> Mapping[LegName, Sequence[Sample]]:
+        """How good the legs were in their last seconds; nothing is remembered once closed."""
+        return {} if self._session is None else self._session.history()
 
     async def prepare_offer(self, a: Leg, b: Leg) -> None:
         """Open media, take A's offer if there is one, offer to B: `OfferReady` or `MediaRefused`."""
@@ -401,7 +413,7 @@ class MediaWorker:
         session = self._session
         if session is None:
             return
-        self._final_stats = session.stats()
+        self._final_stats, self._final_quality = session.stats(), session.quality()
         self._session = None
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
@@ -436,6 +448,16 @@ class MediaWorker:
                 self._post(MediaDown(leg, reason))
             case DigitReceived(leg, digit, duration):
                 self._hear(DigitHeard(leg, digit, duration))
+            case MediaWarning():
+                self._warn(event)
+
+    def _warn(self, news: MediaWarning) -> None:
+        named = self._log.bind(call_id=self._call_id, leg=news.leg.value, warning=news.warning)
+        if news.is_raised:
+            metrics.MEDIA_WARNINGS.labels(news.leg.value, news.warning).inc()
+            named.warning("media_warning")
+        else:
+            named.info("media_warning_over")
 
     def _hear(self, heard: DigitHeard) -> None:
         """Tell of a digit, unless they come faster than anybody presses them: the inbox is for those who do not."""

@@ -1,7 +1,7 @@
 """One task owns one call: it feeds the state machine and has performed what that asks for."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TypeVar
 
 import structlog
@@ -22,6 +22,7 @@ from gateway.domain.causes import NORMAL_TEMPORARY_FAILURE, Cause
 from gateway.domain.facts import Fact
 from gateway.domain.ids import CallId, Direction, LegName, SipCallId
 from gateway.media.engine import LegStats, MediaEngine
+from gateway.media.quality import Sample
 from gateway.observability import metrics
 from gateway.observability.logging import get_logger
 
@@ -53,7 +54,7 @@ class CallRunner:
         self._inbox = Inbox()
         self._seats = Seats()
         self._media = MediaWorker(call_id, engine, self.post)
-        self.journal = Journal(call_id, direction, emit=emit, stats=self._media.stats)
+        self.journal = Journal(call_id, direction, emit=emit, stats=self._media.stats, quality=self._media.quality)
         self._call = Call(
             now=self._loop.time(),
             ring_timeout=ring_timeout,
@@ -103,6 +104,10 @@ class CallRunner:
     def stats(self) -> Mapping[LegName, LegStats]:
         """Media totals of the legs so far."""
         return self._media.stats()
+
+    def history(self) -> Mapping[LegName, Sequence[Sample]]:
+        """How good the legs were in their last seconds."""
+        return self._media.history()
 
     def leg_at(self, name: LegName) -> Leg:
         """The leg that has that place now."""

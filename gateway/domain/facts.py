@@ -98,6 +98,7 @@ class CallEnded:
         ended_by: the leg that hung up, or None when the gateway did.
         stages: seconds from the start of the call to each stage that was reached
             (`ringing`, `early_media`, `answered`, `media`, `ended`).
+        quality: how good each leg's media was, by its letter; values of JSON, as `media.quality` writes them.
         sip_status: the SIP status that ended a call that was not answered, else None.
     """
 
@@ -114,6 +115,7 @@ class CallEnded:
     sip_call_id: SipCallId | None = None
     stages: dict[str, float] = field(default_factory=dict)
     media: dict[str, float] = field(default_factory=dict)
+    quality: dict[str, dict[str, object]] = field(default_factory=dict)
 
 
 Fact = CallInitiated | CallRouted | CallRinging | CallAnswered | CallHeld | CallTransferred | CallEnded

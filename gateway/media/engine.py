@@ -13,6 +13,7 @@ from gateway.domain.client_media import DtmfMode
 from gateway.domain.errors import GatewayError
 from gateway.domain.ids import CallId, LegName, Sdp
 from gateway.domain.media_encryption import MediaEncryption
+from gateway.media.quality import LegQuality, Sample
 
 
 class Profile(Enum):
@@ -126,7 +127,17 @@ class DigitReceived:
     """Seconds."""
 
 
-MediaEvent = MediaReady | MediaFailed | DigitReceived
+@dataclass(frozen=True, slots=True)
+class MediaWarning:
+    """Something is wrong with that leg's media although its signalling is fine, or no longer is."""
+
+    leg: LegName
+    warning: str
+    """One of `gateway.media.quality.WARNINGS`."""
+    is_raised: bool
+
+
+MediaEvent = MediaReady | MediaFailed | DigitReceived | MediaWarning
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +178,8 @@ class LegStats:
     """From an address that may not send to this leg, or not authenticated, or not RTP."""
     jitter: float = 0.0
     round_trip: float | None = None
+    warnings: tuple[str, ...] = ()
+    """Those that stand (see `MediaWarning`)."""
 
 
 class DetachedLeg(Protocol):
@@ -308,6 +321,12 @@ class MediaSession(Protocol):
 
     def stats(self) -> Mapping[LegName, LegStats]:
         """Totals so far, for each leg."""
+
+    def quality(self) -> Mapping[LegName, LegQuality]:
+        """How good each leg is, all in all. Costs more than `stats`."""
+
+    def history(self) -> Mapping[LegName, Sequence[Sample]]:
+        """How good each leg was in its last seconds, oldest first, as far as the engine remembers."""
 
     async def close(self) -> None:
         """Release sockets, ports and tasks of both legs; idempotent."""

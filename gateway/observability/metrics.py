@@ -152,6 +152,33 @@ RTP_JITTER_SECONDS: Final = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2),
     registry=REGISTRY,
 )
+CALL_MOS: Final = Histogram(
+    "gateway_call_mos",
+    "Mean opinion score by the E-model at the end of a call; scale narrow (G.107) or full (G.107.2), not comparable",
+    ["leg", "direction", "scale"],
+    buckets=(1.5, 2.0, 2.5, 3.0, 3.2, 3.4, 3.6, 3.8, 4.0, 4.2, 4.3, 4.5),
+    registry=REGISTRY,
+)
+CALL_LOSS_RATIO: Final = Histogram(
+    "gateway_call_loss_ratio",
+    "Share of RTP packets lost at the end of a call: in as we count it, out as the far end reports it",
+    ["leg", "direction"],
+    buckets=(0.0, 0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5),
+    registry=REGISTRY,
+)
+CALL_CONCEALED_RATIO: Final = Histogram(
+    "gateway_call_concealed_ratio",
+    "Share of the audio that a decoder of ours made up, at the end of a call that was transcoded",
+    ["leg"],
+    buckets=(0.0, 0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5),
+    registry=REGISTRY,
+)
+MEDIA_WARNINGS: Final = Counter(
+    "gateway_media_warnings_total",
+    "Legs whose media was wrong (no_sound, nothing_received, nothing_sent, dtls_late, high_loss, high_jitter)",
+    ["leg", "warning"],
+    registry=REGISTRY,
+)
 RTP_PORTS_IN_USE: Final = Gauge("gateway_rtp_ports_in_use", "Media ports taken by live calls", registry=REGISTRY)
 REPORT_UPLOADS: Final = Counter(
     "gateway_report_uploads_total",

@@ -28,6 +28,7 @@ class CallRecord:
         stages: seconds from the start to each stage that was reached.
         transfers: oldest first; `caller` and `callee` are those who sat there last.
         media: figures of the two legs at the end.
+        quality: how good each leg was, by its letter; see `media.quality`.
     """
 
     call_id: CallId
@@ -55,6 +56,7 @@ class CallRecord:
     transfers: list[dict[str, str]] = field(default_factory=list)
     stages: dict[str, float] = field(default_factory=dict)
     media: dict[str, float] = field(default_factory=dict)
+    quality: dict[str, dict[str, object]] = field(default_factory=dict)
 
 
 _Row = dict[str, Any]  # Any: a column's value
@@ -168,6 +170,7 @@ def _new_row(fact: CallInitiated) -> _Row:
         "transfers": [],
         "stages": {},
         "media": {},
+        "quality": {},
     }
 
 
@@ -192,6 +195,7 @@ def _changes(fact: CallRinging | CallAnswered | CallEnded) -> _Row:
                 "sip_call_id": storable(fact.sip_call_id, 256),
                 "stages": fact.stages,
                 "media": fact.media,
+                "quality": fact.quality,
             }
 
 

@@ -237,6 +237,8 @@ calls: Final = Table(
     Column("transfers", JSON, nullable=False, server_default="[]"),
     Column("stages", JSON, nullable=False),
     Column("media", JSON, nullable=False),
+    # How good each leg was (`media.quality`); empty of calls of before r0006.
+    Column("quality", JSON, nullable=False, server_default="{}"),
     Index("ix_calls_started_at", "started_at"),
     Index("ix_calls_ended_at", "ended_at"),
 )

@@ -16,11 +16,13 @@ from gateway.media.engine import (
     MediaFailed,
     MediaNote,
     MediaReady,
+    MediaWarning,
     NoTelephoneEvent,
     Profile,
     Sound,
     unnoted,
 )
+from gateway.media.quality import DirectionQuality, LegQuality, Sample
 
 
 class FakeMediaSession:
@@ -40,6 +42,8 @@ class FakeMediaSession:
         self.alive: set[LegName] = set()
         self.codecs: dict[LegName, tuple[str, ...]] = {}
         self.options: dict[LegName, LegOptions] = {}
+        self.inbound = DirectionQuality()
+        self.samples: tuple[Sample, ...] = ()
         self._offers: dict[LegName, Sdp] = {}
         self._count = 0
 
@@ -118,6 +122,12 @@ class FakeMediaSession:
     def stats(self) -> Mapping[LegName, LegStats]:
         return {leg: LegStats(codec="PCMU") for leg in LegName}
 
+    def quality(self) -> Mapping[LegName, LegQuality]:
+        return {leg: LegQuality(inbound=self.inbound, outbound=DirectionQuality()) for leg in LegName}
+
+    def history(self) -> Mapping[LegName, Sequence[Sample]]:
+        return dict.fromkeys(LegName, self.samples)
+
     async def close(self) -> None:
         self.is_closed = True
 
@@ -129,6 +139,10 @@ class FakeMediaSession:
     def hear(self, leg: LegName, digit: str, duration: float) -> None:
         """A digit has ended in that leg's media."""
         self._on_event(DigitReceived(leg, digit, duration))
+
+    def warn(self, leg: LegName, warning: str, *, is_raised: bool) -> None:
+        """Something is wrong with that leg's media, or no longer is."""
+        self._on_event(MediaWarning(leg, warning, is_raised))
 
     def fail(self, leg: LegName, reason: str) -> None:
         """That leg lost its media."""

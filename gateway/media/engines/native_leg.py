@@ -10,6 +10,7 @@ from gateway.media.core.source_lock import Address
 from gateway.media.engines.browser_leg import BrowserLeg
 from gateway.media.engines.leg import AnyLeg, Leg, LegObserver, UnsupportedMedia
 from gateway.media.engines.lite_ice import LiteIce
+from gateway.media.engines.native_stream import leg_values
 from gateway.media.engines.secured_trunk_leg import SecuredTrunkLeg
 from gateway.media.engines.srtp import SrtpKey
 from gateway.media.engines.trunk_leg import TrunkLeg
@@ -33,6 +34,9 @@ class NativeObserver(LegObserver, Protocol):
 
     def report_passed(self, leg: AnyLeg, data: bytes, *, is_inbound: bool) -> None:
         """A compound RTCP packet came in or left."""
+
+    def warned(self, leg: AnyLeg, warning: str, *, is_raised: bool) -> None:
+        """See `MediaWarning`."""
 
 
 class NativeMediaLeg(Leg[NativeObserver]):
@@ -60,6 +64,8 @@ class NativeMediaLeg(Leg[NativeObserver]):
                 self._observer.leg_noted(self, f"first packet sent, payload type {number}")
             case ("report", is_inbound, data):
                 self._observer.report_passed(self, data, is_inbound=is_inbound)
+            case ("warning", warning, is_raised):
+                self._observer.warned(self, warning, is_raised=is_raised)
             case ("crashed",):
                 get_logger().error("media_packet_crashed", leg=self.name.value)
 
@@ -70,8 +76,8 @@ class NativeMediaLeg(Leg[NativeObserver]):
 
     def _flow_changed(self) -> None:
         assert self.agreement is not None
-        clock_rate = self.agreement.receive.codec.clock_rate
-        self.native.set_flow(self.may_send, self.may_receive, sorted(self.payload_types), clock_rate)
+        codec = leg_values(self.agreement.receive)
+        self.native.set_flow(self.may_send, self.may_receive, sorted(self.payload_types), codec)
 
     def _close_native(self) -> None:
         self.native.close()

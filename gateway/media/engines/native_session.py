@@ -2,18 +2,20 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from gateway.domain.client_media import DtmfMode
 from gateway.domain.ids import LegName
 from gateway.media.core.codec import LegCodec
 from gateway.media.core.negotiate import Preference
 from gateway.media.core.rtcp import RtcpSession
-from gateway.media.engine import DigitReceived, LegStats, MediaEvent, MediaNote, RtcpPassed, unnoted
+from gateway.media.engine import DigitReceived, LegStats, MediaEvent, MediaNote, MediaWarning, RtcpPassed, unnoted
 from gateway.media.engines.leg import AnyLeg
 from gateway.media.engines.native_leg import NativeMediaLeg
 from gateway.media.engines.native_stream import NativeSounds, NativeStream
 from gateway.media.engines.session import Session
+from gateway.media.quality import Bursts, CodecUse, DirectionQuality, LegQuality, Moment, Sample
 from gateway.media.sounds import Sounds
 from gateway.observability.clock import utc_now
 
@@ -35,6 +37,7 @@ class NativeSession(Session[NativeMediaLeg, NativeStream]):
         super().__init__(on_event=on_event, preference=preference, cname=cname, sounds=sounds, on_note=on_note)
         self._native_sounds, self._on_counted = native_sounds, on_counted
         self._tickets: dict[int, asyncio.Future[None]] = {}
+        self._warnings: dict[AnyLeg, set[str]] = {}
 
     def stats(self) -> Mapping[LegName, LegStats]:
         """See `MediaSession`. What the core counts for all calls together is up to date afterwards as well."""
@@ -62,6 +65,16 @@ class NativeSession(Session[NativeMediaLeg, NativeStream]):
     def report_passed(self, leg: AnyLeg, data: bytes, *, is_inbound: bool) -> None:
         """See `NativeObserver`."""
         self._on_note(RtcpPassed(leg.name, data, is_inbound=is_inbound))
+
+    def warned(self, leg: AnyLeg, warning: str, *, is_raised: bool) -> None:
+        """See `NativeObserver`. What is taken back was raised here: a leg that moved leaves its warnings behind."""
+        if not self._is_seated(leg):
+            return
+        standing = self._warnings.setdefault(leg, set())
+        if is_raised is (warning in standing):
+            return
+        (standing.add if is_raised else standing.discard)(warning)
+        self._emit(leg, MediaWarning(leg.name, warning, is_raised))
 
     # See `Session`
 
@@ -128,10 +141,29 @@ class NativeSession(Session[NativeMediaLeg, NativeStream]):
             packets_rejected=rejected + leg.packets_rejected,
             jitter=jitter,
             round_trip=round_trip,
+            warnings=tuple(sorted(self._warnings.get(leg, ()))),
         )
+
+    def _leg_quality(self, leg: NativeMediaLeg) -> LegQuality:
+        figures = leg.native.quality()
+        return LegQuality(
+            inbound=_direction(figures["inbound"]),
+            outbound=_direction(figures["outbound"]),
+            codecs=tuple(CodecUse(*use) for use in figures["codecs"]),
+            raised=tuple(figures["raised"]),
+            warnings=tuple(figures["warnings"]),
+        )
+
+    def _leg_history(self, leg: NativeMediaLeg) -> Sequence[Sample]:
+        return [Sample(at, Moment(*came), Moment(*went), *rest) for at, came, went, *rest in leg.native.history()]
 
     def _work(self, now: float) -> None:
         """Packets have timers of their own."""
 
     def _work_deadlines(self) -> Iterator[float | None]:
         yield None
+
+
+def _direction(figures: dict[str, Any]) -> DirectionQuality:
+    bursts = figures.pop("bursts")
+    return DirectionQuality(bursts=None if bursts is None else Bursts(**bursts), **figures)

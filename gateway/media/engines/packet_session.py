@@ -18,6 +18,7 @@ from gateway.media.engines.leg import AnyLeg
 from gateway.media.engines.packet_leg import PacketLeg
 from gateway.media.engines.session import Session
 from gateway.media.pipeline import Pipeline
+from gateway.media.quality import CodecUse, DirectionQuality, LegQuality, Sample
 from gateway.media.sounds import Sounds
 from gateway.observability.clock import utc_now
 
@@ -163,6 +164,28 @@ class PacketSession(Session[PacketLeg, Pipeline]):
             jitter=reception.jitter,
             round_trip=None if rtcp is None else rtcp.round_trip,
         )
+
+    def _leg_quality(self, leg: PacketLeg) -> LegQuality:
+        """What the reference engine has: loss, jitter, round trip and the codec of now."""
+        reception, rtcp = self._reception(leg.name), self._rtcp.get(leg.name)
+        due = reception.packets_received + reception.packets_lost
+        round_trip = None if rtcp is None else rtcp.round_trip
+        agreement = leg.agreement
+        return LegQuality(
+            inbound=DirectionQuality(
+                packets=reception.packets_received,
+                lost=max(0, reception.packets_lost),
+                loss=max(0, reception.packets_lost) / due if due > 0 else None,
+                jitter=reception.jitter if reception.packets_received > 1 else None,
+                round_trip=round_trip,
+            ),
+            outbound=DirectionQuality(packets=leg.packets_sent, round_trip=round_trip),
+            codecs=() if agreement is None else (CodecUse(agreement.receive.codec.name, 0.0),),
+        )
+
+    def _leg_history(self, leg: PacketLeg) -> Sequence[Sample]:
+        """The reference engine remembers none."""
+        return ()
 
     def _reception(self, leg: LegName) -> ReceptionStats:
         """What was received of a leg, which the pipeline that it feeds counts."""

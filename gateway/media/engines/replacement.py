@@ -9,6 +9,7 @@ from gateway.media.core.codec import LegCodec
 from gateway.media.core.rtcp import RtcpSession
 from gateway.media.engine import LegStats
 from gateway.media.engines.leg import AnyLeg
+from gateway.media.quality import LegQuality
 
 
 class Stream(Protocol):
@@ -80,7 +81,7 @@ class MovingLeg(Generic[SomeLeg, AnyStream]):
 
     `rtcp` is None too where reports are the engine's own.
 
-    `place` is where it stood, and `stats` what it had come to there.
+    `place` is where it stood, `stats` what it had come to there, and `quality` how good it was.
     """
 
     place: LegName
@@ -88,6 +89,7 @@ class MovingLeg(Generic[SomeLeg, AnyStream]):
     pipeline: AnyStream | None
     rtcp: RtcpSession | None
     stats: LegStats
+    quality: LegQuality
     is_adopted: bool = False
 
     async def close(self) -> None:

@@ -29,6 +29,7 @@ from gateway.media.engine import (
 )
 from gateway.media.engines.leg import AnyLeg
 from gateway.media.engines.replacement import AnyStream, MovingLeg, SomeLeg, SpareLeg
+from gateway.media.quality import LegQuality, Sample
 from gateway.media.sounds import Sounds
 from gateway.observability import metrics
 
@@ -193,12 +194,12 @@ class Session(ABC, Generic[SomeLeg, AnyStream]):
         moving = self._open_leg(leg)
         if moving.agreement is None:
             raise MediaError(f"leg {leg.value} has agreed on nothing yet")
-        stats = self._leg_stats(moving)
+        stats, quality = self._leg_stats(moving), self._leg_quality(moving)
         self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
         del self._legs[leg]
-        self._moved = MovingLeg(leg, moving, self._pipelines.pop(leg, None), self._give_reports(leg), stats)
+        self._moved = MovingLeg(leg, moving, self._pipelines.pop(leg, None), self._give_reports(leg), stats, quality)
         self._seated()
         return self._moved
 
@@ -328,6 +329,15 @@ class Session(ABC, Generic[SomeLeg, AnyStream]):
         """See `MediaSession`."""
         moved = {} if self._moved is None else {self._moved.place: self._moved.stats}
         return {**moved, **{name: self._leg_stats(leg) for name, leg in self._legs.items()}}
+
+    def quality(self) -> Mapping[LegName, LegQuality]:
+        """See `MediaSession`."""
+        moved = {} if self._moved is None else {self._moved.place: self._moved.quality}
+        return {**moved, **{name: self._leg_quality(leg) for name, leg in self._legs.items()}}
+
+    def history(self) -> Mapping[LegName, Sequence[Sample]]:
+        """See `MediaSession`."""
+        return {name: self._leg_history(leg) for name, leg in self._legs.items()}
 
     async def close(self) -> None:
         """See `MediaSession`."""
@@ -476,6 +486,14 @@ class Session(ABC, Generic[SomeLeg, AnyStream]):
     @abstractmethod
     def _leg_stats(self, leg: SomeLeg) -> LegStats:
         """Totals of a leg."""
+
+    @abstractmethod
+    def _leg_quality(self, leg: SomeLeg) -> LegQuality:
+        """How good a leg is, all in all."""
+
+    @abstractmethod
+    def _leg_history(self, leg: SomeLeg) -> Sequence[Sample]:
+        """How good it was in its last seconds, as far as that is remembered."""
 
     @abstractmethod
     def _work(self, now: float) -> None:

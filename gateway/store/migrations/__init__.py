@@ -2,5 +2,5 @@
 
 from typing import Final
 
-HEAD: Final = "0005"
+HEAD: Final = "0006"
 """The revision that this program needs; a database that has it is opened without loading Alembic."""

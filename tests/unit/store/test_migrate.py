@@ -238,7 +238,7 @@ async def test_every_row_of_the_version_before_outlives_the_upgrade_and_the_way_
         },
         "api_keys": {"name": None, "revoked_at": None},
         "push_devices": {},
-        "calls": {"alive_at": None},
+        "calls": {"alive_at": None, "quality": {}},
     }
 
 

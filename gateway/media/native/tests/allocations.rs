@@ -1,11 +1,17 @@
 //! Packets cost no memory of their own: after a second of a call, nothing is allocated any more.
 
+use std::net::UdpSocket;
+use std::sync::Arc;
+
 use _native::codec::Encoder;
+use _native::core::{Bench, Core, LegCell, Pair, Route, Settings};
 use _native::pipeline::codec::{Codec, LegCodec, Name};
 use _native::pipeline::settings::StageSettings;
 use _native::pipeline::tones::sines;
 use _native::pipeline::{Config, Pipeline};
-use _native::rtp::{Header, Packet, Sink};
+use _native::rtp::{self, Header, Packet, Sink};
+use _native::source_lock::SourceLock;
+use _native::sys::monotonic;
 
 /// Counts packets and bytes.
 #[derive(Default)]
@@ -108,5 +114,72 @@ fn packets_allocate_nothing_once_a_call_has_settled() {
                 );
             }
         }
+    }
+}
+
+/// A leg of a call between trunks, with the far end's socket.
+fn trunk(core: &Core) -> (Arc<LegCell>, UdpSocket) {
+    let bound = || Arc::new(UdpSocket::bind("127.0.0.1:0").unwrap());
+    let far = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut pair = Pair::new(bound(), bound());
+    pair.rtp_lock = SourceLock::new(far.local_addr().ok(), false);
+    let leg = core.leg(Route::Pair(Box::new(pair)), 0.0);
+    leg.change(core, |leg| {
+        leg.out.keys.set_plain();
+        leg.out.may_send = true;
+        leg.may_receive = true;
+        leg.payload_types = 1 << 96;
+    });
+    (leg, far)
+}
+
+#[test]
+fn judging_a_call_allocates_nothing_but_room_for_a_minute() {
+    for (source, sink) in [
+        (Name::Pcmu, Name::Pcmu),
+        (Name::Opus, Name::Pcmu),
+        (Name::Opus, Name::Opus),
+    ] {
+        let core = Core::start(Settings {
+            workers: 1,
+            tick: 0.001,
+            addresses: Vec::new(),
+            consent_timeout: 30.0,
+        })
+        .unwrap();
+        let ((a, far), (b, _other)) = (trunk(&core), trunk(&core));
+        a.connect(Arc::downgrade(&b), &core);
+        b.connect(Arc::downgrade(&a), &core);
+        let pipeline = Pipeline::new(Config::new(leg(source), leg(sink)), monotonic()).unwrap();
+        b.change(&core, |leg| leg.pipeline = Some(pipeline));
+        a.change(&core, |inner| inner.judge.set_codec(leg(source).codec, monotonic()));
+        let (mut bench, began) = (Bench::new(0), monotonic());
+        // In order and complete: the timers of this call run by another clock
+        let datagrams: Vec<_> = (0..450u16)
+            .zip(talk(source, 500))
+            .map(|(index, (header, payload))| {
+                let mut datagram = Vec::new();
+                let header = Header {
+                    sequence: index,
+                    timestamp: u32::from(index) * source.clock_rate() / 50,
+                    ..header
+                };
+                rtp::write(&header, &payload, &mut datagram);
+                (began + 0.02 * f64::from(index), datagram)
+            })
+            .collect();
+        let from = far.local_addr().unwrap();
+        let mut play = |part: &[(f64, Vec<u8>)]| {
+            for (now, datagram) in part {
+                a.receive(0, datagram, from, *now, &core, &mut bench);
+            }
+        };
+        play(&datagrams[..100]);
+
+        let allocated = allocation_counter::measure(|| play(&datagrams[100..]));
+
+        assert!(a.history().len() >= 8, "{source:?}: {}", a.history().len());
+        assert_eq!(allocated.count_total, 0, "{source:?} to {sink:?}");
+        core.stop();
     }
 }

@@ -7,7 +7,7 @@ use _native::rtp;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let mut meter = Meter::new("PCMU", 8000, 0.02, 0.0);
+    let mut meter = Meter::new("PCMU", 8000, 0.0);
     let mut now = 0.0;
     // A stream: each datagram begins with its length.
     let mut rest = data;
@@ -27,7 +27,7 @@ fuzz_target!(|data: &[u8]| {
         );
         meter.level.g711_frame(packet.payload, Law::Mu, now);
     }
-    let quality = meter.quality(None);
+    let quality = meter.quality(None, None);
     assert!(quality.loss.is_none_or(|loss| (0.0..=1.0).contains(&loss)));
     assert!(quality.rating.is_none_or(|rating| (1.0..=4.5).contains(&rating.mos)));
     meter.reception.report();

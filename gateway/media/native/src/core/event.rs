@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use parking_lot::Mutex;
 
+use crate::quality::warning::Warning;
 use crate::sys::Waker;
 
 /// Events that may wait at once. Under a flood, datagrams and notes are dropped first.
@@ -73,6 +74,13 @@ pub enum What {
         /// As it came, or before it was protected.
         packet: Vec<u8>,
     },
+    /// Something is wrong with its media although its signalling is fine, or no longer is.
+    Warning {
+        /// What.
+        warning: Warning,
+        /// Whether it is wrong now.
+        is_raised: bool,
+    },
     /// A defect: the handling of one packet, or of a timer, panicked. Once for each leg.
     Crashed,
 }
@@ -82,7 +90,11 @@ impl What {
     fn is_optional(&self) -> bool {
         matches!(
             self,
-            Self::Handshake { .. } | Self::Report { .. } | Self::FirstReceived { .. } | Self::FirstSent { .. }
+            Self::Handshake { .. }
+                | Self::Report { .. }
+                | Self::FirstReceived { .. }
+                | Self::FirstSent { .. }
+                | Self::Warning { .. }
         )
     }
 }

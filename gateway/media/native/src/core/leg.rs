@@ -11,12 +11,12 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::Core;
 use super::event::What;
+use super::judge::Judge;
 use super::keys::{Keys, Mode};
 use super::outbox::{Bench, Outbox};
 use super::route::Route;
 use super::sequence::UnbrokenSequence;
 use crate::pipeline::Pipeline;
-use crate::quality::reception::Reception;
 use crate::rtcp::{RtcpSession, SenderInfo};
 use crate::rtp::{self, Header, Sink};
 use crate::sys::monotonic;
@@ -63,6 +63,8 @@ pub struct Out {
     pub may_send: bool,
     /// What it has come to.
     pub counters: Counters,
+    /// Number of the first packet that has left.
+    pub first_sequence: u16,
     sequence: UnbrokenSequence,
 }
 
@@ -93,6 +95,9 @@ impl Out {
             }),
         };
         if has_left {
+            if self.counters.packets_sent == 0 {
+                self.first_sequence = header.sequence;
+            }
             self.counters.packets_sent += 1;
             self.counters.bytes_sent += payload.len() as u64;
         }
@@ -167,10 +172,8 @@ pub struct Leg {
     pub peer: Weak<LegCell>,
     /// What the far end hears, once it can hear anything.
     pub pipeline: Option<Pipeline>,
-    /// What came in.
-    pub reception: Reception,
-    /// Of the far end's timestamps, Hz.
-    pub clock_rate: u32,
+    /// What came in, and how good it and what went out is.
+    pub judge: Judge,
     /// Reports about both directions.
     pub rtcp: Option<RtcpSession>,
     /// Whether the far end may talk.
@@ -212,12 +215,12 @@ impl LegCell {
                 keys: Keys::default(),
                 may_send: false,
                 counters: Counters::default(),
+                first_sequence: 0,
                 sequence: UnbrokenSequence::default(),
             },
             peer: Weak::new(),
             pipeline: None,
-            reception: Reception::new(8000),
-            clock_rate: 8000,
+            judge: Judge::default(),
             rtcp: None,
             may_receive: false,
             payload_types: 0,
@@ -426,15 +429,8 @@ impl LegCell {
         match rtp::parse(&inbound) {
             Err(_) => self.reject(&mut leg, Reason::NotRtp, core),
             Ok(packet) => {
-                let Header {
-                    payload_type,
-                    sequence,
-                    timestamp,
-                    ssrc,
-                    ..
-                } = packet.header;
-                leg.reception
-                    .receive(ssrc, sequence, timestamp, packet.payload.len(), now);
+                let payload_type = packet.header.payload_type;
+                leg.judge.receive(&packet, now);
                 if leg.last_received.is_none() {
                     core.events.push(self.token, What::FirstReceived { payload_type });
                 }
@@ -445,8 +441,12 @@ impl LegCell {
                 if leg.payload_types >> payload_type & 1 == 0 {
                     self.reject(&mut leg, Reason::PayloadType, core); // the pipeline still wants its number
                 }
+                let is_due = leg.judge.is_due(now);
                 drop(leg);
                 peer.hear(self.token, &packet, now, core, bench);
+                if is_due {
+                    self.look(now, core);
+                }
             }
         }
         bench.inbound = inbound;
@@ -455,7 +455,9 @@ impl LegCell {
     /// A packet of the peer's far end.
     fn hear(self: &Arc<Self>, from: u64, packet: &rtp::Packet<'_>, now: f64, core: &Core, bench: &mut Bench) {
         let mut leg = self.lock();
-        let Leg { pipeline, out, .. } = &mut *leg;
+        let Leg {
+            pipeline, out, judge, ..
+        } = &mut *leg;
         let Some(pipeline) = pipeline else { return };
         let mut sending = Sending {
             out,
@@ -463,11 +465,16 @@ impl LegCell {
             buffer: &mut bench.outbound,
         };
         pipeline.receive(packet, now, &mut sending, &mut bench.digits);
+        judge.listen(pipeline, now);
         let deadline = pipeline.next_deadline();
+        let is_due = judge.is_due(now);
         self.note_sent(&mut leg, core);
         self.arm(&mut leg, deadline, core);
         drop(leg);
         report_digits(from, core, bench);
+        if is_due {
+            self.look(now, core);
+        }
     }
 
     fn note_sent(&self, leg: &mut Leg, core: &Core) {
@@ -516,8 +523,16 @@ impl LegCell {
             return; // armed for another time since then
         }
         leg.armed = f64::INFINITY;
+        let wants_look = leg.judge.deadline(leg.pipeline.is_some()).is_some_and(|due| due <= now);
+        if wants_look {
+            drop(leg);
+            self.look(now, core);
+            leg = self.lock();
+        }
         let peer = leg.peer.upgrade();
-        let Leg { pipeline, out, .. } = &mut *leg;
+        let Leg {
+            pipeline, out, judge, ..
+        } = &mut *leg;
         if let Some(pipeline) = pipeline {
             let mut sending = Sending {
                 out,
@@ -525,6 +540,7 @@ impl LegCell {
                 buffer: &mut bench.outbound,
             };
             pipeline.handle_timeout(now, &mut sending, &mut bench.digits);
+            judge.listen(pipeline, now);
             self.note_sent(&mut leg, core);
         }
         self.watch_silence(&mut leg, now, core);
@@ -562,7 +578,7 @@ impl LegCell {
         let sender = sender_info(&mut leg, now);
         let mut rtcp = leg.rtcp.take()?;
         let mut report = Vec::new();
-        rtcp.bye(now, &mut leg.reception, sender, &mut report);
+        rtcp.bye(now, &mut leg.judge.meter.reception, sender, &mut report);
         leg.out.send_rtcp(&report, &mut bench.outbox, &mut bench.outbound);
         Some(report)
     }
@@ -572,11 +588,11 @@ impl LegCell {
             return;
         }
         let sender = sender_info(leg, now);
-        let Leg { rtcp, reception, .. } = leg;
+        let Leg { rtcp, judge, .. } = leg;
         let mut report = Vec::new();
         if rtcp
             .as_mut()
-            .is_some_and(|rtcp| rtcp.handle_timeout(now, reception, sender, &mut report))
+            .is_some_and(|rtcp| rtcp.handle_timeout(now, &mut judge.meter.reception, sender, &mut report))
         {
             self.send_report(leg, report, core, bench);
         }
@@ -614,20 +630,29 @@ impl LegCell {
     }
 
     /// Somebody else hears this leg, and is heard by it: what is counted begins anew.
-    pub fn connect(&self, peer: Weak<LegCell>) {
+    pub fn connect(&self, peer: Weak<LegCell>, core: &Core) {
         let mut leg = self.lock();
         if !Weak::ptr_eq(&leg.peer, &peer) {
-            leg.reception = Reception::new(leg.clock_rate);
+            let Leg { judge, pipeline, .. } = &mut *leg;
+            for warning in judge.restart(pipeline.as_ref()) {
+                let is_raised = false;
+                core.events.push(self.token, What::Warning { warning, is_raised });
+            }
         }
         leg.peer = peer;
     }
 
     /// The far end has nominated a pair.
-    pub fn nominated(&self, generation: u64, address: usize, remote: SocketAddr, core: &Core) {
+    pub fn nominated(self: &Arc<Self>, generation: u64, address: usize, remote: SocketAddr, core: &Core) {
         let mut leg = self.lock();
         let Route::Path(path) = &mut leg.out.route else { return };
         if !path.nominated(generation, (address, remote)) {
             return;
+        }
+        if leg.out.keys.mode() == Mode::Unkeyed {
+            leg.judge.found_path(monotonic());
+            let deadline = next_deadline(&leg);
+            self.arm(&mut leg, deadline, core);
         }
         core.events.push(
             self.token,
@@ -647,6 +672,7 @@ impl LegCell {
         leg.peer = Weak::new();
         leg.out.route = Route::None;
         leg.out.keys = Keys::default();
+        leg.judge.stop();
     }
 }
 
@@ -675,6 +701,7 @@ fn next_deadline(leg: &Leg) -> Option<f64> {
     [
         leg.pipeline.as_ref().and_then(Pipeline::next_deadline),
         leg.rtcp.as_ref().map(RtcpSession::next_deadline),
+        leg.judge.deadline(leg.pipeline.is_some()),
         silence_ends(leg),
         leg.tickets.iter().map(|(due, _)| *due).min_by(f64::total_cmp),
     ]

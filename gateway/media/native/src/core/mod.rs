@@ -1,6 +1,7 @@
 //! Workers that own the packets: sockets, timers and legs. Nothing here ever waits for Python.
 
 mod event;
+mod judge;
 mod keys;
 mod leg;
 mod outbox;
@@ -24,6 +25,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use parking_lot::{Mutex, RwLock};
 
 pub use event::{Event, EventQueue, What};
+pub use judge::Verdict;
 pub use keys::{Key, Mode};
 pub use leg::{Counters, Leg, LegCell, REASONS, Reason};
 pub use outbox::Bench;

@@ -98,7 +98,7 @@ fn codec() -> LegCodec {
 
 fn connect(core: &Core, a: &Trunk, b: &Trunk) {
     for (to, from) in [(a, b), (b, a)] {
-        to.leg.connect(Arc::downgrade(&from.leg));
+        to.leg.connect(Arc::downgrade(&from.leg), core);
         let config = Config {
             ssrc: 9,
             ..Config::new(codec(), codec())
@@ -138,7 +138,10 @@ fn packets_cross_a_call_both_ways_and_are_counted() {
     for trunk in [&a, &b] {
         let leg = trunk.leg.lock();
         assert_eq!(
-            (leg.reception.packets_received(), leg.out.counters.packets_sent),
+            (
+                leg.judge.meter.reception.packets_received(),
+                leg.out.counters.packets_sent
+            ),
             (20, 20)
         );
     }
@@ -218,7 +221,7 @@ fn a_leg_that_is_connected_anew_is_heard_by_another() {
     a.send(0, 2, &[2; 160]);
 
     assert_eq!(c.receive(), [2; 160]);
-    assert_eq!(a.leg.lock().reception.packets_received(), 1);
+    assert_eq!(a.leg.lock().judge.meter.reception.packets_received(), 1);
     core.stop();
 }
 

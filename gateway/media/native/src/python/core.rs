@@ -110,6 +110,7 @@ fn to_tuple<'py>(py: Python<'py>, event: Event) -> PyResult<Bound<'py, PyTuple>>
         What::FirstReceived { payload_type } => (leg, "first_received", payload_type).into_pyobject(py),
         What::FirstSent { payload_type } => (leg, "first_sent", payload_type).into_pyobject(py),
         What::Report { is_inbound, packet } => (leg, "report", is_inbound, PyBytes::new(py, &packet)).into_pyobject(py),
+        What::Warning { warning, is_raised } => (leg, "warning", warning.name(), is_raised).into_pyobject(py),
         What::Crashed => (leg, "crashed").into_pyobject(py),
     }
 }

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::pipeline::{LegTuple, codec_failed, digits_refused, leg_codec};
+use super::quality::{LegQuality, SampleTuple, sample};
 use super::values::{Address, key, os_error, socket_address};
 use crate::core::{Core, Leg, LegCell, Pair, Route};
 use crate::pipeline::settings::StageSettings;
@@ -192,7 +193,10 @@ impl NativeLeg {
 
     /// Nothing is agreed any more: nothing is sent or read.
     fn clear_keys(&self) {
-        self.cell.lock().out.keys.clear();
+        self.change(|leg| {
+            leg.out.keys.clear();
+            leg.judge.lost_keys(monotonic());
+        });
     }
 
     /// Keys come into force: name of the suite, master key and salt; ours, then theirs.
@@ -220,16 +224,18 @@ impl NativeLeg {
 
     /// Who hears this leg's far end: nobody, or that leg.
     fn connect(&self, peer: Option<PyRef<'_, NativeLeg>>) {
-        self.cell
-            .connect(peer.map(|peer| Arc::downgrade(&peer.cell)).unwrap_or_default());
+        if let Some(core) = self.core.upgrade() {
+            let peer = peer.map(|peer| Arc::downgrade(&peer.cell)).unwrap_or_default();
+            self.cell.connect(peer, &core);
+        }
     }
 
     /// What a description agreed on: whether the far end wants to hear us, whether it may talk, what it may send,
-    /// and the clock of what it sends.
-    fn set_flow(&self, may_send: bool, may_receive: bool, payload_types: Vec<u8>, clock_rate: u32) {
+    /// and its codec.
+    fn set_flow(&self, may_send: bool, may_receive: bool, payload_types: Vec<u8>, codec: LegTuple<'_>) -> PyResult<()> {
+        let codec = leg_codec(&codec)?.codec;
         self.change(|leg| {
-            leg.clock_rate = clock_rate;
-            leg.reception.set_clock_rate(clock_rate);
+            leg.judge.set_codec(codec, monotonic());
             leg.out.may_send = may_send;
             leg.may_receive = may_receive;
             leg.payload_types = payload_types
@@ -237,6 +243,7 @@ impl NativeLeg {
                 .filter(|number| **number < 128)
                 .fold(0, |bits, number| bits | 1 << number);
         });
+        Ok(())
     }
 
     /// We hold the leg, or no longer do; its silence counts from now on.
@@ -389,13 +396,23 @@ impl NativeLeg {
     /// Packets and bytes that came in, packets lost, jitter in seconds.
     fn received(&self) -> (u64, u64, i64, f64) {
         let leg = self.cell.lock();
-        let reception = &leg.reception;
+        let reception = &leg.judge.meter.reception;
         (
             reception.packets_received(),
             reception.bytes_received(),
             reception.packets_lost(),
             reception.jitter(),
         )
+    }
+
+    /// How good it is: see `gateway.media.quality`.
+    fn quality(&self) -> LegQuality {
+        LegQuality::from(self.cell.verdict())
+    }
+
+    /// How good it was in each of the last seconds, oldest first: see `gateway.media.quality.Sample`.
+    fn history(&self) -> Vec<SampleTuple> {
+        self.cell.history().iter().map(sample).collect()
     }
 
     /// Release sockets and all that is in the tables. Idempotent.

@@ -5,6 +5,7 @@
 mod core;
 mod leg;
 mod pipeline;
+mod quality;
 mod values;
 
 use pyo3::prelude::*;

@@ -52,12 +52,14 @@ impl Equipment {
 
     /// The codec of an SDP encoding name; `None` for one that we have no figures for.
     pub fn of_codec(name: &str) -> Option<Self> {
-        match name.to_ascii_uppercase().as_str() {
-            "PCMU" | "PCMA" => Some(Self::G711),
-            "G722" => Some(Self::G722),
-            "OPUS" => Some(Self::OPUS),
-            _ => None,
-        }
+        let known = [
+            ("PCMU", Self::G711),
+            ("PCMA", Self::G711),
+            ("G722", Self::G722),
+            ("opus", Self::OPUS),
+        ];
+        let found = known.iter().find(|(codec, _)| codec.eq_ignore_ascii_case(name));
+        found.map(|(_, equipment)| *equipment)
     }
 }
 

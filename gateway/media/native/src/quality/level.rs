@@ -86,6 +86,14 @@ impl LevelMeter {
         self.last = Some(SILENT);
     }
 
+    /// A description of the noise that the far end hears instead of frames (RFC 3389), in dBov.
+    pub fn described_noise(&mut self, level: f64, now: f64) {
+        self.last = Some(level.clamp(SILENT, LOUDEST));
+        if level > NOTHING {
+            self.last_anything = Some(now);
+        }
+    }
+
     fn note(&mut self, energy: f64, peak: u16, samples: usize, rate: u32, now: f64) {
         if samples == 0 || rate == 0 {
             return;

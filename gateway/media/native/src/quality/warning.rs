@@ -9,6 +9,21 @@ pub const ONE_WAY_AFTER: f64 = 5.0;
 /// Seconds from the first path to the end of the DTLS handshake that are worth a warning.
 pub const DTLS_LATE_AFTER: f64 = 5.0;
 
+/// Fraction of the packets, lost over [`LOSS_WINDOW`], that is worth a warning; half of it takes the warning back.
+pub const HIGH_LOSS: f64 = 0.05;
+
+/// Seconds over which loss is judged.
+pub const LOSS_WINDOW: usize = 10;
+
+/// Packets in the window without which loss is no trend: four seconds of them.
+const MIN_EXPECTED: i64 = 200;
+
+/// Seconds of jitter that are worth a warning when they last.
+pub const HIGH_JITTER: f64 = 0.050;
+
+/// Seconds that high jitter lasts before there is a warning.
+pub const HIGH_JITTER_AFTER: f64 = 10.0;
+
 /// Seconds without a packet after which a stream does not flow any more.
 const FLOW_ENDS_AFTER: f64 = 2.0;
 
@@ -23,11 +38,22 @@ pub enum Warning {
     NothingSent,
     /// ICE has a path, and the DTLS handshake does not come to an end on it.
     DtlsLate,
+    /// Many packets do not come in.
+    HighLoss,
+    /// Packets come in at a very uneven pace.
+    HighJitter,
 }
 
 impl Warning {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::NoSound, Self::NothingReceived, Self::NothingSent, Self::DtlsLate];
+    pub const ALL: [Self; 6] = [
+        Self::NoSound,
+        Self::NothingReceived,
+        Self::NothingSent,
+        Self::DtlsLate,
+        Self::HighLoss,
+        Self::HighJitter,
+    ];
 
     /// The name under which logs, call records and metrics know it.
     pub fn name(self) -> &'static str {
@@ -36,6 +62,8 @@ impl Warning {
             Self::NothingReceived => "nothing_received",
             Self::NothingSent => "nothing_sent",
             Self::DtlsLate => "dtls_late",
+            Self::HighLoss => "high_loss",
+            Self::HighJitter => "high_jitter",
         }
     }
 }
@@ -57,6 +85,10 @@ pub struct Observed {
     pub last_sent: Option<f64>,
     /// When anything but silence came last; `None` when it is not measured.
     pub last_anything: Option<Option<f64>>,
+    /// Packets that should have come so far, and those of them that did not.
+    pub packets: (i64, i64),
+    /// Interarrival jitter in seconds.
+    pub jitter: Option<f64>,
 }
 
 /// The warnings of one leg: each is raised once, and cleared when what it is about has passed.
@@ -64,6 +96,8 @@ pub struct Observed {
 pub struct Watch {
     receiving_since: Option<f64>,
     sending_since: Option<f64>,
+    uneven_since: Option<f64>,
+    loss: RecentLoss,
     raised: [bool; Warning::ALL.len()],
     ever: [bool; Warning::ALL.len()],
 }
@@ -75,6 +109,9 @@ impl Watch {
         let (receives, sends) = (flows(observed.last_received), flows(observed.last_sent));
         since(&mut self.receiving_since, receives && observed.should_receive, now);
         since(&mut self.sending_since, sends && observed.should_send, now);
+        let is_uneven = receives && observed.jitter.is_some_and(|jitter| jitter > HIGH_JITTER);
+        since(&mut self.uneven_since, is_uneven, now);
+        self.loss.note(now, observed.packets);
         for (index, warning) in Warning::ALL.into_iter().enumerate() {
             let is_wrong = match warning {
                 Warning::NoSound => self.has_no_sound(now, observed),
@@ -84,6 +121,8 @@ impl Watch {
                 Warning::NothingSent => {
                     observed.should_send && !sends && has_lasted(self.receiving_since, now, ONE_WAY_AFTER)
                 }
+                Warning::HighLoss => receives && self.loss.is_high(self.raised[index]),
+                Warning::HighJitter => has_lasted(self.uneven_since, now, HIGH_JITTER_AFTER),
                 Warning::DtlsLate => !observed.is_secured && has_lasted(observed.path_found, now, DTLS_LATE_AFTER),
             };
             if is_wrong != self.raised[index] {
@@ -102,12 +141,52 @@ impl Watch {
     }
 
     /// Each warning that was raised at some time, for the call record.
-    pub fn ever_raised(&self) -> impl Iterator<Item = Warning> + '_ {
-        Warning::ALL
-            .into_iter()
-            .zip(self.ever)
-            .filter(|(_, ever)| *ever)
-            .map(|(warning, _)| warning)
+    pub fn ever_raised(&self) -> impl Iterator<Item = Warning> + use<> {
+        of(self.ever)
+    }
+
+    /// Those that stand now.
+    pub fn raised(&self) -> impl Iterator<Item = Warning> + use<> {
+        of(self.raised)
+    }
+}
+
+fn of(flags: [bool; Warning::ALL.len()]) -> impl Iterator<Item = Warning> {
+    let all = Warning::ALL.into_iter().zip(flags);
+    all.filter(|(_, is_set)| *is_set).map(|(warning, _)| warning)
+}
+
+/// Totals of the last seconds, one a second.
+#[derive(Clone, Debug, Default)]
+struct RecentLoss {
+    totals: [(i64, i64); LOSS_WINDOW],
+    count: usize,
+    noted: f64,
+    /// Due and lost in the window.
+    within: (i64, i64),
+}
+
+impl RecentLoss {
+    fn note(&mut self, now: f64, totals: (i64, i64)) {
+        if self.count > 0 && now - self.noted < 0.9 {
+            return;
+        }
+        self.noted = now;
+        let oldest = self.totals[if self.count < LOSS_WINDOW {
+            0
+        } else {
+            self.count % LOSS_WINDOW
+        }];
+        self.totals[self.count % LOSS_WINDOW] = totals;
+        self.count += 1;
+        self.within = (totals.0 - oldest.0, totals.1 - oldest.1);
+    }
+
+    /// `was_high`: it was the last time.
+    fn is_high(&self, was_high: bool) -> bool {
+        let (expected, lost) = self.within;
+        let limit = if was_high { HIGH_LOSS / 2.0 } else { HIGH_LOSS };
+        self.count > LOSS_WINDOW && expected >= MIN_EXPECTED && lost as f64 > limit * expected as f64
     }
 }
 
@@ -133,6 +212,8 @@ mod tests {
             last_received: Some(now),
             last_sent: Some(now),
             last_anything: Some(Some(now)),
+            packets: ((50.0 * now) as i64, 0),
+            jitter: Some(0.002),
         }
     }
 
@@ -265,6 +346,56 @@ mod tests {
                 ..still
             }),
             []
+        );
+    }
+
+    #[test]
+    fn loss_that_lasts_is_warned_of_and_half_of_it_still_counts() {
+        // A tenth is lost for 20 s, then 3 of a hundred for 20 s, then nothing
+        let lossy = |now: f64| Observed {
+            packets: (
+                (100.0 * now) as i64,
+                (10.0 * now.min(20.0) + 3.0 * (now - 20.0).clamp(0.0, 20.0)) as i64,
+            ),
+            ..fine(now)
+        };
+
+        let changes = watched(60, lossy);
+
+        assert_eq!(
+            changes
+                .iter()
+                .map(|(_, warning, raised)| (*warning, *raised))
+                .collect::<Vec<_>>(),
+            [(Warning::HighLoss, true), (Warning::HighLoss, false)]
+        );
+        assert_eq!((changes[0].0, changes[1].0), (10, 42));
+    }
+
+    #[test]
+    fn one_burst_of_loss_is_no_trend() {
+        let burst = |now: f64| Observed {
+            packets: ((50.0 * now) as i64, if now < 20.0 { 0 } else { 20 }),
+            ..fine(now)
+        };
+
+        assert_eq!(watched(60, burst), []);
+    }
+
+    #[test]
+    fn jitter_is_warned_of_when_it_lasts() {
+        let uneven = |now: f64| Observed {
+            jitter: Some(if (5.0..8.0).contains(&now) || (20.0..40.0).contains(&now) {
+                0.08
+            } else {
+                0.01
+            }),
+            ..fine(now)
+        };
+
+        assert_eq!(
+            watched(60, uneven),
+            [(30, Warning::HighJitter, true), (40, Warning::HighJitter, false)]
         );
     }
 

@@ -1,0 +1,84 @@
+"""What a call tells of its media: warnings while it lives, figures at its end."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.b2bua.core.call import Ending
+from gateway.b2bua.journal import Journal
+from gateway.b2bua.media_worker import MediaWorker
+from gateway.domain.causes import NORMAL_CLEARING
+from gateway.domain.facts import CallEnded, Fact
+from gateway.domain.ids import CallId, Direction, LegName
+from gateway.media.engine import LegStats, MediaEvent, MediaWarning
+from gateway.media.quality import CodecUse, DirectionQuality, LegQuality
+from gateway.observability.metrics import REGISTRY
+from tests.fakes.media import FakeMediaEngine
+
+CALL = CallId("one")
+
+
+def value(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+def journal(quality: LegQuality, emit: Callable[[Fact], None]) -> Journal:
+    return Journal(
+        CALL, Direction.OUTBOUND, emit=emit, stats=dict[LegName, LegStats], quality=lambda: {LegName.A: quality}
+    )
+
+
+def end(of: Journal) -> None:
+    of.ended(Ending(NORMAL_CLEARING, LegName.A), trunk=None, sip_call_id=None)
+
+
+async def test_figures_of_a_call_are_in_its_last_fact_its_log_and_the_metrics() -> None:
+    facts: list[Fact] = []
+    began = asyncio.get_running_loop().time()
+    inbound = DirectionQuality(packets=990, lost=10, loss=0.01, concealed=0.02, mos=4.1, scale="full")
+    quality = LegQuality(
+        inbound=inbound,
+        outbound=DirectionQuality(packets=5),
+        codecs=(CodecUse("opus", began),),
+        warnings=("high_loss",),
+    )
+    mos = {"leg": "a", "direction": "in", "scale": "full"}
+    before = value("gateway_call_mos_count", **mos), value("gateway_call_concealed_ratio_sum", leg="a")
+
+    with capture_logs() as logs:
+        end(journal(quality, facts.append))
+
+    assert isinstance(facts[0], CallEnded)
+    told = facts[0].quality["a"]
+    assert (told["inbound"], told["warnings"]) == (inbound.to_json(), ["high_loss"])
+    line = next(line for line in logs if line["event"] == "call_quality")
+    assert (line["leg"], line["codecs"], line["inbound"]) == ("a", ["opus"], inbound.to_json())
+    assert value("gateway_call_mos_count", **mos) == before[0] + 1
+    assert value("gateway_call_concealed_ratio_sum", leg="a") == pytest.approx(before[1] + 0.02)
+
+
+async def test_a_leg_that_carried_nothing_has_no_line() -> None:
+    nothing = LegQuality(inbound=DirectionQuality(), outbound=DirectionQuality())
+
+    with capture_logs() as logs:
+        end(journal(nothing, lambda fact: None))
+
+    assert [line for line in logs if line["event"] == "call_quality"] == []
+
+
+async def test_a_warning_is_one_line_and_one_count_and_its_end_another_line() -> None:
+    worker = MediaWorker(CALL, FakeMediaEngine(), lambda event: None)
+    take: Callable[[MediaEvent], None] = worker._take_event
+    before = value("gateway_media_warnings_total", leg="b", warning="no_sound")
+
+    with capture_logs() as logs:
+        take(MediaWarning(LegName.B, "no_sound", is_raised=True))
+        take(MediaWarning(LegName.B, "no_sound", is_raised=False))
+
+    assert [(line["event"], line["leg"], line["warning"]) for line in logs] == [
+        ("media_warning", "b", "no_sound"),
+        ("media_warning_over", "b", "no_sound"),
+    ]
+    assert value("gateway_media_warnings_total", leg="b", warning="no_sound") == before + 1
