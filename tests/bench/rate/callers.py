@@ -80,9 +80,12 @@ class VertoCaller:
         offer, call_id = web.offer(), str(uuid.uuid4())
         answer = self._answers[call_id] = asyncio.get_running_loop().create_future()
         began = time.perf_counter()
-        await self._verto.invite(NUMBER, offer, call_id=call_id)
-        async with asyncio.timeout(DEADLINE):
-            sdp = await answer
+        try:
+            await self._verto.invite(NUMBER, offer, call_id=call_id)
+            async with asyncio.timeout(DEADLINE):
+                sdp = await answer
+        finally:
+            del self._answers[call_id]
         answered_after = time.perf_counter() - began
         await web.connect(sdp)
         return call_id, answered_after
@@ -95,11 +98,10 @@ class VertoCaller:
         self._verto.messages.clear()  # nobody looks back, and a minute of calls is a lot
         params = message.get("params", {})
         answer = self._answers.get(params.get("callID", ""))
-        if answer is None:
+        if answer is None or answer.done():  # done: given up
             return
-        if message["method"] in ("telnyx_rtc.answer", "telnyx_rtc.bye"):
-            del self._answers[params["callID"]]
-            if message["method"] == "telnyx_rtc.answer":
+        match message["method"]:
+            case "telnyx_rtc.answer":
                 answer.set_result(params["sdp"])
-            else:
+            case "telnyx_rtc.bye":
                 answer.set_exception(NotAnswered(f"{params.get('cause')}"))

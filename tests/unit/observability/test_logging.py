@@ -62,6 +62,20 @@ def test_text_without_secret_is_left_as_it_is() -> None:
     assert mask_text(text) == text
 
 
+@pytest.mark.parametrize("text", ["bearer\tKEY0123", '"digits":"4711"', "inline:KEY", JWT])
+def test_secret_is_found_in_a_text_that_has_next_to_nothing_else(text: str) -> None:
+    assert MASK in mask_text(text)
+
+
+def test_logger_has_the_name_of_its_module(caplog: pytest.LogCaptureFixture, stderr: Callable[[], str]) -> None:
+    configure(level="info", format="json")
+    logging.getLogger().addHandler(caplog.handler)
+
+    get_logger().info("session_opened")
+
+    assert [record.name for record in caplog.records] == [__name__]
+
+
 def test_log_line_is_json_with_masked_keys(stderr: Callable[[], str]) -> None:
     configure(level="info", format="json")
 
