@@ -227,6 +227,8 @@ def _listeners(config: Config) -> list[tuple[str, socket.SocketKind, str, int]]:
     tcp, udp = socket.SOCK_STREAM, socket.SOCK_DGRAM
     found = [("http", tcp, listener.host, listener.port) for listener in _web_listeners(config)]
     found += [("sip", udp if kind == "udp" else tcp, host, port) for kind, host, port in config.sip.listen]
+    if config.media.engine != "aiortc":
+        found += [("media", udp, host, config.media.webrtc_port) for host in config.media.addresses]
     return [*found, ("metrics", tcp, *config.metrics.listen)]
 
 

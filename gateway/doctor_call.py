@@ -22,7 +22,7 @@ from gateway.domain.errors import GatewayError
 from gateway.domain.ids import CallId, LegName, Sdp
 from gateway.media.core import g711, tones
 from gateway.media.core.rtp import RtpParseError, parse
-from gateway.media.engine import MediaEvent, MediaFailed, MediaSession, Profile
+from gateway.media.engine import MediaEvent, MediaFailed, MediaSession, NoFreePort, Profile
 from gateway.media.engines.choice import make_engine
 
 NUMBER: Final = "+12025550101"
@@ -94,6 +94,8 @@ async def _step(name: str, work: Any) -> Any:  # Any: awaitables of many results
         raise CallStepFailed(name, f"nothing for {STEP_TIMEOUT:.0f} s") from error
     except CallStepFailed:
         raise
+    except NoFreePort as error:
+        raise CallStepFailed("ports for media", str(error)) from error
     except (GatewayError, OSError, aiohttp.ClientError) as error:
         raise CallStepFailed(name, str(error)) from error
 
@@ -118,6 +120,7 @@ def _beside(config: Config, folder: Path) -> Config:
         auth=dataclasses.replace(config.auth, jwt_secret_file=folder / "jwt.key", seal_key_file=folder / "seal.key"),
         sip=dataclasses.replace(config.sip, listen=(("udp", "127.0.0.1", 0),), advertise="", advertise_listeners=()),
         trunks=(),
+        media=dataclasses.replace(config.media, webrtc_port=0),
         calls=dataclasses.replace(config.calls, stop_grace=0.0),
         lab=dataclasses.replace(config.lab, enabled=True, port=0, time_scale=0.1),
     )
@@ -134,7 +137,8 @@ class _Browser:
 
 @asynccontextmanager
 async def _browser(config: Config) -> AsyncIterator[_Browser]:
-    engine = make_engine(config.media)
+    # The other engine answers checks and makes none: it cannot play a browser
+    engine = make_engine(dataclasses.replace(config.media, engine="aiortc"))
     await engine.start()
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 

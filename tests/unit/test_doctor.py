@@ -66,6 +66,18 @@ async def test_port_that_another_program_has_is_named(tmp_path: Path, kind: str)
     assert finding.detail == f"sip 127.0.0.1:{port}: taken by another program"
 
 
+async def test_port_of_all_browsers_is_looked_at_where_there_is_one(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        port = other.getsockname()[1]
+
+        shared = await doctor.ports(_config(tmp_path, MEDIA__WEBRTC_PORT=str(port)))
+        unused = await doctor.ports(_config(tmp_path, MEDIA__WEBRTC_PORT=str(port), MEDIA__ENGINE="aiortc"))
+
+    assert (shared.is_ok, shared.detail) == (False, f"media 127.0.0.1:{port}: taken by another program")
+    assert unused.is_ok
+
+
 async def test_ports_of_a_running_gateway_are_in_good_hands(tmp_path: Path) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

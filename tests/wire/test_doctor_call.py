@@ -21,6 +21,16 @@ async def test_doctor_hears_the_tone_through_a_gateway_of_its_own(tmp_path: Path
     assert os.listdir(tmp_path) == []  # nothing of it stays in the operator's folder
 
 
+async def test_doctor_calls_beside_a_gateway_that_has_the_port_of_all_browsers(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        media = {"webrtc_port": other.getsockname()[1]}
+
+        finding = await call(load(None, environ={}, preset={"data_dir": str(tmp_path), "media": media}))
+
+    assert finding.is_ok, finding
+
+
 async def test_doctor_names_the_step_that_failed_and_how_to_mend_it(tmp_path: Path) -> None:
     logs.configure(level="warning", format="json")
     with _taken_pair() as port:
