@@ -28,7 +28,9 @@ class CallView:
         client_state: as the calling application gave it; not kept in the store.
         media: figures of both legs, `<leg>_<figure>`.
         transfers: oldest first, each with `at kind leg former successor`; `caller` and `callee` are the last ones.
+        warnings: by leg, what is wrong with its media; of an ended call, what was at some time.
         stages: seconds from the start to each stage that an ended call reached.
+        quality: of an ended call, how good its media was; not shown with the call.
     """
 
     call_id: str
@@ -56,13 +58,16 @@ class CallView:
     client_state: str | None = None
     transfers: Sequence[Mapping[str, str]] = ()
     media: Mapping[str, float] = field(default_factory=dict)
+    warnings: Mapping[str, Sequence[str]] = field(default_factory=dict)
     stages: Mapping[str, float] = field(default_factory=dict)
+    quality: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
         """For a response; times in ISO 8601, UTC."""
         values = {
             name: to_milliseconds(value) if isinstance(value, datetime) else value
             for name, value in asdict(self).items()
+            if name != "quality"
         }
         return {"record_type": "gateway_call", **values}
 
@@ -89,6 +94,7 @@ def of_snapshot(snapshot: CallSnapshot, ringing_at: datetime | None) -> CallView
         transfers=[transfer_json(transfer) for transfer in snapshot.transfers],
         client_state=snapshot.client_state,
         media=_figures(snapshot.stats),
+        warnings={leg: list(stats.warnings) for leg, stats in snapshot.stats.items() if stats.warnings},
     )
 
 
@@ -108,7 +114,9 @@ def of_end(live: CallView, fact: CallEnded) -> CallView:
         sip_call_id=fact.sip_call_id or live.sip_call_id,
         trunk=fact.trunk or live.trunk,
         media=dict(fact.media),
+        warnings=_past_warnings(fact.quality),
         stages=dict(fact.stages),
+        quality=fact.quality,
     )
 
 
@@ -138,8 +146,16 @@ def of_record(record: CallRecord) -> CallView:
         trunk=record.trunk,
         transfers=record.transfers,
         media=record.media,
+        warnings=_past_warnings(record.quality),
         stages=record.stages,
+        quality=record.quality,
     )
+
+
+def _past_warnings(quality: Mapping[str, Mapping[str, object]]) -> dict[str, list[str]]:
+    """Of each leg that had any."""
+    found = {leg: figures.get("warnings") for leg, figures in quality.items()}
+    return {leg: [str(name) for name in names] for leg, names in found.items() if isinstance(names, list) and names}
 
 
 def _figures(stats: Mapping[str, LegStats]) -> dict[str, float]:

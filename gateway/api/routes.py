@@ -6,6 +6,7 @@ from gateway.api.bans import lift_ban, list_bans
 from gateway.api.calls import hang_up, list_calls, show_call
 from gateway.api.events import stream_events
 from gateway.api.live import LiveFeed
+from gateway.api.quality import show_quality
 from gateway.api.views import Views, session_json
 
 
@@ -24,6 +25,9 @@ def routes(views: Views, feed: LiveFeed) -> list[web.RouteDef]:
     async def call(request: web.Request) -> web.Response:
         return await show_call(request, views, feed)
 
+    async def quality(request: web.Request) -> web.Response:
+        return await show_quality(request, views, feed)
+
     async def hangup(request: web.Request) -> web.Response:
         return await hang_up(request, views, feed)
 
@@ -41,6 +45,7 @@ def routes(views: Views, feed: LiveFeed) -> list[web.RouteDef]:
         web.get("/v2/gateway/sessions", sessions),
         web.get("/v2/gateway/calls", calls),
         web.get("/v2/gateway/calls/{call_id}", call),
+        web.get("/v2/gateway/calls/{call_id}/quality", quality),
         web.post("/v2/gateway/calls/{call_id}/actions/hangup", hangup),
         web.get("/v2/gateway/bans", bans),
         web.delete("/v2/gateway/bans/{address}", unban),

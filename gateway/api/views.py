@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from gateway.api.resources.times import to_milliseconds
-from gateway.b2bua.call_index import CallSnapshot
+from gateway.b2bua.call_index import CallQuality, CallSnapshot
 from gateway.domain.facts import Fact
 from gateway.domain.ids import CallId
 from gateway.sip.core.banning import Ban
@@ -21,6 +21,8 @@ class LiveCalls(Protocol):
     def live(self) -> list[CallSnapshot]: ...
 
     def find(self, call_id: CallId) -> CallSnapshot | None: ...
+
+    def quality(self, call_id: CallId, after: float) -> CallQuality | None: ...
 
     def hangup(self, call_id: CallId) -> bool: ...
 

@@ -1,8 +1,8 @@
 """Live calls by every name they have: ours, that of a client, and that of a trunk."""
 
 import asyncio
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from gateway.b2bua.runner import CallRunner
 from gateway.domain.facts import CallTransferred
 from gateway.domain.ids import CallId, Direction, LegName, SessionId, SipCallId, VertoCallId
 from gateway.media.engine import LegStats
+from gateway.media.quality import Sample
 
 Found = tuple[CallRunner, LegName]
 """A call, and the place in it that was looked for."""
@@ -89,6 +90,29 @@ class CallSnapshot:
         return self.phone_connection_ids.union(clients)
 
 
+@dataclass(frozen=True, slots=True)
+class CallQuality:
+    """How good the media of a call is; values of JSON, as `media.quality` writes them.
+
+    Attributes:
+        legs: all in all, by their letters.
+        samples: of its last seconds, oldest first, by the same letters.
+    """
+
+    legs: Mapping[str, Mapping[str, object]]
+    samples: Mapping[str, Sequence[Mapping[str, object]]] = field(default_factory=dict)
+
+
+def shown_samples(
+    history: Mapping[LegName, Sequence[Sample]], began: float, after: float
+) -> dict[str, list[dict[str, object]]]:
+    """Samples that are younger than `after` seconds of a call that began then; a millisecond is nothing new."""
+    return {
+        leg.value: [sample.to_json(began) for sample in samples if sample.at - began >= after + 0.001]
+        for leg, samples in history.items()
+    }
+
+
 @dataclass(slots=True)
 class LiveCall:
     """One live call with what it is found by."""
@@ -136,6 +160,11 @@ class LiveCall:
             client_legs=tuple(_client_leg(leg) for leg in self.verto_legs.values()),
             phone_connection_ids=frozenset(self._phone_connections()),
         )
+
+    def quality(self, after: float) -> CallQuality:
+        """How good it is, with the samples younger than so many seconds of it."""
+        journal = self.runner.journal
+        return CallQuality(journal.quality(), shown_samples(self.runner.history(), journal.began, after))
 
     def _phone_connections(self) -> Iterator[str]:
         for name in LegName:

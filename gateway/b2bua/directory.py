@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
-from gateway.b2bua.call_index import CallIndex, CallNames, CallSnapshot, LiveCall, NoNames
+from gateway.b2bua.call_index import CallIndex, CallNames, CallQuality, CallSnapshot, LiveCall, NoNames
 from gateway.b2bua.client_legs import ClientLegs
 from gateway.b2bua.core.call import ATTACH_TIMEOUT
 from gateway.b2bua.core.events import HangupRequested
@@ -142,6 +142,11 @@ class CallDirectory:
         """One live call."""
         call = self._calls.get(call_id)
         return None if call is None else call.snapshot()
+
+    def quality(self, call_id: CallId, after: float) -> CallQuality | None:
+        """How good a live call is, with the samples younger than so many seconds of it."""
+        call = self._calls.get(call_id)
+        return None if call is None else call.quality(after)
 
     def hangup(self, call_id: CallId, cause: Cause = NORMAL_CLEARING) -> bool:
         """End a call from outside; False when there is none of that id."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from gateway.b2bua.call_index import CallSnapshot
+from gateway.b2bua.call_index import CallQuality, CallSnapshot
 from gateway.domain.causes import NORMAL_CLEARING, Cause
 from gateway.domain.facts import CallAnswered, CallEnded, CallHeld, CallInitiated, CallRinging, Fact
 from gateway.domain.ids import CallId, Direction, LegName, SessionId, SipCallId, VertoCallId
@@ -42,12 +42,16 @@ class FakeCalls:
         self.calls: dict[CallId, CallSnapshot] = {}
         self.listeners: list[Callable[[Fact], None]] = []
         self.hung_up: list[CallId] = []
+        self.qualities: dict[CallId, CallQuality] = {}
 
     def live(self) -> list[CallSnapshot]:
         return list(self.calls.values())
 
     def find(self, call_id: CallId) -> CallSnapshot | None:
         return self.calls.get(call_id)
+
+    def quality(self, call_id: CallId, after: float) -> CallQuality | None:
+        return self.qualities.get(call_id)
 
     def hangup(self, call_id: CallId) -> bool:
         if call_id not in self.calls:
@@ -108,6 +112,7 @@ class FakeCalls:
                 sip_call_id=SipCallId("sip-1"),
                 stages={"ringing": 1.0},
                 media={"a_packets_lost": 0.0},
+                quality={"a": {"inbound": {"packets": 9}, "warnings": ["no_sound"]}, "b": {"warnings": []}},
             )
         )
         del self.calls[call_id]

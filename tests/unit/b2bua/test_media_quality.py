@@ -6,14 +6,15 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.b2bua.call_index import shown_samples
 from gateway.b2bua.core.call import Ending
 from gateway.b2bua.journal import Journal
 from gateway.b2bua.media_worker import MediaWorker
 from gateway.domain.causes import NORMAL_CLEARING
 from gateway.domain.facts import CallEnded, Fact
 from gateway.domain.ids import CallId, Direction, LegName
-from gateway.media.engine import LegStats, MediaEvent, MediaWarning
-from gateway.media.quality import CodecUse, DirectionQuality, LegQuality
+from gateway.media.engine import LegStats, MediaEvent, MediaWarning, Profile
+from gateway.media.quality import CodecUse, DirectionQuality, LegQuality, Moment, Sample
 from gateway.observability.metrics import REGISTRY
 from tests.fakes.media import FakeMediaEngine
 
@@ -82,3 +83,19 @@ async def test_a_warning_is_one_line_and_one_count_and_its_end_another_line() ->
         ("media_warning_over", "b", "no_sound"),
     ]
     assert value("gateway_media_warnings_total", leg="b", warning="no_sound") == before + 1
+
+
+async def test_samples_of_a_live_call_are_told_by_its_own_time_and_only_the_new_ones() -> None:
+    loop, engine = asyncio.get_running_loop(), FakeMediaEngine()
+    began = loop.time()
+    session = await engine.open(
+        call_id=CALL, a=Profile.WEBRTC, b=Profile.RTP, codecs_a=(), codecs_b=(), on_event=lambda event: None
+    )
+    session.samples = tuple(Sample(began + second, Moment(), Moment(), None, None) for second in (1.0, 2.0, 3.0))
+
+    shown = shown_samples(session.history(), began, after=1.0)
+
+    assert {leg: [sample["at_s"] for sample in samples] for leg, samples in shown.items()} == {
+        "a": [2.0, 3.0],
+        "b": [2.0, 3.0],
+    }

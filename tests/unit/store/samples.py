@@ -112,6 +112,7 @@ def ended(number: int = 1, *, at: datetime = NOON, cause: Cause = NORMAL_CLEARIN
         sip_call_id=SipCallId("x@host"),
         stages={"ringing": 0.5, "answered": 2.5},
         media={"a_packets_received": 600.0},
+        quality={"a": {"inbound": {"packets": 600, "mos": 4.2}, "warnings": ["no_sound"]}},
     )
 
 

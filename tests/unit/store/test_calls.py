@@ -41,6 +41,7 @@ async def test_record_of_a_call_holds_every_stage_of_it(database: Database) -> N
     assert (record.ended_by, record.trunk, record.sip_call_id) == (LegName.B, "carrier", "x@host")
     assert record.stages == {"ringing": 0.5, "answered": 2.5}
     assert record.media == {"a_packets_received": 600.0}
+    assert record.quality == {"a": {"inbound": {"packets": 600, "mos": 4.2}, "warnings": ["no_sound"]}}
 
 
 async def test_record_exists_from_the_beginning_of_a_call(database: Database) -> None:

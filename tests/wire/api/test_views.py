@@ -21,6 +21,7 @@ from gateway.api.middleware import telnyx_errors
 from gateway.api.routes import routes
 from gateway.api.views import GatewayInfo, LiveCalls, LiveSessions, Views
 from gateway.auth.keys import KeyChecker, hash_key, new_key
+from gateway.b2bua.call_index import CallQuality
 from gateway.domain.causes import USER_BUSY
 from gateway.domain.facts import CallEnded, CallInitiated
 from gateway.domain.ids import CallId, Direction, LegName
@@ -382,3 +383,53 @@ async def test_ban_is_lifted_once_and_with_a_write_key_only(world: World) -> Non
     assert (await world.request("DELETE", "/v2/gateway/bans/203.0.113.9"))[0] == 404
     assert (await world.request("DELETE", "/v2/gateway/bans/somebody"))[0] == 400
     assert (await world.get("/v2/gateway/bans"))[1] == {"data": []}
+
+
+async def test_quality_of_a_live_call_is_what_its_legs_say_now(world: World) -> None:
+    call_id = world.calls.begin("one")
+    legs: dict[str, dict[str, object]] = {"a": {"inbound": {"packets": 50, "lost": 0, "mos": 4.3}}}
+    world.calls.qualities[call_id] = CallQuality(legs, {"a": [{"at_s": 1.0}]})
+
+    status, body = await world.get(f"/v2/gateway/calls/{call_id}/quality?after=0.5")
+
+    assert status == 200
+    assert body["data"] == {
+        "record_type": "gateway_call_quality",
+        "call_id": "one",
+        "is_live": True,
+        "legs": legs,
+        "samples": {"a": [{"at_s": 1.0}]},
+    }
+
+
+async def test_quality_of_an_ended_call_is_kept_without_its_seconds(world: World) -> None:
+    call_id = world.calls.begin("one")
+    world.calls.end(call_id)
+
+    _, body = await world.get(f"/v2/gateway/calls/{call_id}/quality")
+    _, call = await world.get(f"/v2/gateway/calls/{call_id}")
+
+    assert (body["data"]["is_live"], body["data"]["samples"]) == (False, {})
+    assert body["data"]["legs"]["a"]["inbound"] == {"packets": 9}
+    assert call["data"]["warnings"] == {"a": ["no_sound"]}
+    assert "quality" not in call["data"]
+
+
+async def test_quality_of_a_call_of_the_store_is_found(world: World) -> None:
+    call_id = await world.record(1)
+
+    status, body = await world.get(f"/v2/gateway/calls/{call_id}/quality")
+
+    assert (status, body["data"]["legs"]) == (200, {})
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("/v2/gateway/calls/none/quality", 404), ("/v2/gateway/calls/one/quality?after=soon", 400)],
+)
+async def test_quality_is_refused_of_no_call_and_after_no_time(world: World, path: str, expected: int) -> None:
+    world.calls.begin("one")
+
+    status, _ = await world.get(path)
+
+    assert status == expected
