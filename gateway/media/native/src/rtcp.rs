@@ -16,6 +16,11 @@ const COMPENSATION: f64 = 1.21828;
 /// Seconds from 1900 to 1970.
 const NTP_EPOCH: f64 = 2_208_988_800.0;
 
+/// Reports over which a loss is forgotten.
+const LOSS_MEMORY: f64 = 4.0;
+/// Less than this is no loss to prepare for, as a fraction.
+const LEAST_LOSS: f64 = 0.005;
+
 const SR: u8 = 200;
 const RR: u8 = 201;
 const SDES: u8 = 202;
@@ -350,6 +355,7 @@ pub struct RtcpSession {
     deadline: f64,
     round_trip: Option<f64>,
     remote_block: Option<ReportBlock>,
+    expected_loss: Option<f64>,
 }
 
 impl RtcpSession {
@@ -377,6 +383,7 @@ impl RtcpSession {
             deadline,
             round_trip: None,
             remote_block: None,
+            expected_loss: None,
         }
     }
 
@@ -388,6 +395,12 @@ impl RtcpSession {
     /// What the far end said last about our stream.
     pub fn remote_block(&self) -> Option<&ReportBlock> {
         self.remote_block.as_ref()
+    }
+
+    /// Percent of our packets that the far end is going to lose, by what it said: more is believed at once, less is
+    /// believed slowly. None before its first report.
+    pub fn expected_loss(&self) -> Option<u8> {
+        self.expected_loss.map(|share| (share * 100.0).ceil() as u8)
     }
 
     fn ntp_time(&self, now: f64) -> u64 {
@@ -426,6 +439,11 @@ impl RtcpSession {
 
     fn take_block(&mut self, block: ReportBlock, now: f64) {
         self.remote_block = Some(block);
+        let reported = f64::from(block.fraction_lost) / 256.0;
+        let before = self.expected_loss.unwrap_or(reported);
+        let smoothed = before + (reported - before) / LOSS_MEMORY;
+        // what is left of a loss long ago is nothing
+        self.expected_loss = Some(reported.max(if smoothed < LEAST_LOSS { 0.0 } else { smoothed }));
         if block.last_sr == 0 {
             return;
         }

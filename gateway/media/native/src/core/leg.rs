@@ -495,7 +495,13 @@ impl LegCell {
         }
         if rtcp.receive(&bench.inbound, now).is_err() {
             self.reject(leg, Reason::NotRtp, core);
-        } else if leg.wants_reports {
+            return;
+        }
+        if let (Some(percent), Some(pipeline)) = (rtcp.expected_loss(), &mut leg.pipeline) {
+            // the encoder goes on as it is if libopus refuses: less protected, but heard
+            let _ = pipeline.set_expected_loss(percent);
+        }
+        if leg.wants_reports {
             core.events.push(
                 self.token,
                 What::Report {

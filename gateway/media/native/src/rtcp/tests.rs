@@ -377,3 +377,28 @@ fn cname_that_is_too_long_is_cut_between_letters() {
         }
     );
 }
+
+#[test]
+fn more_loss_is_expected_at_once_and_less_after_a_while() {
+    let mut rtcp = session(1, 0.5, WALL_CLOCK);
+    let mut expected = |fraction_lost: u8| {
+        let block = ReportBlock {
+            ssrc: 1,
+            fraction_lost,
+            ..Default::default()
+        };
+        let report = Packet::ReceiverReport {
+            ssrc: 2,
+            blocks: vec![block],
+        };
+        rtcp.receive(&wire(&[report]), 1.0).unwrap();
+        rtcp.expected_loss()
+    };
+
+    assert_eq!(expected(0), Some(0));
+    assert_eq!(expected(51), Some(20));
+    assert_eq!(expected(0), Some(15));
+    assert_eq!(expected(13), Some(13));
+    assert_eq!((0..20).filter_map(|_| expected(0)).last(), Some(0));
+    assert_eq!(session(1, 0.5, WALL_CLOCK).expected_loss(), None);
+}
