@@ -15,6 +15,7 @@ from gateway.store.database import Database
 from gateway.store.errors import NotFound
 from gateway.store.schema import calls
 from gateway.store.storable import storable
+from gateway.store.visits import Statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +94,14 @@ class Calls:
                         row |= _changes(fact)
                     else:
                         changed.setdefault(type(fact), []).append({"of_call": fact.call_id, **_changes(fact)})
+        statements: list[Statement] = [(insert(calls), list(begun.values()))] if begun else []
+        statements += [(_UPDATE, rows) for rows in changed.values()]
+        if not transferred:
+            await self._database.write_records(statements)
+            return
         async with self._database.write(is_record=True) as sql:
-            if begun:
-                await sql.execute(insert(calls), list(begun.values()))
-            for rows in changed.values():
-                await sql.execute(_UPDATE, rows)
+            for statement, rows in statements:
+                await sql.execute(statement, rows)
             for fact in transferred:
                 await _transfer(sql, fact)
 

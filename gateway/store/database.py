@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
-from sqlalchemy import Connection, RowMapping, Select, event
+from sqlalchemy import Connection, Engine, RowMapping, Select, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
@@ -22,23 +22,26 @@ from gateway.store.files import FILE_MODE, new_file
 from gateway.store.migrations import HEAD
 from gateway.store.schema import METADATA
 from gateway.store.settings import StoreSettings
+from gateway.store.visits import Statement, Visits
 
 ANSWER_TIMEOUT: Final = 30.0
 """Seconds that PostgreSQL has for a statement: one that hangs must not have us hang. Migrations may take longer."""
 
 _WRITES: Final = "gateway_writes"
 _SINGLE: Final = "gateway_single"
+_ANY_THREAD: Final = {"check_same_thread": False}
 
 
 class Database:
     """The open database. Repositories borrow connections through `read` and `write`."""
 
-    def __init__(self, engine: AsyncEngine, *, patience: float) -> None:
+    def __init__(self, engine: AsyncEngine, *, patience: float, visits: Visits | None = None) -> None:
         """
         Args:
             patience: seconds that a write waits for those before it.
+            visits: a shorter way to a SQLite file.
         """
-        self._engine, self._patience = engine, patience
+        self._engine, self._patience, self._visits = engine, patience, visits
         self.version = 0
         """Counts what this process has written; see `Recent`."""
         # PostgreSQL would give every statement a view of its own. On SQLite a transaction has one anyway.
@@ -60,7 +63,8 @@ class Database:
             StoreUnavailable: not reachable, not writable, or not a database.
             WrongSchema: made by another program or by a newer version.
         """
-        database = cls(await _create_engine(settings), patience=settings.busy_timeout)
+        engine = await _create_engine(settings)
+        database = cls(engine, patience=settings.busy_timeout, visits=_visits(engine, settings))
         try:
             if await database._revision() != HEAD:
                 await database._migrate(settings)
@@ -89,20 +93,29 @@ class Database:
             async with self._reader.connect() as connection:
                 yield connection
 
-    async def rows(self, query: Select[Any]) -> Sequence[RowMapping]:  # Any: SQLAlchemy cannot type whole tables
+    async def rows(
+        self,
+        query: Select[Any],  # Any: SQLAlchemy cannot type whole tables
+        **values: object,
+    ) -> Sequence[RowMapping]:
         """What one query finds. A statement sees one state anyway: this is `read` without the cost of a transaction.
+
+        Args:
+            values: of the query's parameters.
 
         Raises:
             StoreUnavailable: no connection in time, or the database failed.
         """
         with _translated():
+            if self._visits is not None:
+                return await self._visits.rows(query, values)
             async with self._asker.connect() as connection:
-                found: Sequence[RowMapping] = (await connection.execute(query)).mappings().all()
+                found: Sequence[RowMapping] = (await connection.execute(query, values)).mappings().all()
         return found
 
-    async def row(self, query: Select[Any]) -> RowMapping | None:
+    async def row(self, query: Select[Any], **values: object) -> RowMapping | None:  # Any: as `rows`
         """The first of `rows`."""
-        return next(iter(await self.rows(query)), None)
+        return next(iter(await self.rows(query, **values)), None)
 
     @asynccontextmanager
     async def write(self, *, is_record: bool = False) -> AsyncIterator[AsyncConnection]:
@@ -123,8 +136,27 @@ class Database:
             if not is_record:
                 self.version += 1
 
+    async def write_records(self, statements: Sequence[Statement]) -> None:
+        """What tells what was, and decides nothing: all statements in one transaction, or none; `version` stays.
+
+        Raises:
+            As `write`.
+        """
+        if not statements:
+            return
+        if self._visits is None:
+            async with self.write(is_record=True) as sql:
+                for statement, rows in statements:
+                    await sql.execute(statement, rows)
+            return
+        with _translated():
+            async with self._in_turn():
+                await self._visits.write(statements)
+
     async def close(self) -> None:
         """Close every connection; idempotent."""
+        if self._visits is not None:
+            await asyncio.to_thread(self._visits.close)
         await self._engine.dispose()
 
     @asynccontextmanager
@@ -235,6 +267,24 @@ def _sqlite_engine(url: URL, settings: StoreSettings) -> AsyncEngine:
     engine = create_async_engine(
         url, pool_size=settings.pool_size, pool_timeout=settings.busy_timeout, json_serializer=_to_json
     )
+    _prepare_connections(engine.sync_engine, settings)
+    return engine
+
+
+def _visits(engine: AsyncEngine, settings: StoreSettings) -> Visits | None:
+    """The shorter way, where there is a file to which it can lead."""
+    if engine.dialect.name != "sqlite" or not engine.url.database:
+        return None
+    url = engine.url.set(drivername="sqlite+pysqlite")
+    made = create_engine(
+        url, pool_size=1, pool_timeout=settings.busy_timeout, json_serializer=_to_json, connect_args=_ANY_THREAD
+    )
+    _prepare_connections(made, settings)
+    return Visits(made.execution_options(**{_SINGLE: True}), made.execution_options(**{_WRITES: True}))
+
+
+def _prepare_connections(engine: Engine, settings: StoreSettings) -> None:
+    """SQLite as all of our connections want it."""
     busy_ms = round(settings.busy_timeout * 1000)
 
     def connected(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
@@ -256,9 +306,8 @@ def _sqlite_engine(url: URL, settings: StoreSettings) -> AsyncEngine:
         if not options.get(_SINGLE, False):
             connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(_WRITES, False) else "BEGIN")
 
-    event.listen(engine.sync_engine, "connect", connected)
-    event.listen(engine.sync_engine, "begin", began)
-    return engine
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", began)
 
 
 def _prepare_file(path: Path) -> None:

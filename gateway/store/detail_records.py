@@ -29,6 +29,7 @@ from gateway.store.database import Database
 from gateway.store.paging import Page, Paged, fetch_page
 from gateway.store.schema import detail_records, profile_connections
 from gateway.store.storable import storable
+from gateway.store.visits import Statement
 
 _FORGET_AT_ONCE: Final = 5000
 _SECOND: Final = timedelta(seconds=1)
@@ -142,6 +143,10 @@ class Condition:
     value: str | int | datetime
 
 
+_UPDATE: Final = update(detail_records).where(detail_records.c.leg_id == bindparam("of_leg"))
+_FINISH: Final = _UPDATE.where(detail_records.c.finished_at.is_(None))
+
+
 class DetailRecords:
     """The table of detail records."""
 
@@ -161,19 +166,19 @@ class DetailRecords:
         Raises:
             Duplicate: there is a record of such a leg.
         """
-        leg = detail_records.c.leg_id == bindparam("of_leg")
-        async with self._database.write(is_record=True) as sql:
-            if opened:
-                await sql.execute(insert(detail_records), [_new_row(leg) for leg in opened])
-            if answered:
-                rows = [{"of_leg": fact.leg_id, "answered_at": fact.at, "alive_at": fact.at} for fact in answered]
-                await sql.execute(update(detail_records).where(leg), rows)
-            if finished:
-                query = update(detail_records).where(leg, detail_records.c.finished_at.is_(None))
-                for named in (True, False):
-                    rows = [_finished_row(one) for one in finished if (one.verto_call_id is not None) is named]
-                    if rows:
-                        await sql.execute(query, rows)
+        connected = [{"of_leg": fact.leg_id, "answered_at": fact.at, "alive_at": fact.at} for fact in answered]
+        # A statement names the same columns in all of its rows
+        named, unnamed = [
+            [_finished_row(one) for one in finished if (one.verto_call_id is not None) is is_named]
+            for is_named in (True, False)
+        ]
+        statements: list[Statement] = [
+            (insert(detail_records), [_new_row(leg) for leg in opened]),
+            (_UPDATE, connected),
+            (_FINISH, named),
+            (_FINISH, unnamed),
+        ]
+        await self._database.write_records([(statement, rows) for statement, rows in statements if rows])
 
     async def open_legs(self) -> tuple[OpenLeg, ...]:
         """Legs without an end: at the start, those that were live when the gateway died."""

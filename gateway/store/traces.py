@@ -34,8 +34,7 @@ class Traces:
     async def add(self, entries: Sequence[tuple[CallId, TraceEntry]]) -> None:
         """Keep them, all or none."""
         rows = [_row(call_id, entry) for call_id, entry in entries]
-        async with self._database.write(is_record=True) as sql:
-            await sql.execute(insert(call_traces), rows)
+        await self._database.write_records([(insert(call_traces), rows)])
 
     async def of_call(self, call_id: CallId, *, after: int = 0) -> tuple[StoredEntry, ...]:
         """The entries of a call with a larger number, in the order of their numbers."""

@@ -14,6 +14,7 @@ from gateway.store.calls import Calls
 from gateway.store.connections import Connections
 from gateway.store.database import Database
 from gateway.store.errors import StoreUnavailable
+from gateway.store.numbers import Numbers
 from gateway.store.settings import StoreSettings
 from tests.unit.store.conftest import settings
 from tests.unit.store.samples import connection, initiated
@@ -254,3 +255,25 @@ async def test_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
 async def test_server_that_is_not_there_is_a_clear_error() -> None:
     with pytest.raises(StoreUnavailable):
         await Database.open(StoreSettings(url="postgresql+asyncpg://nobody@127.0.0.1:1/none"))
+
+
+async def test_closed_database_says_so_instead_of_breaking(tmp_path: Path) -> None:
+    database = await Database.open(settings(tmp_path))
+    await database.close()
+    await database.close()
+
+    with pytest.raises(StoreUnavailable):
+        await Calls(database).write([initiated()])
+    with pytest.raises(StoreUnavailable):
+        await Numbers(database).find("+12025550199")
+
+
+async def test_records_wait_for_the_writers_before_them_and_no_reader_for_either(tmp_path: Path) -> None:
+    database = await Database.open(settings(tmp_path))
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group, database.write():
+        waiting = group.create_task(Calls(database).write([initiated()]))
+        assert await Numbers(database).find("+12025550199") is None
+        assert not waiting.done()
+
+    assert (await Calls(database).get(initiated().call_id)).caller == "alice"
+    await database.close()
