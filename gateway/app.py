@@ -292,8 +292,7 @@ class Gateway:
         self.heartbeat.take_leg(fact)
 
     async def _connection_of_number(self, number: str) -> str | None:
-        found = await self.provisioning.numbers.find(number if number.startswith("+") else f"+{number}")
-        return None if found is None else found.connection_id
+        return await self.lookups.owner(number if number.startswith("+") else f"+{number}")
 
     @asynccontextmanager
     async def _http(self, calls: Calls, lab: LabTrunk | None, metrics_url: str) -> AsyncIterator[None]:

@@ -34,6 +34,11 @@ _PUSH: Final[Mapping[str, str]] = {"ios_push_credential_id": "ios", "android_pus
 
 _PROFILE: Final = "outbound/outbound_voice_profile_id"
 
+_MOST_MODELS: Final = 1024
+_models: Final[dict[int, tuple[Connection, ConnectionSettings]]] = {}
+"""By the identity of a row, which never changes: rows hold a mapping, and so have no hash. A row that is in here lives,
+and so nobody else has its identity."""
+
 _log = get_logger()
 
 
@@ -181,8 +186,14 @@ class CredentialConnections:
 
 
 def settings_of(connection: Connection) -> ConnectionSettings:
-    """The connection's model, defaults filled in."""
-    return ConnectionSettings.model_validate(to_document(connection))
+    """The connection's model, defaults filled in; not made again as long as `Lookups` remembers the same row."""
+    known = _models.get(id(connection))
+    if known is None:
+        known = connection, ConnectionSettings.model_validate(to_document(connection))
+        if len(_models) >= _MOST_MODELS:
+            _models.clear()
+        _models[id(connection)] = known
+    return known[1]
 
 
 def to_document(connection: Connection) -> dict[str, object]:

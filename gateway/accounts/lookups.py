@@ -4,6 +4,7 @@ from gateway.store.connections import Connection, Connections
 from gateway.store.credentials import Credential, Credentials
 from gateway.store.database import Database
 from gateway.store.errors import NotFound
+from gateway.store.numbers import Numbers
 from gateway.store.profiles import Profile, Profiles
 from gateway.store.recent import Recent
 
@@ -12,7 +13,7 @@ class Lookups:
     """One per process, so that all who ask about one call share what was read. Every method raises StoreUnavailable."""
 
     def __init__(self, database: Database) -> None:
-        self._connections, self._profiles = Connections(database), Profiles(database)
+        self._connections, self._profiles, self._numbers = Connections(database), Profiles(database), Numbers(database)
         self._by_id: Recent[str, Connection | None] = Recent(database, self._read_by_id)
         self._by_name: Recent[str, Connection | None] = Recent(database, self._read_by_name)
         self._credentials: Recent[str, Credential | None] = Recent(database, Credentials(database).find_by_sip_username)
@@ -33,6 +34,10 @@ class Lookups:
     async def profile(self, profile_id: str) -> Profile:
         """That voice profile; raises NotFound."""
         return await self._profile.get(profile_id)
+
+    async def owner(self, phone_number: str) -> str | None:
+        """Id of the connection that has that number, `+` and digits. A call asks once: it is not remembered."""
+        return await self._numbers.find_owner(phone_number)
 
     async def _read_by_id(self, connection_id: str) -> Connection | None:
         moment = self._by_name.moment()

@@ -156,7 +156,8 @@ class LiveFeed:
         """Hear a fact of a call."""
         if isinstance(fact, CallRinging):
             self._ringing_at[fact.call_id] = fact.at
-        view = self._view(fact.call_id)
+        is_over = isinstance(fact, CallEnded)
+        view = self._view(fact.call_id) if is_over or self._watchers else None
         if isinstance(fact, CallEnded):
             self._ringing_at.pop(fact.call_id, None)
             told = self._told_calls.pop(fact.call_id, None)

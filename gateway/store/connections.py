@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, RowMapping, Select, delete, insert, select, update
+from sqlalchemy import ColumnElement, RowMapping, Select, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.changes import ChangeKind, note
@@ -74,14 +74,14 @@ class Connections:
         Raises:
             NotFound: there is none.
         """
-        found = await self._one(connections.c.connection_id == connection_id)
+        found = await self._one(_BY_ID, connection_id)
         if found is None:
             raise NotFound("connection", connection_id)
         return found
 
     async def find_by_user_name(self, user_name: str) -> Connection | None:
         """The connection that logs in as `user_name` (case matters, as in SIP)."""
-        return await self._one(connections.c.user_name == user_name)
+        return await self._one(_BY_USER_NAME, user_name)
 
     async def all(self, *, limit: int = 1000) -> tuple[Connection, ...]:
         """Oldest first, at most `limit`."""
@@ -174,8 +174,8 @@ class Connections:
             await note(sql, ChangeKind.CONNECTION_OFF, connection_id, at=at)
         return removed
 
-    async def _one(self, condition: Any) -> Connection | None:  # Any: SQLAlchemy's column expressions
-        row = await self._database.row(_query().where(condition))
+    async def _one(self, query: Select[Any], wanted: str) -> Connection | None:  # Any: as `_query`
+        row = await self._database.row(query, wanted=wanted)
         return None if row is None else _connection(row)
 
 
@@ -192,6 +192,11 @@ def _query() -> Select[Any]:  # Any: SQLAlchemy cannot type a whole table's colu
     )
     profile_id = profile_connections.c.profile_id.label("outbound_voice_profile_id")
     return select(connections, profile_id).select_from(joined)
+
+
+# Made once: putting one together costs more than asking it.
+_BY_ID: Final = _query().where(connections.c.connection_id == bindparam("wanted"))
+_BY_USER_NAME: Final = _query().where(connections.c.user_name == bindparam("wanted"))
 
 
 async def _locked(sql: AsyncConnection, connection_id: str) -> Connection:

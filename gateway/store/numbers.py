@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, RowMapping, Select, String, cast, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, RowMapping, Select, String, bindparam, cast, delete, func, insert, select, update
 
 from gateway.store.columns import values_of
 from gateway.store.database import Database
@@ -114,9 +114,13 @@ class Numbers:
 
     async def find(self, phone_number: str) -> Number | None:
         """That number, `+` and digits."""
-        query = _query().where(numbers.c.phone_number == phone_number)
-        row = await self._database.row(query)
+        row = await self._database.row(_BY_PHONE_NUMBER, wanted=phone_number)
         return None if row is None else _number(row)
+
+    async def find_owner(self, phone_number: str) -> str | None:
+        """Id of the connection that has that number, `+` and digits; None also where nobody has it."""
+        row = await self._database.row(_OWNER, wanted=phone_number)
+        return None if row is None else row["connection_id"]
 
     async def taken(self, among: Sequence[str]) -> frozenset[str]:
         """Which of these numbers the account has."""
@@ -201,6 +205,10 @@ def _ordered(name: NumberSort, is_descending: bool) -> ColumnElement[Any]:  # An
 def _query() -> Select[Any]:  # Any: SQLAlchemy cannot type a whole table's columns
     joined = numbers.outerjoin(connections, connections.c.connection_id == numbers.c.connection_id)
     return select(numbers, connections.c.name.label("connection_name")).select_from(joined)
+
+
+_BY_PHONE_NUMBER: Final = _query().where(numbers.c.phone_number == bindparam("wanted"))
+_OWNER: Final = select(numbers.c.connection_id).where(numbers.c.phone_number == bindparam("wanted"))
 
 
 def _conditions(wanted: NumberFilter) -> list[ColumnElement[bool]]:

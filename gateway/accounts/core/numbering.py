@@ -1,5 +1,6 @@
 """What a dialled number is: its E.164 form, its country, whether it is for emergencies."""
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -8,6 +9,9 @@ import phonenumbers
 from phonenumbers import shortnumberinfo
 
 _DIGITS: Final = re.compile(r"\+?[0-9]+")
+
+_REMEMBERED: Final = 4096
+"""Numbers that are not looked up again: admission, the price and the record of one call ask for the same two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,7 @@ class Numbered:
     is_emergency: bool = False
 
 
+@functools.lru_cache(_REMEMBERED)
 def look_up(dialled: str, localization: str) -> Numbered:
     """What was dialled, read by the rules of the country `localization` where it has no `+`.
 

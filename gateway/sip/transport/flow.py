@@ -1,5 +1,6 @@
 """Where a message goes to or came from, and the way it takes there."""
 
+import functools
 import ipaddress
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol, get_args
@@ -67,6 +68,7 @@ class Flow(Protocol):
         """Close a connection once what was sent has left; no effect on a UDP socket, which others share."""
 
 
+@functools.lru_cache(1024)
 def is_ip_address(text: str) -> bool:
     """Whether the text is an IPv4 or IPv6 address."""
     try:

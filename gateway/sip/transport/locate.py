@@ -59,6 +59,8 @@ class Locator:
         if not usable:
             transport = wanted.default_transport
             raise UnsupportedUri(f"no {transport} listener to reach {uri[:80]!r} from")
+        if is_ip_address(wanted.host):
+            return _numeric(wanted, usable[0], families)
         try:
             async with asyncio.timeout(self._timeout):
                 candidates = await self._candidates(wanted, usable)
@@ -72,7 +74,7 @@ class Locator:
     async def _candidates(self, wanted: Wanted, usable: Sequence[Transport]) -> list[Candidate]:
         """RFC 3263 sections 4.1 and 4.2."""
         default = cast(Transport, wanted.default_transport)
-        if wanted.port is not None or is_ip_address(wanted.host) or not _may_have_services(wanted.host):
+        if wanted.port is not None or not _may_have_services(wanted.host):
             return [Candidate(default, wanted.host, wanted.port or default_port(default))]
         if wanted.transport is not None:
             return await self._by_service(default, service_name(default, wanted.host)) or self._plain(wanted, usable)
@@ -132,9 +134,19 @@ class Locator:
         return found
 
     async def _addresses(self, host: str, *, is_ipv6: bool) -> list[str]:
-        if is_ip_address(host):
+        if is_ip_address(host):  # a name may lead to a target that is none
             return [host] if (":" in host) is is_ipv6 else []
         return await self._names.addresses(host, is_ipv6=is_ipv6)
+
+
+def _numeric(
+    wanted: Wanted, transport: Transport, families: Sequence[tuple[Transport, bool]]
+) -> tuple[Destination, ...]:
+    """There is nothing to ask anybody (RFC 3263 section 4.2)."""
+    if (transport, ":" in wanted.host) not in families:
+        raise UnresolvedHost(f"no address of {wanted.host[:80]!r} is of a family that we listen on")
+    port = wanted.port or default_port(transport)
+    return (_destination(Candidate(transport, wanted.host, port), wanted.host, wanted),)
 
 
 def _destination(candidate: Candidate, address: str, wanted: Wanted) -> Destination:

@@ -1,6 +1,7 @@
 """All sockets of one endpoint: listeners, connections, and the way to a destination."""
 
 import asyncio
+import functools
 import ipaddress
 import socket
 from collections.abc import Callable
@@ -44,7 +45,12 @@ class Listener:
     @property
     def is_wildcard(self) -> bool:
         """Bound to all addresses of the host."""
-        return ipaddress.ip_address(self.host).is_unspecified
+        return _is_unspecified(self.host)
+
+
+@functools.lru_cache(64)
+def _is_unspecified(host: str) -> bool:
+    return ipaddress.ip_address(host).is_unspecified
 
 
 class Network:

@@ -22,6 +22,8 @@ async def test_number_comes_back_with_its_connection(database: Database) -> None
     named = replace(number(connection_id=OWNER), connection_name=connection().name)
     assert await Numbers(database).find("+12025550199") == named
     assert await Numbers(database).find("+12025550198") is None
+    assert await Numbers(database).find_owner("+12025550199") == OWNER
+    assert await Numbers(database).find_owner("+12025550198") is None
 
 
 async def test_number_that_another_connection_has_is_refused(database: Database) -> None:
