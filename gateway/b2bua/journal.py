@@ -137,7 +137,7 @@ class Journal:
         answered_at = self.answered_at
         self._stages.setdefault("ended", self._elapsed())
         for leg, quality in self._quality().items():
-            self._judged(leg, quality)
+            _count(leg, quality)
         self._emit(
             CallEnded(
                 call_id=self._call_id,
@@ -157,28 +157,6 @@ class Journal:
             )
         )
 
-    def _judged(self, leg: LegName, quality: LegQuality) -> None:
-        """Count a leg that carried anything, and say in a line how good it was."""
-        directions = {"in": quality.inbound, "out": quality.outbound}
-        if not any(figures.packets for figures in directions.values()):
-            return
-        self._log.info(
-            "call_quality",
-            call_id=self._call_id,
-            leg=leg.value,
-            codecs=[use.codec for use in quality.codecs],
-            warnings=list(quality.warnings),
-            inbound=quality.inbound.to_json(),
-            outbound=quality.outbound.to_json(),
-        )
-        for direction, figures in directions.items():
-            if figures.mos is not None and figures.scale is not None:
-                metrics.CALL_MOS.labels(leg.value, direction, figures.scale).observe(figures.mos)
-            if figures.loss is not None:
-                metrics.CALL_LOSS_RATIO.labels(leg.value, direction).observe(figures.loss)
-        if quality.inbound.concealed is not None:
-            metrics.CALL_CONCEALED_RATIO.labels(leg.value).observe(quality.inbound.concealed)
-
     def quality(self) -> dict[str, dict[str, object]]:
         """How good each leg is so far, by its letter, as the call record and the API show it."""
         return {leg.value: quality.to_json(self.began) for leg, quality in self._quality().items()}
@@ -186,6 +164,16 @@ class Journal:
     def _elapsed(self) -> float:
         """Seconds since the call came in."""
         return round(self._loop.time() - self.began, 6)
+
+
+def _count(leg: LegName, quality: LegQuality) -> None:
+    for direction, figures in (("in", quality.inbound), ("out", quality.outbound)):
+        if figures.mos is not None and figures.scale is not None:
+            metrics.CALL_MOS.labels(leg.value, direction, figures.scale).observe(figures.mos)
+        if figures.loss is not None:
+            metrics.CALL_LOSS_RATIO.labels(leg.value, direction).observe(figures.loss)
+    if quality.inbound.concealed is not None:
+        metrics.CALL_CONCEALED_RATIO.labels(leg.value).observe(quality.inbound.concealed)
 
 
 def _media_totals(stats: Mapping[LegName, LegStats]) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """Facts as metrics and as the log lines that begin and end a call."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from gateway.domain import causes
 from gateway.domain.causes import Cause
@@ -112,7 +113,20 @@ class CallMeasures:
             trunk=fact.trunk,
             sip_call_id=fact.sip_call_id,
             stages=fact.stages,
+            **_quality_in_short(fact.quality),
         )
+
+
+def _quality_in_short(legs: Mapping[str, Mapping[str, Any]]) -> dict[str, object]:  # Any: JSON
+    """What tells most of how good the legs were, `leg_figure_direction`, as far as it is known."""
+    figures: dict[str, object] = {}
+    for leg, quality in legs.items():
+        for direction in ("in", "out"):
+            side = quality.get(f"{direction}bound", {})
+            figures |= {f"{leg}_{name}_{direction}": side[name] for name in ("loss", "jitter_s", "mos") if name in side}
+        if quality.get("warnings"):
+            figures[f"{leg}_warnings"] = quality["warnings"]
+    return figures
 
 
 def _reason(cause: Cause) -> str:

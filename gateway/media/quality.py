@@ -20,6 +20,15 @@ class Bursts:
     gap_density: float
     gap_duration: float
 
+    def to_json(self) -> dict[str, float]:
+        """See `DirectionQuality.to_json`."""
+        return {
+            "density": round(self.density, 4),
+            "duration_s": round(self.duration, 3),
+            "gap_density": round(self.gap_density, 4),
+            "gap_duration_s": round(self.gap_duration, 3),
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectionQuality:
@@ -57,13 +66,11 @@ class DirectionQuality:
 
     def to_json(self) -> dict[str, object]:
         """As call records and the API show it: without what was not measured, times in seconds, levels in dBov."""
-        figures: dict[str, object] = {}
-        for each in fields(self):
-            value = getattr(self, each.name)
-            if value is not None:
-                name, digits = _JSON.get(each.name, (each.name, 4))
-                figures[name] = _rounded(value, digits)
-        return figures
+        return {
+            shown: _rounded(value, digits)
+            for name, shown, digits in _SHOWN
+            if (value := getattr(self, name)) is not None
+        }
 
 
 _JSON: Final[Mapping[str, tuple[str, int]]] = {
@@ -75,20 +82,14 @@ _JSON: Final[Mapping[str, tuple[str, int]]] = {
 }
 """Names that say their unit, and digits behind the point."""
 
+_SHOWN: Final = tuple((each.name, *_JSON.get(each.name, (each.name, 4))) for each in fields(DirectionQuality))
+"""Name, name in JSON, and digits of each figure."""
+
 
 def _rounded(value: object, digits: int) -> object:
-    match value:
-        case Bursts():
-            return {
-                "density": round(value.density, 4),
-                "duration_s": round(value.duration, 3),
-                "gap_density": round(value.gap_density, 4),
-                "gap_duration_s": round(value.gap_duration, 3),
-            }
-        case float():
-            return round(value, digits)
-        case _:
-            return value
+    if isinstance(value, float):
+        return round(value, digits)
+    return value.to_json() if isinstance(value, Bursts) else value
 
 
 @dataclass(frozen=True, slots=True)

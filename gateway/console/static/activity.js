@@ -2,6 +2,7 @@
 import { ApiError } from "./api.js";
 import { callDetails, codecPair, endOf, lengthOf, partiesOf } from "./call_details.js";
 import { byId, element, setText } from "./element.js";
+import { QualityView, warningBadges } from "./quality.js";
 import { clock, stateInWords } from "./words.js";
 
 const PAGE = 50;
@@ -142,7 +143,11 @@ export class Activity {
       if (body.children[index] !== row) body.insertBefore(row, body.children[index] ?? null);
     });
     while (body.children.length > wanted.length) body.lastChild.remove();
-    for (const id of this.#rows.keys()) if (!this.#calls.has(id)) this.#rows.delete(id);
+    for (const [id, row] of this.#rows) {
+      if (this.#calls.has(id)) continue;
+      this.#closeQuality(row);
+      this.#rows.delete(id);
+    }
   }
 
   #newRow(callId) {
@@ -158,7 +163,7 @@ export class Activity {
     };
     toggle.addEventListener("click", flip);
     main.addEventListener("dblclick", flip);
-    const row = { main, detail, cells, toggle, hangup, shown: null, wasOpen: false };
+    const row = { main, detail, cells, toggle, hangup, quality: null, shown: null, wasOpen: false };
     this.#rows.set(callId, row);
     return row;
   }
@@ -171,7 +176,8 @@ export class Activity {
     const [started, parties, state, length, codecs, end] = row.cells;
     setText(started, clock(call.started_at));
     parties.replaceChildren(...partiesOf(call));
-    state.replaceChildren(element("span", { class: "badge", dataset: { state: call.state } }, stateInWords(call.state)));
+    const warnings = [...new Set(Object.values(call.warnings).flat())];
+    state.replaceChildren(element("span", { class: "badge", dataset: { state: call.state } }, stateInWords(call.state)), ...warningBadges(warnings, call.state === "ended"));
     setText(length, lengthOf(call));
     setText(codecs, codecPair(call));
     end.replaceChildren(...endOf(call));
@@ -180,7 +186,17 @@ export class Activity {
     row.hangup.setAttribute("aria-label", `End the call from ${call.caller} to ${call.callee}`);
     row.toggle.setAttribute("aria-expanded", String(isOpen));
     row.toggle.setAttribute("aria-label", `Details of the call to ${call.callee}`);
-    if (isOpen) row.detail.firstChild.replaceChildren(...callDetails(call, this.#api));
+    if (isOpen) {
+      row.quality ??= new QualityView(call.call_id, this.#api);
+      row.detail.firstChild.replaceChildren(...callDetails(call, this.#api), row.quality.element);
+    } else {
+      this.#closeQuality(row);
+    }
+  }
+
+  #closeQuality(row) {
+    row.quality?.close();
+    row.quality = null;
   }
 
   #tick() {

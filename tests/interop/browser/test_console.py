@@ -4,8 +4,10 @@ Each test has a gateway and a browser context of its own; the browser process an
 """
 
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 import pytest_asyncio
@@ -22,7 +24,11 @@ from tests.wire.trunks.registrar import Registrar
 
 pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="module")]
 
-ECHO, BUSY, TONE = "+12025550100", "+12025550102", "+12025550101"
+ECHO, BUSY, TONE, SILENCE = "+12025550100", "+12025550102", "+12025550101", "+12025550120"
+NATIVE: Final = {"media": {"engine": "native"}}
+"""The engine that judges."""
+SUSPICIOUS: Final = 40.0
+"""Seconds after which silence has been warned of, on a busy machine."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -80,6 +86,49 @@ async def test_call_by_keyboard_alone_is_heard_and_stands_in_the_list_with_its_e
         await expect(row.locator("td").nth(4)).not_to_be_empty()
         await row.locator(".more").press("Enter")
         await expect(page.locator(".facts")).to_contain_text("SIP Call-ID")
+
+
+async def test_quality_of_a_live_call_is_drawn_with_what_is_wrong_and_stays_when_the_call_is_over(
+    tmp_path: Path, browser: Browser
+) -> None:
+    async with running(tmp_path, NATIVE) as gateway, console(browser, gateway) as opened:
+        page = opened.page
+        await opened.sign_in_ready()
+        await page.locator("#destination").fill(SILENCE)
+        await page.keyboard.press("Enter")
+        await opened.is_in_call()
+        row = page.locator("#calls tr").first
+        await row.locator(".more").click()
+
+        caller, callee = page.locator('[data-leg="a"]'), page.locator('[data-leg="b"]')
+        silent = callee.locator('[data-warning="no_sound"]')
+        await expect(silent).to_have_attribute("data-state", "wrong", timeout=SUSPICIOUS * 1000)
+        await expect(row.locator('[data-warning="no_sound"]')).to_have_text("no sound")
+        for leg, figure, line in (
+            (caller, "Loss", "in"),
+            (caller, "Jitter", "in"),
+            (caller, "MOS", "in"),
+            (caller, "Level", "in"),
+            (callee, "MOS", "in"),
+        ):
+            drawn = leg.locator(f'[data-figure="{figure}"] path.{line}')
+            await expect(drawn).to_have_attribute("d", re.compile(r"^M.*L.*L.*L"))
+        await expect(caller.locator('[data-figure="MOS"] svg')).to_have_attribute(
+            "aria-label", re.compile(r"MOS: [34]\.")
+        )
+        await expect(caller.locator(".figures")).to_contain_text("From the caller")
+        for viewport in (DESKTOP, PHONE):
+            await page.set_viewport_size(viewport)
+            assert await page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+        assert await faint_texts(page, "light") == []
+        assert await faint_texts(page, "dark") == []
+        await page.set_viewport_size(DESKTOP)
+
+        await page.keyboard.press("Escape")
+        await expect(row).to_contain_text("ended")
+        await expect(row.locator('[data-warning="no_sound"]')).to_have_attribute("data-state", "over")
+        await expect(caller.locator('[data-figure="MOS"]')).to_be_visible()
+        await expect(callee.locator(".figures")).to_contain_text("100 % silence")
 
 
 async def test_reports_of_a_call_are_shown_and_downloaded(tmp_path: Path, browser: Browser) -> None:

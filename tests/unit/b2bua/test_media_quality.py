@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 from gateway.b2bua.call_index import shown_samples
 from gateway.b2bua.core.call import Ending
 from gateway.b2bua.journal import Journal
+from gateway.b2bua.measures import CallMeasures
 from gateway.b2bua.media_worker import MediaWorker
 from gateway.domain.causes import NORMAL_CLEARING
 from gateway.domain.facts import CallEnded, Fact
@@ -35,7 +36,7 @@ def end(of: Journal) -> None:
     of.ended(Ending(NORMAL_CLEARING, LegName.A), trunk=None, sip_call_id=None)
 
 
-async def test_figures_of_a_call_are_in_its_last_fact_its_log_and_the_metrics() -> None:
+async def test_figures_of_a_call_are_in_its_last_fact_its_last_line_and_the_metrics() -> None:
     facts: list[Fact] = []
     began = asyncio.get_running_loop().time()
     inbound = DirectionQuality(packets=990, lost=10, loss=0.01, concealed=0.02, mos=4.1, scale="full")
@@ -48,25 +49,29 @@ async def test_figures_of_a_call_are_in_its_last_fact_its_log_and_the_metrics() 
     mos = {"leg": "a", "direction": "in", "scale": "full"}
     before = value("gateway_call_mos_count", **mos), value("gateway_call_concealed_ratio_sum", leg="a")
 
+    end(journal(quality, facts.append))
     with capture_logs() as logs:
-        end(journal(quality, facts.append))
+        CallMeasures().take(facts[0])
 
     assert isinstance(facts[0], CallEnded)
     told = facts[0].quality["a"]
     assert (told["inbound"], told["warnings"]) == (inbound.to_json(), ["high_loss"])
-    line = next(line for line in logs if line["event"] == "call_quality")
-    assert (line["leg"], line["codecs"], line["inbound"]) == ("a", ["opus"], inbound.to_json())
+    line = next(line for line in logs if line["event"] == "call_ended")
+    assert (line["a_loss_in"], line["a_mos_in"], line["a_warnings"]) == (0.01, 4.1, ["high_loss"])
+    assert "a_mos_out" not in line
     assert value("gateway_call_mos_count", **mos) == before[0] + 1
     assert value("gateway_call_concealed_ratio_sum", leg="a") == pytest.approx(before[1] + 0.02)
 
 
-async def test_a_leg_that_carried_nothing_has_no_line() -> None:
+async def test_of_a_call_of_which_nothing_is_known_nothing_is_said() -> None:
     nothing = LegQuality(inbound=DirectionQuality(), outbound=DirectionQuality())
+    facts: list[Fact] = []
 
+    end(journal(nothing, facts.append))
     with capture_logs() as logs:
-        end(journal(nothing, lambda fact: None))
+        CallMeasures().take(facts[0])
 
-    assert [line for line in logs if line["event"] == "call_quality"] == []
+    assert [name for name in logs[-1] if name.startswith("a_")] == []
 
 
 async def test_a_warning_is_one_line_and_one_count_and_its_end_another_line() -> None:

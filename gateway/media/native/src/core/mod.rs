@@ -25,7 +25,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use parking_lot::{Mutex, RwLock};
 
 pub use event::{Event, EventQueue, What};
-pub use judge::Verdict;
+pub use judge::{Judge, Verdict};
 pub use keys::{Key, Mode};
 pub use leg::{Counters, Leg, LegCell, REASONS, Reason};
 pub use outbox::Bench;

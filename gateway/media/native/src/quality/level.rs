@@ -12,6 +12,12 @@ pub const SOUND: f64 = -50.0;
 /// Below it a frame is nothing: the least step of G.711 from its idle pattern is at -72 dBov.
 pub const NOTHING: f64 = -70.0;
 
+/// Mean square of full scale, which is 0 dBov.
+const FULL_SCALE: f64 = 32_768.0 * 32_768.0;
+/// The mean squares of [`SOUND`] and [`NOTHING`]: no frame needs a logarithm.
+const SOUND_SQUARE: f64 = FULL_SCALE * 1e-5;
+const NOTHING_SQUARE: f64 = FULL_SCALE * 1e-7;
+
 /// Which G.711 law a payload is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Law {
@@ -30,7 +36,9 @@ pub struct LevelMeter {
     noise_samples: f64,
     sound_seconds: f64,
     quiet_seconds: f64,
+    /// The largest square of a sample.
     peak: f64,
+    /// Mean square of the last frame.
     last: Option<f64>,
     last_sound: Option<f64>,
     last_anything: Option<f64>,
@@ -56,26 +64,26 @@ pub struct LevelSummary {
 impl LevelMeter {
     /// A frame of linear samples at `rate` Hz, played or arrived at `now`.
     pub fn frame(&mut self, samples: &[i16], rate: u32, now: f64) {
-        let (mut energy, mut peak) = (0u64, 0u16);
+        let (mut energy, mut peak) = (0u64, 0u32);
         for sample in samples {
-            let magnitude = sample.unsigned_abs();
-            energy += u64::from(magnitude) * u64::from(magnitude);
-            peak = peak.max(magnitude);
+            let square = i32::from(*sample).pow(2) as u32;
+            energy += u64::from(square);
+            peak = peak.max(square);
         }
         self.note(energy as f64, peak, samples.len(), rate, now);
     }
 
     /// A G.711 payload, without decoding it.
     pub fn g711_frame(&mut self, payload: &[u8], law: Law, now: f64) {
-        let magnitudes = match law {
+        let squares = match law {
             Law::Mu => &MU_LAW,
             Law::A => &A_LAW,
         };
-        let (mut energy, mut peak) = (0u64, 0u16);
+        let (mut energy, mut peak) = (0u64, 0u32);
         for byte in payload {
-            let magnitude = magnitudes[usize::from(*byte)];
-            energy += u64::from(magnitude) * u64::from(magnitude);
-            peak = peak.max(magnitude);
+            let square = squares[usize::from(*byte)];
+            energy += u64::from(square);
+            peak = peak.max(square);
         }
         self.note(energy as f64, peak, payload.len(), 8000, now);
     }
@@ -83,29 +91,29 @@ impl LevelMeter {
     /// A frame that the sender left out because it is silent (DTX, comfort noise); `seconds` is how long it lasts.
     pub fn silent_frame(&mut self, seconds: f64) {
         self.quiet_seconds += seconds.max(0.0);
-        self.last = Some(SILENT);
+        self.last = Some(0.0);
     }
 
     /// A description of the noise that the far end hears instead of frames (RFC 3389), in dBov.
     pub fn described_noise(&mut self, level: f64, now: f64) {
-        self.last = Some(level.clamp(SILENT, LOUDEST));
+        self.last = Some(FULL_SCALE * 10f64.powf(level.clamp(SILENT, LOUDEST) / 10.0));
         if level > NOTHING {
             self.last_anything = Some(now);
         }
     }
 
-    fn note(&mut self, energy: f64, peak: u16, samples: usize, rate: u32, now: f64) {
+    fn note(&mut self, energy: f64, peak: u32, samples: usize, rate: u32, now: f64) {
         if samples == 0 || rate == 0 {
             return;
         }
         let (count, seconds) = (samples as f64, samples as f64 / f64::from(rate));
-        let level = decibels(energy / count);
+        let square = energy / count;
         self.peak = self.peak.max(f64::from(peak));
-        self.last = Some(level);
-        if level > NOTHING {
+        self.last = Some(square);
+        if square > NOTHING_SQUARE {
             self.last_anything = Some(now);
         }
-        if level > SOUND {
+        if square > SOUND_SQUARE {
             self.last_sound = Some(now);
             self.sound_energy += energy;
             self.sound_samples += count;
@@ -133,8 +141,8 @@ impl LevelMeter {
         LevelSummary {
             sound_level: mean(self.sound_energy, self.sound_samples),
             noise_level: mean(self.noise_energy, self.noise_samples),
-            peak_level: self.last.map(|_| decibels(self.peak * self.peak)),
-            current_level: self.last,
+            peak_level: self.last.map(|_| decibels(self.peak)),
+            current_level: self.last.map(decibels),
             sound_seconds: self.sound_seconds,
             quiet_seconds: self.quiet_seconds,
         }
@@ -146,11 +154,24 @@ fn decibels(mean_square: f64) -> f64 {
     if mean_square <= 0.0 {
         return SILENT;
     }
-    (10.0 * (mean_square / (32_768.0 * 32_768.0)).log10()).clamp(SILENT, LOUDEST)
+    (10.0 * (mean_square / FULL_SCALE).log10()).clamp(SILENT, LOUDEST)
 }
 
-/// Magnitudes of the 256 codes of G.711 (tables 1a to 2b), on the scale of 16 bits.
-const MU_LAW: [u16; 256] = {
+/// Squares of the 256 codes of G.711 (tables 1a to 2b), on the scale of 16 bits.
+static MU_LAW: [u32; 256] = squares(mu_law());
+static A_LAW: [u32; 256] = squares(a_law());
+
+const fn squares(magnitudes: [u16; 256]) -> [u32; 256] {
+    let mut table = [0; 256];
+    let mut code = 0;
+    while code < 256 {
+        table[code] = magnitudes[code] as u32 * magnitudes[code] as u32;
+        code += 1;
+    }
+    table
+}
+
+const fn mu_law() -> [u16; 256] {
     let mut table = [0; 256];
     let mut code = 0;
     while code < 256 {
@@ -161,8 +182,9 @@ const MU_LAW: [u16; 256] = {
         code += 1;
     }
     table
-};
-const A_LAW: [u16; 256] = {
+}
+
+const fn a_law() -> [u16; 256] {
     let mut table = [0; 256];
     let mut code = 0;
     while code < 256 {
@@ -176,7 +198,7 @@ const A_LAW: [u16; 256] = {
         code += 1;
     }
     table
-};
+}
 
 #[cfg(test)]
 mod tests {
@@ -245,11 +267,11 @@ mod tests {
     #[test]
     fn magnitudes_are_those_of_the_tables_of_g711() {
         assert_eq!(
-            (MU_LAW[0x00], MU_LAW[0x80], MU_LAW[0x7F], MU_LAW[0xEF]),
+            (mu_law()[0x00], mu_law()[0x80], mu_law()[0x7F], mu_law()[0xEF]),
             (32_124, 32_124, 0, 132)
         );
         assert_eq!(
-            (A_LAW[0x2A], A_LAW[0xAA], A_LAW[0xD5], A_LAW[0x55]),
+            (a_law()[0x2A], a_law()[0xAA], a_law()[0xD5], a_law()[0x55]),
             (32_256, 32_256, 8, 8)
         );
     }
