@@ -12,6 +12,8 @@ _DIGITS: Final = re.compile(r"\+?[0-9]+")
 
 _REMEMBERED: Final = 4096
 """Numbers that are not looked up again: admission, the price and the record of one call ask for the same two."""
+_LONGEST: Final = 40
+"""Characters of a text that is remembered: nobody fills memory with longer ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,16 @@ class Numbered:
     is_emergency: bool = False
 
 
-@functools.lru_cache(_REMEMBERED)
 def look_up(dialled: str, localization: str) -> Numbered:
     """What was dialled, read by the rules of the country `localization` where it has no `+`.
 
     Fictitious numbers belong to their country as well: whether a number is assigned is not asked.
     """
+    return (_look_up if len(dialled) <= _LONGEST else _look_up.__wrapped__)(dialled, localization)
+
+
+@functools.lru_cache(_REMEMBERED)
+def _look_up(dialled: str, localization: str) -> Numbered:
     if shortnumberinfo.connects_to_emergency_number(dialled, localization):
         return Numbered(dialled, localization, None, is_emergency=True)
     try:

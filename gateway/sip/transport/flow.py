@@ -68,9 +68,17 @@ class Flow(Protocol):
         """Close a connection once what was sent has left; no effect on a UDP socket, which others share."""
 
 
-@functools.lru_cache(1024)
+_LONGEST_ADDRESS: Final = 80
+"""Characters: more than an IPv6 address with the name of a network card has. Nobody fills memory with longer ones."""
+
+
 def is_ip_address(text: str) -> bool:
     """Whether the text is an IPv4 or IPv6 address."""
+    return len(text) <= _LONGEST_ADDRESS and _is_ip_address(text)
+
+
+@functools.lru_cache(1024)
+def _is_ip_address(text: str) -> bool:
     try:
         ipaddress.ip_address(text)
     except ValueError:
