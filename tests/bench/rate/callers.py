@@ -1,9 +1,10 @@
 """Browsers that call at fixed times, whether the calls before are up or not, and hang up once audio could flow."""
 
 import asyncio
+import itertools
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -59,6 +60,21 @@ async def make_calls(call: Call, codec: Codec, rate: float, duration: float) -> 
             await seconds(max(0.0, due - loop.time()))
             group.create_task(one(due))
     return outcome
+
+
+class Crowd:
+    """Several who call in turns: nobody may send as much on one socket. `place` is a `Call`."""
+
+    def __init__(self, callers: Sequence["VertoCaller"]) -> None:
+        self._turns = itertools.cycle(callers)
+
+    def next(self) -> "VertoCaller":
+        """Whose turn it is."""
+        return next(self._turns)
+
+    async def place(self, web: WebEnd) -> float:
+        """See `Call`."""
+        return await self.next().place(web)
 
 
 class VertoCaller:

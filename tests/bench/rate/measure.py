@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from tests.bench.media.rounds import Busy
 from tests.bench.media.sip_end import SipEnd
 from tests.bench.media.web_end import WebEnd, browser_certificate
 from tests.bench.process import GatewayProcess, gateway_process
-from tests.bench.rate.callers import NotAnswered, Outcome, VertoCaller, make_calls
+from tests.bench.rate.callers import Crowd, NotAnswered, Outcome, VertoCaller, make_calls
 from tests.bench.rate.plan import Load
 from tests.bench.rate.trunk import QuickTrunk
 
@@ -30,6 +30,9 @@ WARM_UP: Final = 2.0
 
 SETTLE: Final = 2.0
 """Seconds in which the gateway writes down what was the last of the calls: that belongs to them as well."""
+
+SESSIONS: Final = 20
+"""Clients that call in turns: with 100 calls a second each stays far below `verto.message_rate`."""
 
 _TALK: Final = Case("PCMU", 0, 0, PCMU, PCMU)
 _NICE: Final = -10
@@ -82,15 +85,15 @@ async def measure(loads: Sequence[Load], duration: float, engine: str) -> list[F
 
 async def _measure(load: Load, duration: float, engine: str, processors: Processors) -> Figures:
     media = await _media_alone(load.calls_a_second, min(duration, 20.0), engine, processors)
-    async with _gateway(engine, processors) as (gateway, caller, trunk):
-        await make_calls(caller.place, PCMU, min(load.calls_a_second, 20.0), WARM_UP)
-        bench = _Bench(gateway, caller, trunk, processors)
+    async with _gateway(engine, processors) as (gateway, crowd, trunk):
+        await make_calls(crowd.place, PCMU, min(load.calls_a_second, 20.0), WARM_UP)
+        bench = _Bench(gateway, crowd, trunk, processors)
         alone = await bench.talk(load.talking, duration) if load.talking else None
         busy, cpu = Busy(gateway.process), gateway.cpu_seconds
         if load.talking:
             outcome, talked = await bench.talk_beside(load, duration)
         else:
-            outcome, talked = await make_calls(caller.place, PCMU, load.calls_a_second, duration), None
+            outcome, talked = await make_calls(crowd.place, PCMU, load.calls_a_second, duration), None
             await seconds(SETTLE)
         cpu = gateway.cpu_seconds - cpu
         others = busy.share(0.0 if talked is None else talked["generator_cpu"])
@@ -102,8 +105,8 @@ async def _measure(load: Load, duration: float, engine: str, processors: Process
 class _Bench:
     """What the loads of one gateway share."""
 
-    def __init__(self, gateway: GatewayProcess, caller: VertoCaller, trunk: QuickTrunk, processors: Processors) -> None:
-        self._gateway, self._caller, self._trunk, self._processors = gateway, caller, trunk, processors
+    def __init__(self, gateway: GatewayProcess, crowd: Crowd, trunk: QuickTrunk, processors: Processors) -> None:
+        self._gateway, self._crowd, self._trunk, self._processors = gateway, crowd, trunk, processors
 
     async def talk(self, count: int, duration: float) -> Any:  # Any: figures.rs
         """So many calls talk for so long, and nothing else happens; fresh ones, because a stream cannot begin again."""
@@ -117,7 +120,7 @@ class _Bench:
         async with self._talking(load.talking) as calls, asyncio.TaskGroup() as group:
             talking = group.create_task(talk(calls, _TALK, self._gateway.process.pid, how, self._processors))
             await seconds(WARM_UP)
-            outcome = await make_calls(self._caller.place, PCMU, load.calls_a_second, duration)
+            outcome = await make_calls(self._crowd.place, PCMU, load.calls_a_second, duration)
         return outcome, talking.result()
 
     @asynccontextmanager
@@ -130,24 +133,23 @@ class _Bench:
             return end.description()
 
         of_others, self._trunk.describe = self._trunk.describe, describe
-        certificate, placed = browser_certificate(), dict[str, PlacedCall]()
+        certificate, placed = browser_certificate(), list[tuple[VertoCaller, str, PlacedCall]]()
         for _ in range(count):
             web = WebEnd(PCMU, certificate)
-            call_id, _ = await self._caller.connect(web)
-            placed[call_id] = PlacedCall(web, ends[-1])
+            caller = self._crowd.next()
+            call_id, _ = await caller.connect(web)
+            placed.append((caller, call_id, PlacedCall(web, ends[-1])))
         self._trunk.describe = of_others
         try:
-            yield list(placed.values())
+            yield [call for _, _, call in placed]
         finally:
-            for call_id, call in placed.items():
-                await self._caller.hang_up(call_id)
+            for caller, call_id, call in placed:
+                await caller.hang_up(call_id)
                 call.close()
 
 
 @asynccontextmanager
-async def _gateway(
-    engine: str, processors: Processors
-) -> AsyncIterator[tuple[GatewayProcess, VertoCaller, QuickTrunk]]:
+async def _gateway(engine: str, processors: Processors) -> AsyncIterator[tuple[GatewayProcess, Crowd, QuickTrunk]]:
     """With the settings that it has by default, but for limits; its log, which nobody reads, is written."""
     nobody = SipEnd(PCMU)
     settings = {**SETTINGS, "MEDIA__ENGINE": engine, "LOG__LEVEL": "info"}
@@ -157,9 +159,10 @@ async def _gateway(
             trunk.address, prefer="passthrough", more=settings, launcher=launcher(processors.server, nice=_NICE),
             is_log_read=False,
         ) as gateway,
-        client(gateway) as verto,
+        AsyncExitStack() as clients,
     ):  # fmt: skip
-        yield gateway, VertoCaller(verto), trunk
+        callers = [VertoCaller(await clients.enter_async_context(client(gateway))) for _ in range(SESSIONS)]
+        yield gateway, Crowd(callers), trunk
     nobody.close()
 
 
