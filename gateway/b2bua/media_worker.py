@@ -97,7 +97,7 @@ class MediaWorker:
         """When the digits that were heard would have ended, had each been as short as it may be."""
         self._is_flooded = False
         self._target: Replacement | None = None
-        self._is_working = False
+        self._is_working = self._is_answered = False
         self._held: set[LegName] = set()
         self._played: dict[LegName, Sound] = {}
         self._final_stats: Mapping[LegName, LegStats] = {}
@@ -108,6 +108,12 @@ class MediaWorker:
         """Start the two tasks: descriptions, and digits, which take as long as they sound."""
         spawn(self._work(), "media")
         spawn(self._play_digits(), "digits")
+
+    def answered(self) -> None:
+        """The call is active; only the first time counts."""
+        if self._session is not None and not self._is_answered:
+            self._is_answered = True
+            self._session.answered()
 
     def stats(self) -> Mapping[LegName, LegStats]:
         """Totals so far; the last ones once closed."""

@@ -187,6 +187,8 @@ class CallRunner:
             for action in actions:
                 performer.perform(action, spawn)
             self.journal.stands_at(self._call.state)
+            if self._call.state is State.ACTIVE:
+                self._media.answered()
 
         perform_all(self._call.start(is_from_trunk=isinstance(legs.a, SipLeg)))
         while self._call.state is not State.ENDED:

@@ -319,6 +319,9 @@ class MediaSession(Protocol):
     async def is_heard(self, leg: LegName, *, within: float) -> bool:
         """Whether an authentic packet of that leg's far end comes in within so many seconds from now."""
 
+    def answered(self) -> None:
+        """The call is answered: from now on it is worth a warning when sound does not flow."""
+
     def stats(self) -> Mapping[LegName, LegStats]:
         """Totals so far, for each leg."""
 

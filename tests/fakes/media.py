@@ -119,6 +119,9 @@ class FakeMediaSession:
     async def is_heard(self, leg: LegName, *, within: float) -> bool:
         return leg in self.alive
 
+    def answered(self) -> None:
+        self.log.append(("answered",))
+
     def stats(self) -> Mapping[LegName, LegStats]:
         return {leg: LegStats(codec="PCMU") for leg in LegName}
 

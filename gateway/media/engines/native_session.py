@@ -38,11 +38,18 @@ class NativeSession(Session[NativeMediaLeg, NativeStream]):
         self._native_sounds, self._on_counted = native_sounds, on_counted
         self._tickets: dict[int, asyncio.Future[None]] = {}
         self._warnings: dict[AnyLeg, set[str]] = {}
+        self._is_answered = False
 
     def stats(self) -> Mapping[LegName, LegStats]:
         """See `MediaSession`. What the core counts for all calls together is up to date afterwards as well."""
         self._on_counted()
         return super().stats()
+
+    def answered(self) -> None:
+        """See `MediaSession`."""
+        self._is_answered = True
+        for leg in self._legs.values():
+            leg.native.answered()
 
     # What the core reports (NativeObserver)
 
@@ -85,6 +92,8 @@ class NativeSession(Session[NativeMediaLeg, NativeStream]):
         for name, leg in self._legs.items():
             other = self._legs.get(name.other)
             leg.native.connect(None if other is None else other.native)
+            if self._is_answered:
+                leg.native.answered()
 
     def _make_pipeline(self, leg: NativeMediaLeg, source: LegCodec, sink: LegCodec) -> NativeStream:
         return NativeStream(

@@ -325,6 +325,9 @@ class Session(ABC, Generic[SomeLeg, AnyStream]):
             if not heard.done():
                 heard.set_result(None)
 
+    def answered(self) -> None:
+        """See `MediaSession`. An engine that does not listen need not know."""
+
     def stats(self) -> Mapping[LegName, LegStats]:
         """See `MediaSession`."""
         moved = {} if self._moved is None else {self._moved.place: self._moved.stats}

@@ -142,6 +142,24 @@ async def test_outbound_call_rings_answers_and_ends_with_facts_in_order(house: H
     assert house.directory.live() == []
 
 
+async def test_media_is_told_once_that_the_call_is_answered(house: House) -> None:
+    house.dial("+4930123456")
+    call = await house.agent.wait_for_call()
+    call.say(Provisional(183, "Session Progress", Sdp("early answer of trunk")))
+    await house.alice.wait_for("media")
+    session = house.engine.sessions[0]
+    assert ("answered",) not in session.log, "it rings"
+
+    call.say(Answered(Sdp("early answer of trunk"), {}))
+    await house.alice.wait_for("answer")
+    house.alice_says(ClientHold("r1", True))
+    house.alice_says(ClientHold("r2", False))
+    house.alice_says(ClientBye(cause=NORMAL_CLEARING, sip_code=None, custom_headers=()))
+    await house.ended.wait()
+
+    assert session.log.count(("answered",)) == 1
+
+
 async def test_invite_to_trunk_carries_number_caller_credentials_and_only_x_headers(house: House) -> None:
     house.dial("+49 30 123456")
     call = await house.agent.wait_for_call()

@@ -27,6 +27,7 @@ async def connect(call: Call, a: Trunk, b: Trunk) -> None:
     await call.session.accept(B, b.describe())
     a.use(await call.session.answer(A))
     await call.ready()
+    call.session.answered()
 
 
 async def warning(call: Call) -> MediaWarning:

@@ -34,6 +34,8 @@ pub struct Judge {
     /// When ICE had its path, as long as there are no keys for it.
     path_found: Option<f64>,
     codec: Option<Codec>,
+    /// Whether sound is due. While it rings nobody need send any.
+    pub is_answered: bool,
     watch: Watch,
     history: History,
     /// Whether the far end has said that it sends nothing because there is nothing to hear.
@@ -167,8 +169,8 @@ impl Judge {
         Observed {
             path_found: self.path_found,
             is_secured: leg.is_keyed,
-            should_send: leg.may_send,
-            should_receive: leg.may_receive,
+            should_send: leg.may_send && self.is_answered,
+            should_receive: leg.may_receive && self.is_answered,
             last_received: if is_resting {
                 Some(now)
             } else {
@@ -316,6 +318,7 @@ mod tests {
     fn judge(name: Name, payload_type: u8) -> Judge {
         let mut judge = Judge::default();
         judge.set_codec(Codec::new(name, payload_type), 0.0);
+        judge.is_answered = true;
         judge
     }
 
@@ -338,8 +341,19 @@ mod tests {
 
     /// So many seconds of packets of 20 ms in both directions; what is warned of, and in which second.
     fn talk(judge: &mut Judge, seconds: u32, payload_type: u8, payload: &[u8]) -> Vec<(u32, &'static str, bool)> {
+        talk_from(judge, 0, seconds, payload_type, payload)
+    }
+
+    /// The same from a later second on.
+    fn talk_from(
+        judge: &mut Judge,
+        first: u32,
+        seconds: u32,
+        payload_type: u8,
+        payload: &[u8],
+    ) -> Vec<(u32, &'static str, bool)> {
         let mut warnings = Vec::new();
-        for index in 0..50 * seconds {
+        for index in 50 * first..50 * (first + seconds) {
             let now = 1.0 + 0.02 * f64::from(index);
             let header = Header {
                 payload_type,
@@ -381,6 +395,17 @@ mod tests {
 
             assert_eq!(warnings, [(15, "no_sound", true)], "{name:?}");
         }
+    }
+
+    #[test]
+    fn silence_counts_from_the_answer_on() {
+        let mut judge = judge(Name::Pcmu, 0);
+        judge.is_answered = false;
+        assert_eq!(talk(&mut judge, 60, 0, &[0xFF; 160]), [], "it rings");
+
+        judge.is_answered = true;
+
+        assert_eq!(talk_from(&mut judge, 60, 20, 0, &[0xFF; 160]), [(75, "no_sound", true)]);
     }
 
     #[test]

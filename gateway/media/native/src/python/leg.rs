@@ -254,6 +254,11 @@ impl NativeLeg {
         });
     }
 
+    /// The call is answered: sound is due from now on.
+    fn answered(&self) {
+        self.cell.lock().judge.is_answered = true;
+    }
+
     /// What failed under the last description may go well under this.
     fn forgive(&self) {
         self.change(|leg| leg.silence.has_failed = false);
