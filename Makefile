@@ -39,10 +39,10 @@ check: setup-dev ## The fast loop: format, lint, types, layers, unit tests
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest -q -n 3 --dist worksteal -o asyncio_debug=false tests/unit $(ARGS)
 
-bench: setup-dev ## Benchmarks: call set-up time, added delay, load
+bench: setup-dev $(if $(findstring speech,$(ARGS)),$(STAMPS)/speech) ## Benchmarks: call set-up time, added delay, load
 	$(BIN)/python -m tests.bench $(ARGS)
 
-fuzz: setup-dev $(STAMPS)/fuzz ## Fuzz what strangers send: ARGS="verto -max_total_time=60", or sdp, sip, port
+fuzz: setup-dev $(STAMPS)/fuzz ## Fuzz what strangers send: ARGS="verto -max_total_time=60", or sdp, sip, port, stun, rtp ...
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
 format: setup-dev ## Format and mend what can be mended by itself
@@ -78,6 +78,10 @@ $(STAMPS)/dev: requirements/dev.txt $(STAMPS)/python
 
 $(STAMPS)/fuzz: requirements/fuzz.txt $(STAMPS)/dev
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/fuzz.txt
+	@touch $@
+
+$(STAMPS)/speech: requirements/speech.txt $(STAMPS)/dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/speech.txt
 	@touch $@
 
 $(STAMPS)/console: package-lock.json package.json scripts/build_console.py $(STAMPS)/python

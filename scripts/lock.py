@@ -37,6 +37,7 @@ def main() -> None:
     compile_lock("dev", ["--group", "dev", "-c", "requirements/run.txt"])
     compile_lock("npm", ["--group", "build"])
     compile_lock("fuzz", ["--group", "fuzz"])
+    compile_lock("speech", ["--group", "speech"])
 
 
 if __name__ == "__main__":

@@ -22,12 +22,13 @@ from tests.bench.media.summary import Row
 from tests.bench.process import gateway_process
 from tests.bench.rate import part as call_rate
 from tests.bench.rate.plan import Load
+from tests.bench.speech import rows as speech_rows
 from tests.bench.trunk import BenchTrunk
 
 PARTS = ("delay", "load", "setup")
 SOAK, RECOVERY, API, RECORDS = "soak", "recovery", "api", "records"
-SIGNALLING, FLOOD, MEDIA, RATE = "signalling", "flood", "media", "rate"
-ON_DEMAND = (SOAK, RECOVERY, API, RECORDS, SIGNALLING, FLOOD, MEDIA, RATE)
+SIGNALLING, FLOOD, MEDIA, RATE, SPEECH = "signalling", "flood", "media", "rate", "speech"
+ON_DEMAND = (SOAK, RECOVERY, API, RECORDS, SIGNALLING, FLOOD, MEDIA, RATE, SPEECH)
 """These run only when they are asked for: they take long, or need a browser, or a gigabyte."""
 
 WIDE = 160
@@ -102,6 +103,9 @@ async def run(arguments: argparse.Namespace, console: Console) -> dict[str, list
         if part == MEDIA:
             results |= await _media(arguments, console)
             continue
+        if part == SPEECH:
+            results |= _speech(arguments, console)
+            continue
         results[part] = await _measure(part, arguments)
         console.print(table(part, results[part]))
     return results
@@ -149,6 +153,16 @@ async def _media(arguments: argparse.Namespace, console: Console) -> dict[str, l
     return {MEDIA: list(map(dataclasses.asdict, measured.rows)), "media_rounds": list(map(dict, measured.rounds))}
 
 
+def _speech(arguments: argparse.Namespace, console: Console) -> dict[str, list[dict[str, object]]]:
+    from tests.bench.speech import part  # it needs packages that only this part has
+
+    measured = part.measure(arguments.speech_patterns)
+    console.print(lines("speech: STOI and log-spectral distance", [dict(row.shown()) for row in measured.rows]))
+    if arguments.report is not None:
+        speech_rows.write(measured.rows, arguments.report, version=measured.version, patterns=arguments.speech_patterns)
+    return {SPEECH: list(map(dataclasses.asdict, measured.rows))}
+
+
 async def _load(arguments: argparse.Namespace) -> list[dict[str, object]]:
     kinds = (("transcoding", "quality", "opus"), ("pass-through", "passthrough", "PCMU"))
     count, seconds = arguments.calls, arguments.load_seconds
@@ -192,7 +206,10 @@ def main() -> None:
     parser.add_argument("--media-rounds", type=int, default=3, help="of each server in each case")
     parser.add_argument("--media-seconds", type=float, default=20.0, help="of each round")
     parser.add_argument("--media-calls", type=int, default=0, help="at once; 0 for each case's own number")
-    parser.add_argument("--report", type=Path, help="page of the reference to write the media part's figures into")
+    parser.add_argument(
+        "--report", type=Path, help="page of the reference to write the figures of media and speech into"
+    )
+    parser.add_argument("--speech-patterns", type=int, default=3, help="of loss, for each voice of the speech part")
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     arguments = parser.parse_args()
     logs.configure(level="warning")
