@@ -3,9 +3,8 @@
 //! What comes in on a leg is counted there; what became of it where it was decoded is known to the leg whose far end
 //! hears it. So that two locks are never held at once, the one is asked before the other is taken.
 
-use super::event::What;
-use super::leg::{Leg, LegCell, Out};
-use super::{Core, Mode};
+use super::keys::Mode;
+use super::out::Out;
 use crate::pipeline::Pipeline;
 use crate::pipeline::codec::{COMFORT_NOISE_PAYLOAD_TYPE, Codec, Name, payload_ticks};
 use crate::quality::ear::{Ear, Heard, Played};
@@ -15,7 +14,6 @@ use crate::quality::warning::{DTLS_LATE_AFTER, Observed, Warning, Watch};
 use crate::quality::{CodecUse, Meter, Quality, Sent, outbound};
 use crate::rtcp::{ReportBlock, RtcpSession};
 use crate::rtp::Packet;
-use crate::sys::monotonic;
 
 /// Seconds between two looks at a leg while packets flow: the first packet after that brings the next one.
 const INTERVAL: f64 = 1.0;
@@ -65,7 +63,7 @@ pub struct Verdict {
 }
 
 /// What a look at a leg needs to know of the rest of it.
-struct Circumstances<'a> {
+pub struct Circumstances<'a> {
     sent: Sent<'a>,
     report: Option<&'a ReportBlock>,
     round_trip: Option<f64>,
@@ -189,7 +187,14 @@ impl Judge {
         (reception.packets_expected(), reception.packets_lost())
     }
 
-    fn look(&mut self, now: f64, leg: &Circumstances<'_>, heard: Option<&Heard>, changed: impl FnMut(Warning, bool)) {
+    /// See how it does: remember, and tell what is wrong, or no longer is.
+    pub fn look(
+        &mut self,
+        now: f64,
+        leg: &Circumstances<'_>,
+        heard: Option<&Heard>,
+        changed: impl FnMut(Warning, bool),
+    ) {
         self.looked = now;
         if leg.is_keyed {
             self.path_found = None;
@@ -203,6 +208,22 @@ impl Judge {
         if self.meter.last_received().is_some() || self.last_sent.is_some() {
             self.remember(now, leg, heard);
         }
+    }
+
+    /// How good it is, all in all; `heard` is what the peer knows.
+    pub fn verdict(&self, now: &Circumstances<'_>, heard: Option<&Heard>) -> Verdict {
+        Verdict {
+            inbound: self.meter.quality(now.round_trip, heard),
+            outbound: outbound(&now.sent, now.report, now.round_trip),
+            codecs: self.meter.codecs().to_vec(),
+            raised: self.watch.raised().collect(),
+            warnings: self.watch.ever_raised().collect(),
+        }
+    }
+
+    /// How good it was in each of the last seconds.
+    pub fn samples(&self) -> Vec<Sample> {
+        self.history.samples().collect()
     }
 
     fn remember(&mut self, now: f64, leg: &Circumstances<'_>, heard: Option<&Heard>) {
@@ -230,7 +251,7 @@ impl Judge {
 }
 
 /// What a pipeline has come to, as an ear counts it.
-fn played(pipeline: Option<&Pipeline>) -> Played {
+pub fn played(pipeline: Option<&Pipeline>) -> Played {
     pipeline.map_or_else(Played::default, |pipeline| {
         let counters = pipeline.counters();
         Played {
@@ -242,7 +263,8 @@ fn played(pipeline: Option<&Pipeline>) -> Played {
 }
 
 impl<'a> Circumstances<'a> {
-    fn of(out: &'a Out, rtcp: Option<&'a RtcpSession>, pipeline: Option<&Pipeline>, may_receive: bool) -> Self {
+    /// Those of now.
+    pub fn of(out: &'a Out, rtcp: Option<&'a RtcpSession>, pipeline: Option<&Pipeline>, may_receive: bool) -> Self {
         let sink = pipeline.map(|pipeline| pipeline.sink().codec);
         Self {
             sent: Sent {
@@ -259,54 +281,6 @@ impl<'a> Circumstances<'a> {
             may_receive,
             is_keyed: out.keys.mode() != Mode::Unkeyed,
         }
-    }
-}
-
-impl LegCell {
-    /// What became of this leg's sound at its peer.
-    fn heard_by_peer(&self, now: f64) -> Option<Heard> {
-        let peer = self.lock().peer.upgrade()?;
-        let leg = peer.lock();
-        let pipeline = leg.pipeline.as_ref()?;
-        Some(leg.judge.ear.heard(played(Some(pipeline)), now))
-    }
-
-    /// See how it does: warn, and remember. About once a second.
-    pub fn look(&self, now: f64, core: &Core) {
-        let heard = self.heard_by_peer(now);
-        let mut leg = self.lock();
-        let may_receive = leg.may_receive && !leg.silence.is_held;
-        let Leg {
-            judge,
-            out,
-            rtcp,
-            pipeline,
-            ..
-        } = &mut *leg;
-        let circumstances = Circumstances::of(out, rtcp.as_ref(), pipeline.as_ref(), may_receive);
-        judge.look(now, &circumstances, heard.as_ref(), |warning, is_raised| {
-            core.events.push(self.token, What::Warning { warning, is_raised });
-        });
-    }
-
-    /// How good it is, all in all.
-    pub fn verdict(&self) -> Verdict {
-        let heard = self.heard_by_peer(monotonic());
-        let leg = self.lock();
-        let judge = &leg.judge;
-        let now = Circumstances::of(&leg.out, leg.rtcp.as_ref(), leg.pipeline.as_ref(), leg.may_receive);
-        Verdict {
-            inbound: judge.meter.quality(now.round_trip, heard.as_ref()),
-            outbound: outbound(&now.sent, now.report, now.round_trip),
-            codecs: judge.meter.codecs().to_vec(),
-            raised: judge.watch.raised().collect(),
-            warnings: judge.watch.ever_raised().collect(),
-        }
-    }
-
-    /// How good it was in each of the last seconds.
-    pub fn history(&self) -> Vec<Sample> {
-        self.lock().judge.history.samples().collect()
     }
 }
 
