@@ -91,6 +91,8 @@ class NativeEngine(Engine[NativeMediaLeg, NativeSession]):
         if core is None:
             return
         totals = core.rejected()
+        if totals == self._rejected:
+            return
         for reason, before, total in zip(_REASONS, self._rejected, totals, strict=True):
             metrics.RTP_PACKETS_REJECTED.labels(reason).inc(total - before)
         self._rejected = totals
