@@ -12,7 +12,7 @@ from gateway.domain.ids import LegName
 from gateway.media.core.codec import LegCodec
 from gateway.media.core.negotiate import Preference
 from gateway.media.core.rtcp import RtcpParseError, RtcpSession, SenderInfo
-from gateway.media.core.rtp import ReceptionStats, RtpPacket, RtpParseError, parse
+from gateway.media.core.rtp import ReceptionStats, ReportBlock, RtpPacket, RtpParseError, parse
 from gateway.media.engine import DigitReceived, LegStats, MediaEvent, MediaNote, RtcpPassed, unnoted
 from gateway.media.engines.leg import AnyLeg
 from gateway.media.engines.packet_leg import PacketLeg
@@ -179,7 +179,7 @@ class PacketSession(Session[PacketLeg, Pipeline]):
                 jitter=reception.jitter if reception.packets_received > 1 else None,
                 round_trip=round_trip,
             ),
-            outbound=DirectionQuality(packets=leg.packets_sent, round_trip=round_trip),
+            outbound=_reported(leg, None if rtcp is None else rtcp.remote_block, round_trip),
             codecs=() if agreement is None else (CodecUse(agreement.receive.codec.name, 0.0),),
         )
 
@@ -219,3 +219,17 @@ class PacketSession(Session[PacketLeg, Pipeline]):
         yield from (pipeline.next_deadline() for pipeline in self._pipelines.values())
         yield from (rtcp.next_deadline() for rtcp in self._rtcp.values())
         yield from (due for due, _ in self._waiting)
+
+
+def _reported(leg: PacketLeg, block: ReportBlock | None, round_trip: float | None) -> DirectionQuality:
+    """What a leg's far end got, as it reported it last."""
+    if block is None or leg.agreement is None:
+        return DirectionQuality(packets=leg.packets_sent, round_trip=round_trip)
+    lost = max(0, block.packets_lost)
+    return DirectionQuality(
+        packets=leg.packets_sent,
+        lost=lost,
+        loss=min(1.0, lost / leg.packets_sent) if leg.packets_sent else None,
+        jitter=block.jitter_ticks / leg.agreement.send.codec.clock_rate,
+        round_trip=round_trip,
+    )

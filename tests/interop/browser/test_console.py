@@ -129,6 +129,11 @@ async def test_quality_of_a_live_call_is_drawn_with_what_is_wrong_and_stays_when
         await expect(row.locator('[data-warning="no_sound"]')).to_have_attribute("data-state", "over")
         await expect(caller.locator('[data-figure="MOS"]')).to_be_visible()
         await expect(callee.locator(".figures")).to_contain_text("100 % silence")
+        call = (await gateway.get("/v2/gateway/calls?state=ended"))["data"][0]
+        kept = (await gateway.get(f"/v2/gateway/calls/{call['call_id']}/quality"))["data"]
+        assert (kept["is_live"], kept["samples"]) == (False, {})
+        assert (kept["legs"]["b"]["warnings"], call["warnings"]) == (["no_sound"], {"b": ["no_sound"]})
+        assert kept["legs"]["a"]["inbound"]["level_dbov"] > -50
 
 
 async def test_reports_of_a_call_are_shown_and_downloaded(tmp_path: Path, browser: Browser) -> None:

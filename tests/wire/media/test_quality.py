@@ -76,7 +76,6 @@ async def test_loss_is_shown_as_it_was_sent_with_its_shape_and_what_it_costs(
         assert quality[B].inbound.mos is None, "nothing came in"
 
 
-@NATIVE
 async def test_what_goes_out_is_judged_by_the_far_ends_reports(make_engine: MakeEngine, add_trunk: AddTrunk) -> None:
     engine, a, b = await make_engine(), await add_trunk(), await add_trunk()
     async with calling(engine, RTP, RTP) as call:
@@ -99,7 +98,8 @@ async def test_what_goes_out_is_judged_by_the_far_ends_reports(make_engine: Make
         outbound = call.session.quality()[B].outbound
         assert (outbound.packets, outbound.lost, outbound.loss) == (100, 20, 0.2)
         assert outbound.jitter == pytest.approx(0.03)
-        assert outbound.mos is not None and outbound.mos < 3.0
+        if not isinstance(engine, AiortcEngine):
+            assert outbound.mos is not None and outbound.mos < 3.0
 
 
 @NATIVE

@@ -116,10 +116,10 @@ impl Watch {
             let is_wrong = match warning {
                 Warning::NoSound => self.has_no_sound(now, observed),
                 Warning::NothingReceived => {
-                    observed.should_receive && !receives && has_lasted(self.sending_since, now, ONE_WAY_AFTER)
+                    observed.should_receive && is_one_way(now, self.sending_since, observed.last_received)
                 }
                 Warning::NothingSent => {
-                    observed.should_send && !sends && has_lasted(self.receiving_since, now, ONE_WAY_AFTER)
+                    observed.should_send && is_one_way(now, self.receiving_since, observed.last_sent)
                 }
                 Warning::HighLoss => receives && self.loss.is_high(self.raised[index]),
                 Warning::HighJitter => has_lasted(self.uneven_since, now, HIGH_JITTER_AFTER),
@@ -192,6 +192,15 @@ impl RecentLoss {
 
 fn since(moment: &mut Option<f64>, holds: bool, now: f64) {
     *moment = holds.then(|| moment.unwrap_or(now));
+}
+
+/// Whether one direction has flowed since then, and the other, of which this is the last packet, has not.
+fn is_one_way(now: f64, flows_since: Option<f64>, other: Option<f64>) -> bool {
+    has_lasted(
+        flows_since.map(|since| other.map_or(since, |last| last.max(since))),
+        now,
+        ONE_WAY_AFTER,
+    )
 }
 
 fn has_lasted(since: Option<f64>, now: f64, seconds: f64) -> bool {
@@ -306,6 +315,21 @@ mod tests {
 
         assert_eq!(watched(30, held), []);
         assert_eq!(watched(30, idle), []);
+    }
+
+    #[test]
+    fn a_gap_of_four_seconds_in_a_long_call_is_no_one_way_media() {
+        let with_gap = |now: f64| Observed {
+            last_received: Some(if (30.0..34.0).contains(&now) { 29.0 } else { now }),
+            ..fine(now)
+        };
+        assert_eq!(watched(60, with_gap), []);
+
+        let stops = |now: f64| Observed {
+            last_received: Some(now.min(30.0)),
+            ..fine(now)
+        };
+        assert_eq!(watched(60, stops), [(35, Warning::NothingReceived, true)]);
     }
 
     #[test]
