@@ -32,6 +32,16 @@ _MARKS: Final = ("ice-pwd:", "crypto:", "key-mgmt:", "k=")
 _JWT: Final = re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}")
 
 
+_ANY_MARK: Final = (*sorted(SECRET_MEMBERS), *_MARKS, "eyj", "\\u")
+"""Without any of them in a JSON text, in small letters, nothing in it is secret: `\\u` may spell every other one."""
+
+
+def is_plain(text: str) -> bool:
+    """Whether nothing in a JSON text is secret, as its letters show; False does not say that something is."""
+    small = text.lower()
+    return not any(mark in small for mark in _ANY_MARK)
+
+
 def masked_json(value: object) -> object:
     """The JSON value without what is secret in it.
 

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.domain.masking import masked_json
+from gateway.domain.masking import is_plain, masked_json
 
 MAX_FRAME: Final = 256 * 1024
 """Characters of a frame that is looked at: a description has some kilobytes."""
@@ -53,7 +53,8 @@ class FrameReader:
             if found is None:
                 return None
             verto_call_id, title = found
-            body = json.dumps(masked_json(message), separators=(",", ":"), ensure_ascii=False)
+            plain = is_plain(text)
+            body = text if plain else json.dumps(masked_json(message), separators=(",", ":"), ensure_ascii=False)
         except (ValueError, RecursionError):
             return None
         return Frame(verto_call_id, title, body.encode("utf-8", "replace"))
