@@ -128,7 +128,8 @@ class Transcoder:
         """Make up for lost packets; False when something else stands there already."""
         if self._is_spliced:
             return False
-        payload = following.payload if self._is_audio(following) else None
+        # behind a longer hole, what the FEC of the next packet has would stand in the wrong place
+        payload = following.payload if packets <= _MAX_CONCEALED and self._is_audio(following) else None
         for remaining in range(min(packets, _MAX_CONCEALED), 0, -1):
             self.frames_concealed += 1
             self._pending += self._resampled(self._made_up(payload if remaining == 1 else None))

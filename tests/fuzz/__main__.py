@@ -1,29 +1,18 @@
-"""`make fuzz ARGS="verto -max_total_time=60"`: a target, then options of libFuzzer."""
+"""`make fuzz ARGS="verto -max_total_time=60"`: a target, in Python or of the packet path, then options of libFuzzer."""
 
 import sys
-import tempfile
-from pathlib import Path
 
-import atheris
-
-with atheris.instrument_imports(include=["gateway"]):
-    from tests.fuzz import seeds, targets
+from tests.fuzz import native
 
 
 def main() -> None:
-    """Write the seeds where libFuzzer finds them and let it run; a crash leaves its input in the working directory."""
+    """Fuzz the target that is named first."""
     name, *options = sys.argv[1:] or ["verto"]
-    if name not in targets.TARGETS:
-        raise SystemExit(f"no target {name!r}; there are {', '.join(targets.TARGETS)}")
-    with tempfile.TemporaryDirectory() as folder:
-        corpus, words = Path(folder) / "corpus", Path(folder) / "words"
-        corpus.mkdir()
-        words.write_text(seeds.dictionary(), encoding="utf-8")
-        for number, seed in enumerate(seeds.SEEDS[name]):
-            (corpus / str(number)).write_bytes(seed)
-        limits = ["-rss_limit_mb=1024", "-max_len=16384", "-timeout=10"]
-        atheris.Setup([sys.argv[0], *limits, f"-dict={words}", *options, str(corpus)], targets.TARGETS[name])
-        atheris.Fuzz()
+    if name in native.TARGETS:
+        native.run(name, options)
+    from tests.fuzz import python  # it instruments the whole gateway, which takes a while
+
+    python.run(name, options)
 
 
 main()

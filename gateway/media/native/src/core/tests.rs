@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Core, Event, LegCell, Pair, Reason, Route, Settings, What};
+use crate::codec::opus::EXPECTED_LOSS_PERCENT;
 use crate::pipeline::codec::{Codec, LegCodec, Name};
 use crate::pipeline::{Config, Pipeline};
+use crate::rtcp::{self, Packet, ReportBlock, RtcpSession};
 use crate::rtp::{self, Header};
 use crate::source_lock::SourceLock;
 use crate::sys::monotonic;
@@ -242,4 +244,37 @@ fn nothing_comes_out_of_a_closed_leg() {
     assert!(b.socket.recv(&mut [0; 2000]).is_err());
     core.stop();
     assert_eq!(ours.strong_count(), 0);
+}
+
+#[test]
+fn what_a_far_end_says_it_loses_is_what_it_is_protected_against() {
+    let core = started();
+    let (a, b) = (Trunk::new(&core, 1, 0.0), Trunk::new(&core, 2, 0.0));
+    connect(&core, &a, &b);
+    a.leg.change(&core, |leg| {
+        leg.rtcp = Some(RtcpSession::new(9, "gateway", monotonic(), 1.8e9, Box::new(|| 0.5)));
+        let Route::Pair(pair) = &mut leg.out.route else {
+            panic!("a pair of ports")
+        };
+        pair.is_mux = true;
+    });
+    let expected = || a.leg.lock().pipeline.as_ref().unwrap().expected_loss();
+    assert_eq!(expected(), EXPECTED_LOSS_PERCENT);
+
+    let block = ReportBlock {
+        ssrc: 9,
+        fraction_lost: 51,
+        ..ReportBlock::default()
+    };
+    let mut report = Vec::new();
+    let blocks = vec![block];
+    rtcp::write(&[Packet::ReceiverReport { ssrc: 1, blocks }], &mut report).unwrap();
+    a.socket.send_to(&report, a.ours).unwrap();
+
+    let end = monotonic() + 20.0;
+    while expected() != 20 {
+        assert!(monotonic() < end, "{}", expected());
+        std::thread::yield_now();
+    }
+    core.stop();
 }

@@ -539,6 +539,12 @@ impl Pipeline {
             .try_for_each(|encoder| encoder.set_expected_loss(percent))
     }
 
+    /// For which loss opus is set, in percent.
+    #[cfg(test)]
+    pub fn expected_loss(&self) -> u8 {
+        self.settings.expected_loss
+    }
+
     fn encoders(&mut self) -> impl Iterator<Item = &mut Encoder> {
         let of_stage = match &mut self.stage {
             Stage::Transcoder(transcoder) => Some(transcoder.encoder()),
