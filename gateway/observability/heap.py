@@ -33,9 +33,10 @@ NEVER: Final = 1_000_000_000
 """Collections of the middle generation until Python would look through the oldest one by itself."""
 
 THRESHOLDS: Final = (10_000, 10, NEVER)
-"""Objects until what is young is looked through, and such looks until the middle generation is. A call that is set up
-makes some thousand objects: Python's own 700 looks at the same living calls again and again. Either look takes a few
-milliseconds at most."""
+"""Objects until what is young is looked through, and such looks until the middle generation is.
+
+A call that is set up makes some thousand objects: Python's own 700 looks at the same living calls again and again.
+Either look takes a few milliseconds at most."""
 
 
 class HeapCare:
