@@ -103,4 +103,4 @@ lock: setup-dev ## Renew requirements/*.txt from pyproject.toml
 	$(BIN)/python scripts/lock.py
 
 clean: ## Remove what set-up and tests left in the tree
-	rm -rf $(VENV) $(STAMPS) node_modules tests/interop/*/node_modules gateway/console/static/vendor gateway/media/_native*.so $(NATIVE)/target .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(STAMPS) node_modules tests/interop/*/node_modules gateway/console/static/vendor gateway/media/_native*.so $(NATIVE)/target $(NATIVE)/fuzz/target .mypy_cache .ruff_cache .pytest_cache .hypothesis
