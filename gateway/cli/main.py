@@ -39,6 +39,23 @@ for group, name in (
     app.add_typer(group, name=name)
 
 
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        from importlib.metadata import version
+
+        print_line(version("rtc-gateway"))
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version, and end.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """What goes before a command."""
+
+
 @app.command("demo", epilog="Example: rtc-gateway demo --data-dir /tmp/demo")
 def demo(
     data_dir: Annotated[

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from urllib.parse import parse_qs, urlsplit
@@ -299,6 +300,12 @@ def test_program_without_a_command_shows_its_help(run: Run) -> None:
 
     assert "Usage:" in shown.out + shown.err
     assert shown.code in (0, 2)
+
+
+def test_version_is_that_of_the_installed_package(run: Run) -> None:
+    shown = run("--version")
+
+    assert (shown.code, shown.out, shown.err) == (0, f"{version('rtc-gateway')}\n", "")
 
 
 def test_help_loads_neither_database_nor_media() -> None:
