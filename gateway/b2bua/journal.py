@@ -136,7 +136,8 @@ class Journal:
         at = utc_now()
         answered_at = self.answered_at
         self._stages.setdefault("ended", self._elapsed())
-        for leg, quality in self._quality().items():
+        legs = self._quality()
+        for leg, quality in legs.items():
             _count(leg, quality)
         self._emit(
             CallEnded(
@@ -153,13 +154,16 @@ class Journal:
                 sip_call_id=sip_call_id,
                 stages=dict(self._stages),
                 media=_media_totals(self._stats()),
-                quality=self.quality(),
+                quality=self._shown(legs),
             )
         )
 
     def quality(self) -> dict[str, dict[str, object]]:
         """How good each leg is so far, by its letter, as the call record and the API show it."""
-        return {leg.value: quality.to_json(self.began) for leg, quality in self._quality().items()}
+        return self._shown(self._quality())
+
+    def _shown(self, legs: Mapping[LegName, LegQuality]) -> dict[str, dict[str, object]]:
+        return {leg.value: quality.to_json(self.began) for leg, quality in legs.items()}
 
     def _elapsed(self) -> float:
         """Seconds since the call came in."""

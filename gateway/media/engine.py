@@ -133,7 +133,8 @@ class MediaWarning:
 
     leg: LegName
     warning: str
-    """One of `gateway.media.quality.WARNINGS`."""
+    """A slug of a closed set: `no_sound nothing_received nothing_sent dtls_late high_loss high_jitter`;
+    docs/reference/media.md says when."""
     is_raised: bool
 
 

@@ -7,9 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Final
 
-WARNINGS: Final = ("no_sound", "nothing_received", "nothing_sent", "dtls_late", "high_loss", "high_jitter")
-"""Names of what can be wrong with a leg's media although its signalling is fine; docs/reference/media.md has when."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bursts:

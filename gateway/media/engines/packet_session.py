@@ -168,14 +168,14 @@ class PacketSession(Session[PacketLeg, Pipeline]):
     def _leg_quality(self, leg: PacketLeg) -> LegQuality:
         """What the reference engine has: loss, jitter, round trip and the codec of now."""
         reception, rtcp = self._reception(leg.name), self._rtcp.get(leg.name)
-        due = reception.packets_received + reception.packets_lost
+        due, lost = reception.packets_received + reception.packets_lost, max(0, reception.packets_lost)
         round_trip = None if rtcp is None else rtcp.round_trip
         agreement = leg.agreement
         return LegQuality(
             inbound=DirectionQuality(
                 packets=reception.packets_received,
-                lost=max(0, reception.packets_lost),
-                loss=max(0, reception.packets_lost) / due if due > 0 else None,
+                lost=lost,
+                loss=lost / due if due > 0 else None,
                 jitter=reception.jitter if reception.packets_received > 1 else None,
                 round_trip=round_trip,
             ),

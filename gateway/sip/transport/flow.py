@@ -1,9 +1,10 @@
 """Where a message goes to or came from, and the way it takes there."""
 
-import functools
 import ipaddress
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol, get_args
+
+from gateway.sip.core.headers.remembered import remembered
 
 Transport = Literal["udp", "tcp", "tls"]
 
@@ -68,17 +69,9 @@ class Flow(Protocol):
         """Close a connection once what was sent has left; no effect on a UDP socket, which others share."""
 
 
-_LONGEST_ADDRESS: Final = 80
-"""Characters: more than an IPv6 address with the name of a network card has. Nobody fills memory with longer ones."""
-
-
+@remembered
 def is_ip_address(text: str) -> bool:
     """Whether the text is an IPv4 or IPv6 address."""
-    return len(text) <= _LONGEST_ADDRESS and _is_ip_address(text)
-
-
-@functools.lru_cache(1024)
-def _is_ip_address(text: str) -> bool:
     try:
         ipaddress.ip_address(text)
     except ValueError:

@@ -1,7 +1,6 @@
 """All sockets of one endpoint: listeners, connections, and the way to a destination."""
 
 import asyncio
-import functools
 import ipaddress
 import socket
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from typing import Final
 
 from gateway.sip.core.errors import ListenFailed
 from gateway.sip.core.framing import Broken
+from gateway.sip.core.headers.remembered import remembered
 from gateway.sip.settings import SipSettings
 from gateway.sip.transport.connections import TcpConnections
 from gateway.sip.transport.flow import Destination, Flow, Transport
@@ -48,7 +48,7 @@ class Listener:
         return _is_unspecified(self.host)
 
 
-@functools.lru_cache(64)
+@remembered
 def _is_unspecified(host: str) -> bool:
     return ipaddress.ip_address(host).is_unspecified
 
