@@ -24,6 +24,8 @@ class Records {
   #oldest = null;
   #turn = 0;
   #isLooking = false;
+  // Calls whose details are open: they stay so when the filters change.
+  #opened = new Set();
 
   constructor(api) {
     this.#api = api;
@@ -89,11 +91,12 @@ class Records {
 
   #add(calls) {
     const rows = calls.map((call) => this.#row(call));
-    byId("calls").append(...rows);
+    byId("calls").append(...rows.flat());
     this.#rows += rows.length;
-    return rows[0];
+    return rows[0]?.[0];
   }
 
+  /** The row of a call, and that of its details if they are open. */
   #row(call) {
     const toggle = element("button", { type: "button", class: "plain icon more", "aria-expanded": "false", "aria-label": `Details of the call to ${call.callee}`, title: "All that is known" }, "▸");
     const row = element(
@@ -107,17 +110,23 @@ class Records {
       element("td", { class: "row-actions" }, toggle),
     );
     const detail = element("tr", { class: "detail" });
+    const open = () => {
+      toggle.setAttribute("aria-expanded", "true");
+      detail.replaceChildren(element("td", { colspan: "6" }, ...callDetails(call, this.#api)));
+    };
     toggle.addEventListener("click", () => {
-      const isOpen = toggle.getAttribute("aria-expanded") !== "true";
-      toggle.setAttribute("aria-expanded", String(isOpen));
-      if (!isOpen) {
+      if (this.#opened.delete(call.call_id)) {
+        toggle.setAttribute("aria-expanded", "false");
         detail.remove();
         return;
       }
-      detail.replaceChildren(element("td", { colspan: "6" }, ...callDetails(call, this.#api)));
+      this.#opened.add(call.call_id);
+      open();
       row.after(detail);
     });
-    return row;
+    if (!this.#opened.has(call.call_id)) return [row];
+    open();
+    return [row, detail];
   }
 
   #tell(isLoaded) {

@@ -309,6 +309,9 @@ async def test_ended_calls_are_filtered_and_opened(opened: Console) -> None:
     await page.get_by_role("button", name="Details of the call to alice").press("Enter")
 
     await expect(page.locator(".facts")).to_contain_text("SIP Call-ID")
+    await page.get_by_role("searchbox", name="Number").fill("555-017")
+    await expect(page.locator("#searched")).to_contain_text("2 of")
+    await expect(page.locator(".facts")).to_contain_text("SIP Call-ID")
     await page.locator("#by-day").fill("2020-02-29")
     await expect(page.locator("#no-records")).to_have_text("No call fits.")
     await button(page, "Clear").click()
