@@ -20,15 +20,20 @@ use rtc_shared::error::Error;
 use rtc_shared::replay_detector::{ReplayDetector, WrappedSlidingWindowDetector};
 use rtc_srtp::context::Context;
 use rtc_srtp::crypto::SecretVec;
-use rtc_srtp::crypto::providers::RingCrypto;
 use rtc_srtp::option::{srtcp_replay_protection, srtp_replay_protection};
 use rtc_srtp::protection_profile::ProtectionProfile;
 
+mod provider;
 #[cfg(test)]
 mod tests;
 
+use provider::Ciphers;
+
 /// Packets behind the newest that are still taken, each of them once.
 pub const WINDOW: usize = 1024;
+
+/// The same for what we send: a relay lets 64 packets overtake each other, nothing else any.
+const SENT_WINDOW: usize = 128;
 
 /// Sources (SSRC) that one session takes, and sends: a call has one, and a new one with every new description.
 pub const MAX_SOURCES: usize = 64;
@@ -141,7 +146,7 @@ pub struct Protector {
 impl Protector {
     /// `key` and `salt` are the master key and salt; [`SrtpError::Keys`] when their lengths are not the suite's.
     pub fn new(suite: Suite, key: &[u8], salt: &[u8]) -> Result<Self, SrtpError> {
-        let context = Context::new(key, salt, suite.profile(), None, None, &RingCrypto)?;
+        let context = Context::new(key, salt, suite.profile(), None, None, &Ciphers)?;
         Ok(Self {
             context,
             header: Header::default(),
@@ -181,7 +186,10 @@ fn window_of(
         Some(position) => position,
         None if sent.len() == MAX_SOURCES => return Err(SrtpError::Sources),
         None => {
-            sent.push((ssrc, WrappedSlidingWindowDetector::new(WINDOW, u64::from(u16::MAX))));
+            sent.push((
+                ssrc,
+                WrappedSlidingWindowDetector::new(SENT_WINDOW, u64::from(u16::MAX)),
+            ));
             sent.len() - 1
         }
     };
@@ -210,7 +218,7 @@ impl Unprotector {
             suite.profile(),
             Some(srtp_replay_protection(WINDOW)),
             Some(srtcp_replay_protection(WINDOW)),
-            &RingCrypto,
+            &Ciphers,
         )?;
         Ok(Self {
             suite,
@@ -284,7 +292,7 @@ impl Unprotector {
                     self.suite.profile(),
                     None,
                     None,
-                    &RingCrypto,
+                    &Ciphers,
                 )?,
                 0,
             ),

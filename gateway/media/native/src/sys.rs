@@ -147,10 +147,16 @@ pub fn monotonic() -> f64 {
 }
 
 /// Buffers for as many datagrams as one call may bring.
+///
+/// What the kernel wants to be told about them is written once: for a call that brings one datagram, describing room
+/// for all of them anew would cost as much as the datagram.
 pub struct ReceiveBatch {
-    buffers: Box<[[u8; MAX_DATAGRAM + 1]]>,
-    names: Box<[libc::sockaddr_storage]>,
-    sizes: Box<[usize]>,
+    // Vectors, which own their elements but say nothing of who else points at them, and which are never resized
+    buffers: Vec<[u8; MAX_DATAGRAM + 1]>,
+    names: Vec<libc::sockaddr_storage>,
+    _parts: Vec<libc::iovec>,
+    headers: Vec<libc::mmsghdr>,
+    received: usize,
 }
 
 impl ReceiveBatch {
@@ -158,43 +164,55 @@ impl ReceiveBatch {
     pub fn new(capacity: usize) -> Self {
         // SAFETY: a sockaddr_storage is plain numbers, for which zero is a value.
         let empty: libc::sockaddr_storage = unsafe { mem::zeroed() };
+        let mut buffers = vec![[0; MAX_DATAGRAM + 1]; capacity];
+        let mut names = vec![empty; capacity];
+        let mut parts: Vec<libc::iovec> = buffers
+            .iter_mut()
+            .map(|buffer| libc::iovec {
+                iov_base: buffer.as_mut_ptr().cast::<libc::c_void>(),
+                iov_len: MAX_DATAGRAM + 1,
+            })
+            .collect();
+        let headers = names
+            .iter_mut()
+            .zip(&mut parts)
+            .map(|(name, part)| {
+                // SAFETY: an mmsghdr is pointers and numbers, for which zero is a value.
+                let mut header: libc::mmsghdr = unsafe { mem::zeroed() };
+                header.msg_hdr.msg_name = (&raw mut *name).cast::<libc::c_void>();
+                header.msg_hdr.msg_namelen = NAME_SIZE;
+                header.msg_hdr.msg_iov = &raw mut *part;
+                header.msg_hdr.msg_iovlen = 1;
+                header
+            })
+            .collect();
         Self {
-            buffers: vec![[0; MAX_DATAGRAM + 1]; capacity].into_boxed_slice(),
-            names: vec![empty; capacity].into_boxed_slice(),
-            sizes: vec![0; capacity].into_boxed_slice(),
+            buffers,
+            names,
+            _parts: parts,
+            headers,
+            received: 0,
         }
     }
 
     /// How many datagrams there is room for.
     pub fn capacity(&self) -> usize {
-        self.sizes.len()
+        self.headers.len()
     }
 
     /// Take what the socket has, up to the capacity, without waiting; how many there were.
     pub fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
-        let count = self.capacity().min(VECTOR);
-        let mut parts: [libc::iovec; VECTOR] = std::array::from_fn(|_| libc::iovec {
-            iov_base: std::ptr::null_mut(),
-            iov_len: 0,
-        });
-        // SAFETY: an mmsghdr is pointers and numbers, for which zero is a value.
-        let mut headers: [libc::mmsghdr; VECTOR] = unsafe { mem::zeroed() };
-        for at in 0..count {
-            parts[at].iov_base = self.buffers[at].as_mut_ptr().cast::<libc::c_void>();
-            parts[at].iov_len = MAX_DATAGRAM + 1;
-            let header = &mut headers[at].msg_hdr;
-            header.msg_name = (&raw mut self.names[at]).cast::<libc::c_void>();
-            header.msg_namelen = mem::size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-            header.msg_iov = &raw mut parts[at];
-            header.msg_iovlen = 1;
+        for header in &mut self.headers[..self.received] {
+            header.msg_hdr.msg_namelen = NAME_SIZE; // the kernel has written there how long the name was
         }
-        // SAFETY: each of the `count` headers points at one buffer and one name of this batch, as long as they say,
-        // and all of them outlive the call.
+        self.received = 0;
+        // SAFETY: each of the headers points at one buffer and one name of this batch, as long as they say, and none
+        // of these vectors ever grows or shrinks: they stay where they are until the batch is dropped.
         let result = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
-                headers.as_mut_ptr(),
-                count as libc::c_uint,
+                self.headers.as_mut_ptr(),
+                self.headers.len() as libc::c_uint,
                 libc::MSG_DONTWAIT,
                 std::ptr::null_mut(),
             )
@@ -202,22 +220,21 @@ impl ReceiveBatch {
         if result < 0 {
             return Err(io::Error::last_os_error());
         }
-        let received = (result as usize).min(count);
-        for (size, header) in self.sizes.iter_mut().zip(&headers[..received]) {
-            *size = (header.msg_len as usize).min(MAX_DATAGRAM + 1);
-        }
-        Ok(received)
+        self.received = (result as usize).min(self.headers.len());
+        Ok(self.received)
     }
 
     /// One of the datagrams taken last, and where it came from; none for one that is empty or too long.
     pub fn datagram(&self, at: usize) -> Option<(&[u8], SocketAddr)> {
-        let size = *self.sizes.get(at)?;
+        let size = self.headers.get(..self.received)?.get(at)?.msg_len as usize;
         if size == 0 || size > MAX_DATAGRAM {
             return None;
         }
         Some((self.buffers.get(at)?.get(..size)?, from_storage(self.names.get(at)?)?))
     }
 }
+
+const NAME_SIZE: libc::socklen_t = mem::size_of::<libc::sockaddr_storage>() as libc::socklen_t;
 
 const VECTOR: usize = 32;
 

@@ -152,6 +152,9 @@ impl Core {
     }
 
     /// Read a socket of a leg from now on.
+    ///
+    /// The poll tells once that something has come (edge-triggered), not again until it was read. What one round leaves
+    /// behind, or hides behind an error, waits for the next datagram.
     pub fn listen(&self, leg: &Arc<LegCell>, socket: Arc<UdpSocket>, component: u8) -> io::Result<()> {
         let worker = &self.workers[leg.home];
         let key = 2 * leg.token + u64::from(component);
@@ -163,7 +166,10 @@ impl Core {
         worker.sockets.write().insert(key, Arc::new(listening));
         worker
             .poll
-            .add(socket.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, key))
+            .add(
+                socket.as_fd(),
+                EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, key),
+            )
             .map_err(io::Error::from)
     }
 

@@ -90,13 +90,18 @@ fn timeout(until: f64) -> EpollTimeout {
 
 fn read_own(core: &Core, listening: &Listening, batch: &mut ReceiveBatch, bench: &mut Bench) {
     let Some(leg) = listening.leg.upgrade() else { return };
-    let count = receive(batch, &listening.socket);
-    let now = monotonic();
-    for at in 0..count {
-        if let Some((datagram, source)) = batch.datagram(at) {
-            guarded(core, &leg, || {
-                leg.receive(listening.component, datagram, source, now, core, bench)
-            });
+    for _ in 0..MAX_CALLS {
+        let count = receive(batch, &listening.socket);
+        let now = monotonic();
+        for at in 0..count {
+            if let Some((datagram, source)) = batch.datagram(at) {
+                guarded(core, &leg, || {
+                    leg.receive(listening.component, datagram, source, now, core, bench)
+                });
+            }
+        }
+        if count < BATCH {
+            return;
         }
     }
 }

@@ -64,7 +64,7 @@ impl Given {
 
 impl RTCCrypto for Given {
     fn supports(&self, algorithm: CryptoAlgorithm) -> bool {
-        RingCrypto.supports(algorithm)
+        Ciphers.supports(algorithm)
     }
 
     fn block_encrypt(&self, _: BlockCipherAlgorithm, _: &[u8], block: &mut [u8]) -> Result<(), CryptoError> {
@@ -74,7 +74,7 @@ impl RTCCrypto for Given {
     }
 
     fn new_hmac(&self, algorithm: HmacAlgorithm, key: &[u8]) -> Result<Box<dyn Mac>, CryptoError> {
-        RingCrypto.new_hmac(algorithm, key)
+        Ciphers.new_hmac(algorithm, key)
     }
 
     fn new_stream_cipher(
@@ -82,11 +82,11 @@ impl RTCCrypto for Given {
         algorithm: StreamCipherAlgorithm,
         key: &[u8],
     ) -> Result<Box<dyn StreamCipher>, CryptoError> {
-        RingCrypto.new_stream_cipher(algorithm, key)
+        Ciphers.new_stream_cipher(algorithm, key)
     }
 
     fn new_aead(&self, algorithm: AeadAlgorithm, key: &[u8]) -> Result<Box<dyn AeadCipher>, CryptoError> {
-        RingCrypto.new_aead(algorithm, key)
+        Ciphers.new_aead(algorithm, key)
     }
 }
 
@@ -96,16 +96,16 @@ struct Noting(Mutex<Vec<Vec<u8>>>);
 
 impl RTCCrypto for Noting {
     fn supports(&self, algorithm: CryptoAlgorithm) -> bool {
-        RingCrypto.supports(algorithm)
+        Ciphers.supports(algorithm)
     }
 
     fn block_encrypt(&self, kind: BlockCipherAlgorithm, key: &[u8], block: &mut [u8]) -> Result<(), CryptoError> {
-        RingCrypto.block_encrypt(kind, key, block)
+        Ciphers.block_encrypt(kind, key, block)
     }
 
     fn new_hmac(&self, algorithm: HmacAlgorithm, key: &[u8]) -> Result<Box<dyn Mac>, CryptoError> {
         self.0.lock().unwrap().push(key.to_vec());
-        RingCrypto.new_hmac(algorithm, key)
+        Ciphers.new_hmac(algorithm, key)
     }
 
     fn new_stream_cipher(
@@ -114,7 +114,7 @@ impl RTCCrypto for Noting {
         key: &[u8],
     ) -> Result<Box<dyn StreamCipher>, CryptoError> {
         self.0.lock().unwrap().push(key.to_vec());
-        RingCrypto.new_stream_cipher(algorithm, key)
+        Ciphers.new_stream_cipher(algorithm, key)
     }
 }
 
