@@ -26,7 +26,7 @@ SMOOTHED: Final = 3
 
 FEW: Final = 8
 """So many may always be in hand: they are no queue, whatever makes the loop late. Of fewer the age says nothing
-either: a slow database or name server makes one old."""
+either: a single one that waits for something of its own would count."""
 
 PATIENCE: Final = 0.25
 """Seconds that calls must be late without a break before any is refused (the interval of CoDel, RFC 8289)."""
