@@ -39,6 +39,7 @@ from gateway.auth.sealing import Seal
 from gateway.b2bua.directory import CallDirectory
 from gateway.b2bua.measures import CallMeasures
 from gateway.b2bua.noting_engine import NotingEngine
+from gateway.b2bua.overload import OverloadGuard
 from gateway.b2bua.routing import Router
 from gateway.b2bua.whereabouts import Whereabouts
 from gateway.config import Config
@@ -117,6 +118,7 @@ class Gateway:
     async def _start(self) -> None:
         """What is started last is stopped first: listeners, calls, SIP, media, records, store."""
         config, enter = self.config, self._stack.enter_async_context
+        self.overload = OverloadGuard(config.calls.max_setup_delay)
         metrics_url = await enter(self._operator_server())
         database = self.database = await Database.open(config.store)
         self._stack.push_async_callback(database.close)
@@ -135,6 +137,7 @@ class Gateway:
             tracer=self.tracer,
             digest_logins=self.digest_logins,
             on_incoming=lambda call: self.directory.incoming(call),
+            turn_away=self.overload.turn_away,
         )
         self.registry, self.pushes = SessionRegistry(), PushLog()
         self.report_table = CallReports(database)
@@ -147,7 +150,8 @@ class Gateway:
     @asynccontextmanager
     async def _operator_server(self) -> AsyncIterator[str]:
         host, port = self.config.metrics.listen
-        server, probe = OperatorServer(host, port, is_ready=lambda: self._is_ready), LagProbe()
+        server = OperatorServer(host, port, is_ready=lambda: self._is_ready)
+        probe = LagProbe(self.overload.take_lag)
         url = await server.start()
         probe.start()
         try:
@@ -280,6 +284,7 @@ class Gateway:
             ],
             on_client_leg=self._take_client_leg,
             names=self.tracer,
+            overload=self.overload,
         )
         async with self.directory, sip.running():
             try:
@@ -334,7 +339,7 @@ class Gateway:
             keys=self.token_keys,
         )
         views = Views(calls=self.directory, records=calls, sessions=sessions, bans=self.sip.endpoint, info=self._info)
-        lab_routes = [] if lab is None else LabApi(lab.switchboard, guard.allows, self.registry, self.pushes).routes()
+        lab_routes = [] if lab is None else self._lab_api(lab, guard).routes()
         own_routes = [
             *rest_routes(catalogue),
             *api_routes(views, feed),
@@ -370,6 +375,9 @@ class Gateway:
             feed.close()
             await server.stop()
 
+    def _lab_api(self, lab: LabTrunk, guard: Guard) -> LabApi:
+        return LabApi(lab.switchboard, guard.allows, self.registry, self.pushes, turn_away=self.overload.turn_away)
+
     def _info(self) -> GatewayInfo:
         return GatewayInfo(
             version=version("rtc-gateway"),
@@ -378,6 +386,7 @@ class Gateway:
             http=self.ready.http,
             sip=self.ready.sip,
             trunks=self.sip.lines.status(),
+            load=self.overload.status,
             is_lab_enabled=self.config.lab.enabled,
         )
 

@@ -53,6 +53,7 @@ class SipSide:
         lab: the built-in trunk, if it is on.
         tracer: sees every message, if traces are on.
         on_incoming: takes the calls of trunks and phones.
+        turn_away: see `UserAgent`.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class SipSide:
         tracer: Tracer | None,
         digest_logins: DigestLogins,
         on_incoming: Callable[[IncomingCall], None],
+        turn_away: Callable[[], int | None],
     ) -> None:
         self._config, self._digest_logins = config, digest_logins
         self.trunks = _with_lab(config.trunks, lab, codecs=config.lab.codecs)
@@ -87,6 +89,7 @@ class SipSide:
             on_incoming=on_incoming,
         )
         self.agent.on_invite = self.lines.incoming
+        self.agent.turn_away = turn_away
         self.agent.find_registrar = self.lines.find_registrar
 
     @asynccontextmanager

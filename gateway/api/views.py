@@ -7,6 +7,7 @@ from typing import Protocol
 
 from gateway.api.resources.times import to_milliseconds
 from gateway.b2bua.call_index import CallQuality, CallSnapshot
+from gateway.b2bua.overload import OverloadStatus
 from gateway.domain.facts import Fact
 from gateway.domain.ids import CallId
 from gateway.sip.core.banning import Ban
@@ -82,6 +83,16 @@ def _trunk_json(trunk: TrunkStatus) -> dict[str, object]:
     }
 
 
+def _load_json(load: OverloadStatus) -> dict[str, object]:
+    return {
+        "is_limiting": load.is_limiting,
+        "setup_delay_s": round(load.setup_delay, 3),
+        "calls_in_hand": load.calls_in_hand,
+        "limit": load.limit,
+        "refused": load.refused,
+    }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayInfo:
     """What the gateway is and where it listens. Nothing secret."""
@@ -92,6 +103,7 @@ class GatewayInfo:
     http: tuple[str, ...]
     sip: tuple[str, ...]
     trunks: tuple[TrunkStatus, ...]
+    load: OverloadStatus
     is_lab_enabled: bool
 
     def to_json(self) -> dict[str, object]:
@@ -105,6 +117,7 @@ class GatewayInfo:
             "listeners": {"http": list(self.http), "sip": list(self.sip)},
             "trunks": [trunk.name for trunk in self.trunks],
             "trunk_states": [_trunk_json(trunk) for trunk in self.trunks],
+            "load": _load_json(self.load),
             "lab": {"enabled": self.is_lab_enabled},
         }
 

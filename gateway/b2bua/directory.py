@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from gateway.b2bua.call_index import CallIndex, CallNames, CallQuality, CallSnapshot, LiveCall, NoNames
 from gateway.b2bua.client_legs import ClientLegs
-from gateway.b2bua.core.call import ATTACH_TIMEOUT
+from gateway.b2bua.core.call import ATTACH_TIMEOUT, State
 from gateway.b2bua.core.events import HangupRequested
 from gateway.b2bua.headers import Crossing, crossing_headers
 from gateway.b2bua.leg_maker import CallerOptions, FindSession, LegMaker, MediaOf, new_telnyx_id
@@ -16,6 +16,7 @@ from gateway.b2bua.legs.phone import PhoneLeg
 from gateway.b2bua.legs.sip import CallerLeg, FindReplaced, InviteFunction, user_of
 from gateway.b2bua.legs.verto import VertoLeg
 from gateway.b2bua.lobby import Lobby
+from gateway.b2bua.overload import OverloadGuard
 from gateway.b2bua.performer import Legs
 from gateway.b2bua.routing import Refused, Route, ToClient, ToPhones, ToTrunks, ToUser, refusing_without_store
 from gateway.b2bua.runner import CallRunner
@@ -27,6 +28,7 @@ from gateway.domain.causes import (
     NORMAL_CLEARING,
     REJECTIONS,
     SERVICE_NOT_IMPLEMENTED,
+    SWITCH_CONGESTION,
     SYSTEM_SHUTDOWN,
     Cause,
 )
@@ -38,6 +40,7 @@ from gateway.domain.ids import CallId, Direction, LegName, SessionId, SipCallId,
 from gateway.domain.push import PushSender
 from gateway.media.engine import DEFAULT_OPTIONS, MediaEngine
 from gateway.observability.logging import get_logger
+from gateway.observability.metrics import CALLS_REFUSED
 from gateway.sip.call import MAX_FORWARDS, IncomingCall
 from gateway.vsp.control import ClientMessage, ClientSession, ClientText, Invite, SocketLost
 
@@ -82,6 +85,7 @@ class CallDirectory:
         listeners: Iterable[Listener] = (),
         on_client_leg: Callable[[ClientLegFact], None] = lambda fact: None,
         names: CallNames | None = None,
+        overload: OverloadGuard | None = None,
     ) -> None:
         """
         Args:
@@ -97,8 +101,11 @@ class CallDirectory:
             pushes: delivers pushes; without it no call waits for a device.
             on_client_leg: told of the legs of clients, on the loop's thread; it must not block.
             names: told by which names the far ends know each call.
+            overload: says when a client's call must be refused, and is told where calls stand. Calls of trunks and
+                phones it has let in before they come here.
         """
         self._settings, self._engine, self._router = settings, engine, router
+        self._overload = OverloadGuard(0.0) if overload is None else overload
         self._attach_timeout = attach_timeout
         self._calls = CallIndex(NoNames() if names is None else names)
         self._lobby = Lobby(sender=pushes, push_wait=settings.push_wait)
@@ -194,7 +201,8 @@ class CallDirectory:
         if refused is not None:
             refusal, reason = refused
             session.send_bye(invite.verto_call_id, cause=refusal, sip_code=refusal.sip_status, sip_reason=reason)
-            self._log.warning("call_refused", cause=refusal.name, session_id=session.session_id)
+            if refusal is not SWITCH_CONGESTION:  # of those there are many: the guard counts them
+                self._note_refused(refusal, session_id=session.session_id)
             return
         identity = session.identity
         runner = self._new_runner(Direction.OUTBOUND)
@@ -266,7 +274,7 @@ class CallDirectory:
         refusal = self._refusal(None) if identity is None else self._refusal_of_phone(identity)
         if refusal is not None:
             incoming.reject(refusal.sip_status, refusal.sip_reason)
-            self._log.warning("call_refused", cause=refusal.name, trunk=incoming.trunk)
+            self._note_refused(refusal, trunk=incoming.trunk)
             return
         if incoming.replaces is not None:
             self._replace(incoming, incoming.replaces)
@@ -292,7 +300,7 @@ class CallDirectory:
         """A trunk calls in order to take the place of a call that it has with us (RFC 3891)."""
         if not self._desk.replace(incoming, replaced):
             incoming.reject(CALL_REJECTED.sip_status, CALL_REJECTED.sip_reason)
-            self._log.warning("call_refused", cause=CALL_REJECTED.name, trunk=incoming.trunk)
+            self._note_refused(CALL_REJECTED, trunk=incoming.trunk)
 
     # ---- inside
 
@@ -309,6 +317,8 @@ class CallDirectory:
     def _refusal(self, session_id: SessionId | None) -> Cause | None:
         if self._is_draining or self._group is None:
             return SYSTEM_SHUTDOWN
+        if session_id is not None and self._overload.refuses():
+            return SWITCH_CONGESTION
         if len(self._calls) >= self._settings.max_calls:
             return NORMAL_CIRCUIT_CONGESTION
         if session_id is not None and len(self._calls.legs_of(session_id)) >= self._settings.max_calls_per_session:
@@ -319,6 +329,10 @@ class CallDirectory:
         """As for a client: the limit of calls at once counts all phones of a user together."""
         count = sum(call.runner.find_leg(lambda leg: _is_of(leg, identity)) is not None for call in self._calls)
         return NORMAL_CIRCUIT_CONGESTION if count >= self._settings.max_calls_per_session else self._refusal(None)
+
+    def _note_refused(self, cause: Cause, **who: str) -> None:
+        CALLS_REFUSED.labels(cause.name.lower()).inc()
+        self._log.warning("call_refused", cause=cause.name, **who)
 
     def _new_runner(self, direction: Direction) -> CallRunner:
         return CallRunner(
@@ -331,11 +345,13 @@ class CallDirectory:
             engine=self._engine,
             desk=self._desk,
             emit=self._tell,
+            on_state=self._overload.stands_at,
         )
 
     def _begin(self, call: LiveCall, legs: Legs) -> None:
         runner = call.runner
         self._calls.add(call)
+        self._overload.stands_at(runner.call_id, State.ROUTING)
         self._tell(
             CallInitiated(
                 call_id=runner.call_id,
@@ -358,6 +374,7 @@ class CallDirectory:
             await call.runner.run(legs)
         finally:
             self._calls.remove(call)
+            self._overload.stands_at(call.runner.call_id, State.ENDED)
 
     @refusing_without_store
     async def _route_of_client(self, leg: VertoLeg, call_id: CallId, destination: str) -> Route:

@@ -37,6 +37,7 @@ _UPSTREAM_ERRORS: Final = frozenset(
         causes.NORMAL_CIRCUIT_CONGESTION,
         causes.NETWORK_OUT_OF_ORDER,
         causes.NORMAL_TEMPORARY_FAILURE,
+        causes.SWITCH_CONGESTION,
         causes.RECOVERY_ON_TIMER_EXPIRE,
         causes.SERVICE_NOT_IMPLEMENTED,
         causes.INTERWORKING,

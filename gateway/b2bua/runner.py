@@ -48,8 +48,14 @@ class CallRunner:
         engine: MediaEngine,
         desk: Desk,
         emit: Callable[[Fact], None],
+        on_state: Callable[[CallId, State], None] = lambda call_id, state: None,
     ) -> None:
+        """
+        Args:
+            on_state: told where the call stands after each event, whether that changed it or not.
+        """
         self.call_id = call_id
+        self._on_state = on_state
         self._loop = asyncio.get_running_loop()
         self._inbox = Inbox()
         self._seats = Seats()
@@ -187,6 +193,7 @@ class CallRunner:
             for action in actions:
                 performer.perform(action, spawn)
             self.journal.stands_at(self._call.state)
+            self._on_state(self.call_id, self._call.state)
             if self._call.state is State.ACTIVE:
                 self._media.answered()
 

@@ -33,6 +33,11 @@ class CallSettings:
     max_calls_per_session: int = 20
     """Calls at once of one client. The SDK's network check makes six (verto-js 10)."""
 
+    max_setup_delay: float = 1.0
+    """Seconds that the gateway itself may take to set up a call, about. While it would take longer, because more calls
+    come than the machine carries, as many new ones are refused as it takes: with 503 and Retry-After, clients with
+    SWITCH_CONGESTION. Calls that exist go on. 0 refuses none."""
+
     browser_codecs: tuple[str, ...] = ("opus", "G722", "PCMU", "PCMA")
     """Codecs offered to and accepted from clients, in order of preference."""
 

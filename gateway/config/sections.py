@@ -252,6 +252,7 @@ NOT_EMPTY: Final = frozenset(
 
 _MAY_BE_ZERO: Final = frozenset(
     {
+        "calls.max_setup_delay",
         "calls.stop_grace",
         "sip_security.stranger_rate",
         "sip_security.ban_time",

@@ -67,8 +67,21 @@ class Sessions(Protocol):
 class LabApi:
     """The handlers. `routes` are for `Application.add_routes`."""
 
-    def __init__(self, switchboard: Switchboard, authorize: Authorize, sessions: Sessions, pushes: PushLog) -> None:
+    def __init__(
+        self,
+        switchboard: Switchboard,
+        authorize: Authorize,
+        sessions: Sessions,
+        pushes: PushLog,
+        *,
+        turn_away: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        """
+        Args:
+            turn_away: asked for each new call: seconds after which to try again where the gateway would refuse it now.
+        """
         self._switchboard, self._authorize, self._sessions, self._pushes = switchboard, authorize, sessions, pushes
+        self._turn_away = turn_away
 
     def routes(self) -> list[web.RouteDef]:
         """The routes, each behind `authorize`."""
@@ -108,6 +121,9 @@ class LabApi:
             body = NewCall.model_validate_json(await request.read())
         except ValidationError as error:
             return _invalid(error)
+        if (seconds := self._turn_away()) is not None:
+            detail = f"the gateway has as many calls to set up as it can; try again in {seconds} s"
+            return _error(503, "10011", "Too many requests", detail, retry_after=seconds)
         try:
             call = self._switchboard.call(to=body.to, caller=body.from_, scenario=body.scenario, duration=body.duration)
         except NotACallingScenario as error:
@@ -266,12 +282,21 @@ def _validation_error(kind: str, message: str, location: tuple[int | str, ...]) 
 
 
 def _error(
-    status: int, code: str, title: str, detail: str, *, pointer: str | None = None, parameter: str | None = None
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    *,
+    pointer: str | None = None,
+    parameter: str | None = None,
+    retry_after: int | None = None,
 ) -> web.Response:
     error: dict[str, object] = {"code": code, "title": title, "detail": detail}
     if pointer is not None:
         error["source"] = {"pointer": pointer}
     elif parameter is not None:
         error["source"] = {"parameter": parameter}
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
     return web.json_response({"errors": [error]}, status=status, headers=headers)

@@ -32,6 +32,20 @@ CALL_SETUP_SECONDS: Final = Histogram(
     buckets=_SETUP_BUCKETS,
     registry=REGISTRY,
 )
+CALLS_REFUSED: Final = Counter(
+    "gateway_calls_refused_total",
+    "Calls refused before they began, by cause: a limit, overload, the end of the program, a header field of ours",
+    ["reason"],
+    registry=REGISTRY,
+)
+CALLS_IN_HAND: Final = Gauge(
+    "gateway_calls_in_hand", "Calls being set up that wait for the gateway, not for a far end", registry=REGISTRY
+)
+SETUP_DELAY_SECONDS: Final = Gauge(
+    "gateway_setup_delay_seconds",
+    "What the gateway's own part of setting up a call takes at present, as calls.max_setup_delay bounds it",
+    registry=REGISTRY,
+)
 CALL_CRASHES: Final = Counter("gateway_call_crashes_total", "Calls ended by a defect of the gateway", registry=REGISTRY)
 VERTO_SOCKETS: Final = Gauge("gateway_verto_sockets", "Open WebSockets", registry=REGISTRY)
 VERTO_SESSIONS: Final = Gauge("gateway_verto_sessions", "Logged-in Verto sessions", registry=REGISTRY)
@@ -223,7 +237,7 @@ HEP_PACKETS: Final = Counter(
 )
 EVENT_LOOP_LAG_SECONDS: Final = Histogram(
     "gateway_event_loop_lag_seconds",
-    "How late a timer of the event loop fired, probed every second",
+    "How late a timer of the event loop fired, probed ten times a second",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0),
     registry=REGISTRY,
 )

@@ -8,6 +8,7 @@ from enum import Enum
 from ipaddress import ip_address
 from typing import Final
 
+from gateway.domain.causes import SWITCH_CONGESTION
 from gateway.domain.identity import Identity
 from gateway.domain.ids import Sdp, SipCallId
 from gateway.observability.logging import get_logger
@@ -20,7 +21,7 @@ from gateway.sip.core.errors import SipParseError
 from gateway.sip.core.headers.replaces import replaces_of
 from gateway.sip.core.message import Request, response_to
 from gateway.sip.core.reliability import Reliability
-from gateway.sip.core.replies import answer_options
+from gateway.sip.core.replies import answer_options, reason_headers
 from gateway.sip.endpoint import Destination, Endpoint, ServerTransaction
 from gateway.sip.incoming import Incoming
 from gateway.sip.keepalive import UdpKeepAlive
@@ -65,6 +66,10 @@ class UserAgent:
     on_invite: Callable[[ArrivingCall], None]
     """Takes a new call; must be set before `start`, must not block. `listen` to the call before it returns."""
 
+    turn_away: Callable[[], int | None]
+    """Asked for each call that comes, before anything is done for it: seconds after which it may come again if it is
+    refused because there is too much to do, None if it is let in."""
+
     find_registrar: Callable[[str, str], TrunkSettings | None]
     """The trunk whose registrar has that address, as long as we are registered there: its calls are taken as well. Of
     several, the one whose user name the Request-URI given names, if any."""
@@ -81,6 +86,7 @@ class UserAgent:
     ) -> None:
         self.state = State.STOPPED
         self.find_registrar = lambda _host, _uri: None
+        self.turn_away = lambda: None
         self._endpoint, self._trunks, self._registrar = endpoint, tuple(trunks), registrar
         self._tasks = TaskOwner()
         self._services = Services(
@@ -207,6 +213,8 @@ class UserAgent:
             transaction.respond(response)
         elif call is not None:
             self._on_request_in_call(call, transaction, request)
+        elif request.method == "INVITE" and local_tag is None and self._is_turned_away(transaction, request):
+            pass
         elif request.method == "INVITE" and local_tag is None and is_phones and self._registrar is not None:
             self._tasks.start(self._admit_phone(self._registrar, transaction, request))
         elif request.method == "INVITE" and local_tag is None and trunk is not None:
@@ -229,6 +237,17 @@ class UserAgent:
         if request.to.tag is not None and request.method != "REGISTER":
             return self._registrar.is_registered(source)
         return self._registrar.is_from_phone(request, source, is_trunk=is_trunk)
+
+    def _is_turned_away(self, transaction: ServerTransaction, invite: Request) -> bool:
+        """Whether there is too much to do for a new call, which is answered then (RFC 3261 section 21.5.4).
+
+        Not one that takes the place of another (RFC 3891): that other call goes on by it.
+        """
+        if "Replaces" in invite.headers or (seconds := self.turn_away()) is None:
+            return False
+        headers = (("Retry-After", str(seconds)), *reason_headers(SWITCH_CONGESTION.code))
+        transaction.respond(response_to(invite, 503, to_tag=transaction.to_tag, headers=headers))
+        return True
 
     async def _admit_phone(self, registrar: Registrar, transaction: ServerTransaction, invite: Request) -> None:
         """A phone calls: it is let in as the user whose password it knows."""

@@ -16,6 +16,7 @@ FREE_PORTS: Final = {
     "RTC_GATEWAY__HTTP__LISTEN": "http://127.0.0.1:0",
     "RTC_GATEWAY__SIP__LISTEN": "udp:127.0.0.1:0,tcp:127.0.0.1:0",
     "RTC_GATEWAY__METRICS__LISTEN": "127.0.0.1:0",
+    "RTC_GATEWAY__CALLS__MAX_SETUP_DELAY": "0",
 }
 
 

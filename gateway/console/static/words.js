@@ -15,6 +15,7 @@ const CAUSES = {
   NORMAL_CIRCUIT_CONGESTION: "All lines are taken.",
   NETWORK_OUT_OF_ORDER: "The network behind the trunk is down.",
   NORMAL_TEMPORARY_FAILURE: "A temporary failure: the trunk did not answer or refused. Try again.",
+  SWITCH_CONGESTION: "The gateway has too many calls to set up. Try again in a moment.",
   OUTGOING_CALL_BARRED: "Calls to there are not allowed.",
   BEARERCAPABILITY_NOTAUTH: "This user may not make that call.",
   SERVICE_NOT_IMPLEMENTED: "The other side does not support this.",

@@ -15,6 +15,10 @@ MAX_DATAGRAM_BYTES: Final = 65_507
 RECEIVE_BUFFER_BYTES: Final = 1024 * 1024
 """Asked of the kernel, which may give less: room for a burst while the loop is busy."""
 
+BATCH: Final = 32
+"""Datagrams that are taken before anything else has its turn. asyncio by itself reads a single one each time that its
+loop comes round: a loop that is busy with calls would leave their answers in the kernel's buffer for seconds."""
+
 _log = get_logger()
 
 
@@ -23,10 +27,11 @@ class UdpListener(asyncio.DatagramProtocol):
 
     Args:
         on_datagram: gets each datagram with the flow back to its sender; what it raises is logged and forgotten.
+        sock: does not block; the endpoint owns it.
     """
 
-    def __init__(self, on_datagram: Callable[[bytes, Flow], None]) -> None:
-        self._on_datagram = on_datagram
+    def __init__(self, on_datagram: Callable[[bytes, Flow], None], sock: socket.socket) -> None:
+        self._on_datagram, self._sock = on_datagram, sock
         self._transport: asyncio.DatagramTransport | None = None
         self._send_error: Exception | None = None
         self._is_congested = False
@@ -48,7 +53,7 @@ class UdpListener(asyncio.DatagramProtocol):
             sock.close()
             raise
         loop = asyncio.get_running_loop()
-        _, listener = await loop.create_datagram_endpoint(lambda: cls(on_datagram), sock=sock)
+        _, listener = await loop.create_datagram_endpoint(lambda: cls(on_datagram, sock), sock=sock)
         return listener
 
     @property
@@ -94,6 +99,20 @@ class UdpListener(asyncio.DatagramProtocol):
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int] | tuple[str, int, int, int]) -> None:
+        self._take(data, addr)
+        for _ in range(BATCH - 1):
+            if not self.is_open:  # closed by what has just come
+                return
+            try:
+                data, addr = self._sock.recvfrom(MAX_DATAGRAM_BYTES)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                self.error_received(error)
+            else:
+                self._take(data, addr)
+
+    def _take(self, data: bytes, addr: tuple[str, int] | tuple[str, int, int, int]) -> None:
         remote = Destination("udp", addr[0], addr[1])
         try:
             self._on_datagram(data, UdpFlow(self, remote))

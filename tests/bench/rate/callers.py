@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from gateway.domain.causes import SWITCH_CONGESTION
 from tests.bench.calls import NUMBER, seconds
 from tests.bench.media.cases import Codec
 from tests.bench.media.web_end import WebEnd, browser_certificate
@@ -24,17 +25,31 @@ class NotAnswered(Exception):
     """The gateway hung up instead."""
 
 
+class Refused(NotAnswered):
+    """It had too much to do, and said so."""
+
+    def __init__(self, after: float) -> None:
+        """
+        Args:
+            after: seconds from the invite.
+        """
+        super().__init__(SWITCH_CONGESTION.name)
+        self.after = after
+
+
 @dataclass
 class Outcome:
-    """What became of the calls; milliseconds, one for each call that was set up and torn down.
+    """What became of the calls; times are milliseconds.
 
     Attributes:
-        answered: from the invite to the answer.
-        late: how much later than it should the invite of a call left.
-        lost: why calls were lost.
+        answered: from the invite to the answer, of each call that was set up and torn down.
+        refused: from the invite to the refusal, of each call for which there was too much to do.
+        late: how much later than it should the invite of a call left, of each.
+        lost: why calls were lost, refused ones not among them.
     """
 
     answered: list[float] = field(default_factory=list)
+    refused: list[float] = field(default_factory=list)
     late: list[float] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
 
@@ -49,6 +64,8 @@ async def make_calls(call: Call, codec: Codec, rate: float, duration: float) -> 
         outcome.late.append((loop.time() - due) * 1000.0)
         try:
             outcome.answered.append(await call(web) * 1000.0)
+        except Refused as refused:
+            outcome.refused.append(refused.after * 1000.0)
         except (NotAnswered, RequestFailed, ConnectionError, TimeoutError) as error:
             outcome.lost.append(str(error) or type(error).__name__)
         finally:
@@ -83,6 +100,7 @@ class VertoCaller:
     def __init__(self, verto: VertoClient) -> None:
         self._verto = verto
         self._answers: dict[str, asyncio.Future[str]] = {}
+        self._began: dict[str, float] = {}
         verto.on_message = self._take
 
     async def place(self, web: WebEnd) -> float:
@@ -95,13 +113,13 @@ class VertoCaller:
         """Invite, answer, ICE, DTLS; the call's id, and the seconds until it was answered."""
         offer, call_id = web.offer(), str(uuid.uuid4())
         answer = self._answers[call_id] = asyncio.get_running_loop().create_future()
-        began = time.perf_counter()
+        began = self._began[call_id] = time.perf_counter()
         try:
             await self._verto.invite(NUMBER, offer, call_id=call_id)
             async with asyncio.timeout(DEADLINE):
                 sdp = await answer
         finally:
-            del self._answers[call_id]
+            del self._answers[call_id], self._began[call_id]
         answered_after = time.perf_counter() - began
         await web.connect(sdp)
         return call_id, answered_after
@@ -119,5 +137,7 @@ class VertoCaller:
         match message["method"]:
             case "telnyx_rtc.answer":
                 answer.set_result(params["sdp"])
+            case "telnyx_rtc.bye" if params.get("cause") == SWITCH_CONGESTION.name:
+                answer.set_exception(Refused(time.perf_counter() - self._began[params["callID"]]))
             case "telnyx_rtc.bye":
                 answer.set_exception(NotAnswered(f"{params.get('cause')}"))

@@ -31,6 +31,9 @@ WARM_UP: Final = 2.0
 SETTLE: Final = 2.0
 """Seconds in which the gateway writes down what was the last of the calls: that belongs to them as well."""
 
+MEDIA_RATE: Final = 100.0
+"""Calls a second of the media engine alone, at most: it refuses none, and what they cost does not depend on it."""
+
 SESSIONS: Final = 20
 """Clients that call in turns: with 100 calls a second each stays far below `verto.message_rate`."""
 
@@ -43,11 +46,15 @@ class Figures:
     """What a load did. Times are milliseconds; None is what the load does not have.
 
     Attributes:
+        refused: calls that the gateway had too much to do for, and said so.
         lost: calls that were not answered, did not get through DTLS, or could not be hung up.
         answer_p50, answer_p99, answer_max: from the invite to the answer, as the browser sees it.
-        cpu_per_call: processor time of the gateway, from the invite to the records; above what the talking calls cost.
+        refusal_p99: from the invite to the refusal.
+        cpu_per_call: processor time of the gateway, from the invite to the records, for each call that was not refused;
+            above what the talking calls cost.
         cpu_share: per cent of the one processor that it has, everything together.
-        media_per_call: processor time of the media engine, in a process of its own, for the same calls at that rate.
+        media_per_call: processor time of the media engine, in a process of its own, for the same calls at that rate,
+            100 a second at most.
         late_p99: how late invites left; far above zero, the generator is what was measured.
         talk_p99_alone, talk_p99: delay of the talking calls' packets, the worse direction, without and with the load.
         talk_lost: per cent of their packets, the worse direction.
@@ -57,10 +64,12 @@ class Figures:
     calls_a_second: float
     talking: int
     calls: int
+    refused: int
     lost: int
     answer_p50: float
     answer_p99: float
     answer_max: float
+    refusal_p99: float | None
     cpu_per_call: float
     cpu_share: float
     media_per_call: float
@@ -84,7 +93,7 @@ async def measure(loads: Sequence[Load], duration: float, engine: str) -> list[F
 
 
 async def _measure(load: Load, duration: float, engine: str, processors: Processors) -> Figures:
-    media = await _media_alone(load.calls_a_second, min(duration, 20.0), engine, processors)
+    media = await _media_alone(min(load.calls_a_second, MEDIA_RATE), min(duration, 20.0), engine, processors)
     async with _gateway(engine, processors) as (gateway, crowd, trunk):
         await make_calls(crowd.place, PCMU, min(load.calls_a_second, 20.0), WARM_UP)
         bench = _Bench(gateway, crowd, trunk, processors)
@@ -215,18 +224,20 @@ async def _media_alone(rate: float, duration: float, engine: str, processors: Pr
 def _figures(
     load: Load, duration: float, outcome: Outcome, *, media: float, cpu: float, alone: Any, talked: Any, others: float
 ) -> Figures:  # Any: figures.rs
-    answered, count = sorted(outcome.answered), len(outcome.late)
+    answered, refused, count = sorted(outcome.answered), sorted(outcome.refused), len(outcome.late)
     for_calls = cpu if talked is None else talked["server_cpu"] - alone["server_cpu"]
     share = cpu / (duration + SETTLE) if talked is None else talked["server_cpu"] / talked["seconds"]
     return Figures(
         calls_a_second=load.calls_a_second,
         talking=load.talking,
         calls=count,
+        refused=len(refused),
         lost=len(outcome.lost),
         answer_p50=percentile(answered, 0.5),
         answer_p99=percentile(answered, 0.99),
         answer_max=answered[-1],
-        cpu_per_call=for_calls * 1000.0 / count,
+        refusal_p99=percentile(refused, 0.99) if refused else None,
+        cpu_per_call=for_calls * 1000.0 / (count - len(refused)),
         cpu_share=share * 100.0,
         media_per_call=media,
         late_p99=percentile(sorted(outcome.late), 0.99),

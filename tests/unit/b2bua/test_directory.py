@@ -14,6 +14,7 @@ from gateway.domain.causes import NORMAL_CLEARING, RECOVERY_ON_TIMER_EXPIRE, REJ
 from gateway.domain.facts import CallAnswered, CallEnded, CallInitiated, CallRinging, Fact
 from gateway.domain.ids import Direction, LegName, Sdp, VertoCallId
 from gateway.media.engine import Sound
+from gateway.observability.metrics import REGISTRY
 from gateway.sip.call import Answered, Cancelled, Confirmed, Ended, InfoDtmf, Provisional, Rejected, Reoffered
 from gateway.vsp.control import (
     ClientAnswer,
@@ -464,7 +465,12 @@ async def test_media_that_fails_ends_the_call_on_both_sides(house: House, monkey
     assert house.agent.calls[0].log == [("hangup", None)]
 
 
+def refused(reason: str) -> float:
+    return REGISTRY.get_sample_value("gateway_calls_refused_total", {"reason": reason}) or 0.0
+
+
 async def test_call_limits_refuse_with_congestion(house: House) -> None:
+    before = refused("normal_circuit_congestion")
     house.dial("+49301", VertoCallId("c1"))
     house.dial("+49302", VertoCallId("c2"))
     house.dial("+49303", VertoCallId("c3"))
@@ -474,6 +480,7 @@ async def test_call_limits_refuse_with_congestion(house: House) -> None:
     full = RecordingIncomingCall("bob")
     house.directory.incoming(full)
     assert (await full.wait_for("reject"))[1] == 503
+    assert refused("normal_circuit_congestion") == before + 2
 
 
 async def test_defect_in_one_call_hangs_up_its_legs_and_leaves_the_others(

@@ -9,7 +9,7 @@ from tests.bench.media import sip_end
 from tests.bench.media.cases import PCMU
 from tests.bench.media.web_end import WebEnd
 from tests.bench.rate import trunk
-from tests.bench.rate.callers import NotAnswered, make_calls
+from tests.bench.rate.callers import NotAnswered, Refused, make_calls
 from tests.bench.rate.measure import percentile
 from tests.bench.rate.plan import Load
 
@@ -51,6 +51,17 @@ def test_trunk_leaves_the_tag_of_a_dialog_alone_and_describes_nothing_in_answer_
     assert "Content-Type" not in head
     assert head.endswith("Content-Length: 0")
     assert body == ""
+
+
+async def test_call_that_there_is_too_much_to_do_for_is_refused_and_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sip_end, "ADDRESS", "127.0.0.1")
+
+    async def place(_web: WebEnd) -> float:
+        raise Refused(0.020)
+
+    outcome = await make_calls(place, PCMU, 200.0, 0.01)
+
+    assert (outcome.refused, outcome.lost, outcome.answered) == ([20.0] * 2, [], [])
 
 
 async def test_calls_leave_at_their_times_and_those_that_fail_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:

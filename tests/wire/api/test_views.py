@@ -22,6 +22,7 @@ from gateway.api.routes import routes
 from gateway.api.views import GatewayInfo, LiveCalls, LiveSessions, Views
 from gateway.auth.keys import KeyChecker, hash_key, new_key
 from gateway.b2bua.call_index import CallQuality
+from gateway.b2bua.overload import OverloadStatus
 from gateway.domain.causes import USER_BUSY
 from gateway.domain.facts import CallEnded, CallInitiated
 from gateway.domain.ids import CallId, Direction, LegName
@@ -101,6 +102,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         http=("http://127.0.0.1:8080",),
         sip=("udp:127.0.0.1:5060",),
         trunks=(TRUNK,),
+        load=OverloadStatus(is_limiting=False, setup_delay=0.0125, calls_in_hand=1, limit=None, refused=7),
         is_lab_enabled=True,
     )
     feed = NoticingFeed(calls, sessions)
@@ -214,6 +216,13 @@ async def test_info_says_what_runs_and_where(world: World) -> None:
     assert body["data"]["version"] == "0.1.0"
     assert body["data"]["lab"] == {"enabled": True}
     assert body["data"]["listeners"]["sip"] == ["udp:127.0.0.1:5060"]
+    assert body["data"]["load"] == {
+        "is_limiting": False,
+        "setup_delay_s": 0.013,
+        "calls_in_hand": 1,
+        "limit": None,
+        "refused": 7,
+    }
 
 
 async def test_sessions_are_listed(world: World) -> None:

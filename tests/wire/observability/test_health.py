@@ -48,19 +48,21 @@ async def test_alive_stays_true_while_ready_follows_the_gateway(url: str, readin
 
 async def test_loop_lag_is_observed_by_a_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.observability.health.LAG_INTERVAL", 0.001)
-    observed = asyncio.Event()
+    observed, told = list[float](), asyncio.Queue[float]()
 
     class Recorder:
         def observe(self, lag: float) -> None:
             assert lag >= 0.0
-            observed.set()
+            observed.append(lag)
 
     monkeypatch.setattr(metrics, "EVENT_LOOP_LAG_SECONDS", Recorder())
-    probe = LagProbe()
+    probe = LagProbe(told.put_nowait)
     probe.start()
     async with asyncio.timeout(30):
-        await observed.wait()
+        lags = [await told.get() for _ in range(3)]
     probe.stop()
+
+    assert observed[:3] == lags
 
 
 def test_every_metric_has_a_help_text_and_the_grammar_of_names() -> None:
