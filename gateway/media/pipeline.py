@@ -10,11 +10,12 @@ from gateway.media.core import g711
 from gateway.media.core.codec import COMFORT_NOISE_PAYLOAD_TYPE, LegCodec, may_pass_through
 from gateway.media.core.dtmf import Digit
 from gateway.media.core.events import EventRelay, OutgoingDigits
+from gateway.media.core.grace import Grace
 from gateway.media.core.inband import ToneRelay
 from gateway.media.core.relay import Relay
 from gateway.media.core.rtcp import SenderInfo
 from gateway.media.core.rtp import ReceptionStats, RtpPacket
-from gateway.media.core.stream import GRACE, SinkStream
+from gateway.media.core.stream import SinkStream
 from gateway.media.engine import NoTelephoneEvent
 from gateway.media.tone_encoder import ToneEncoder, has_memory
 from gateway.media.transcoder import Transcoder
@@ -84,6 +85,7 @@ class Pipeline:
         self._stream = SinkStream(
             ssrc=ssrc, first_sequence=first_sequence, first_timestamp=first_timestamp, codec=sink.codec, now=now
         )
+        self._grace = Grace(source.codec.clock_rate)
         self._plays_digits = plays_digits
         self._stage, self._tones = self._make_joint(source, sink)
         self._event_payload_type = -1
@@ -167,6 +169,7 @@ class Pipeline:
         self.stats.receive(packet, now)
         payload_type = packet.payload_type
         if payload_type == self.source.codec.payload_type:
+            self._grace.observe(packet, now)
             if self._is_interrupted(now):
                 self._stage.suspend()
                 return []
@@ -216,6 +219,8 @@ class Pipeline:
         out = self._stage.flush(now)
         stream = self._stream
         if stream.is_stalled(now) or (self._may_pause and not stream.is_filling):
+            if not (stream.is_filling or self._may_pause):
+                out.append(self._filler())  # the end of what was said stands here, not behind the gap
             stream.catch_up(now)
         while stream.due <= now:
             out.append(self._filler())
@@ -242,7 +247,7 @@ class Pipeline:
                 return None
             return self._outgoing.postponed(stream.due if stream.is_filling else stream.ends + self._longest_pause)
         is_paced = self._is_muted or self._is_toning or stream.is_filling or stream.packets_sent == 0
-        return self._outgoing.postponed(stream.due if is_paced else max(stream.due, stream.ends + GRACE))
+        return self._outgoing.postponed(stream.due if is_paced else max(stream.due, stream.ends + self._grace.seconds))
 
     def next_deadline(self) -> float | None:
         """When `handle_timeout` wants to be called; None: not before the next packet."""
@@ -268,6 +273,8 @@ class Pipeline:
             return
         if (source.codec, sink.codec) != (self.source.codec, self.sink.codec):
             self._change_codecs(source, sink)
+        if source.codec.clock_rate != self.source.codec.clock_rate:
+            self._grace.set_clock_rate(source.codec.clock_rate)
         self.stats.set_clock_rate(source.codec.clock_rate)
         self._change_events(source, sink)
         self._outgoing.clear()
@@ -298,6 +305,7 @@ class Pipeline:
         self._stage.suspend()
         self._change_events(source, self.sink)
         self.stats = ReceptionStats(source.codec.clock_rate)
+        self._grace = Grace(source.codec.clock_rate)
 
     def _retire_stage(self) -> None:
         """Close the stage and keep its counts."""

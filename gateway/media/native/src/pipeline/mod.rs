@@ -4,6 +4,7 @@
 pub mod codec;
 pub mod dtmf;
 pub mod events;
+pub mod grace;
 pub mod inband;
 pub mod jitter;
 pub mod mixer;
@@ -28,11 +29,12 @@ use crate::rtp::{Packet, Sink};
 use codec::{COMFORT_NOISE_PAYLOAD_TYPE, Codec, CodecError, LegCodec, Name, may_pass_through};
 pub use dtmf::{Digit, DigitError};
 use events::{EventRelay, OutgoingDigits};
+use grace::Grace;
 use inband::{ToneListener, ToneRelay};
 use relay::Relay;
 use settings::StageSettings;
 use stage::Stage;
-use stream::{GRACE, SinkStream};
+use stream::SinkStream;
 use tone_encoder::{ToneEncoder, has_memory};
 use transcoder::Transcoder;
 
@@ -117,6 +119,8 @@ pub struct Pipeline {
     detects_tones: bool,
     settings: StageSettings,
     stream: SinkStream,
+    /// How late the source may be before something else takes its place.
+    grace: Grace,
     stage: Stage,
     tones: Option<ToneEncoder>,
     event_payload_type: Option<u8>,
@@ -161,6 +165,7 @@ impl Pipeline {
                 &sink.codec,
                 now,
             ),
+            grace: Grace::new(source.codec.clock_rate()),
             stage,
             tones,
             event_payload_type: None,
@@ -247,6 +252,7 @@ impl Pipeline {
         let is_audible = !self.is_interrupted(now);
         if payload_type == self.source.codec.payload_type {
             self.is_noisy = false;
+            self.grace.observe(&packet.header, now);
             self.listen(packet, digits);
             if is_audible {
                 self.stage.receive(packet, now, &mut self.stream, sink);
@@ -334,6 +340,9 @@ impl Pipeline {
     fn fill(&mut self, now: f64, sink: &mut dyn Sink) {
         self.stage.flush(now, &mut self.stream, sink);
         if self.stream.is_stalled(now) || (self.may_pause() && !self.stream.is_filling) {
+            if !(self.stream.is_filling || self.may_pause()) {
+                self.fill_frame(sink); // the end of what was said stands here, not behind the gap
+            }
             self.stream.catch_up(now);
         }
         while self.stream.due <= now {
@@ -383,7 +392,7 @@ impl Pipeline {
         } else if self.is_muted || self.is_toning() || stream.is_filling || stream.packets_sent == 0 {
             stream.due
         } else {
-            stream.due.max(stream.ends + GRACE)
+            stream.due.max(stream.ends + self.grace.seconds())
         };
         Some(self.outgoing.postponed(deadline))
     }
@@ -416,6 +425,9 @@ impl Pipeline {
         }
         if (source.codec, sink.codec) != (self.source.codec, self.sink.codec) {
             self.change_codecs(&source, &sink)?;
+        }
+        if source.codec.clock_rate() != self.source.codec.clock_rate() {
+            self.grace.set_clock_rate(source.codec.clock_rate());
         }
         self.source = source;
         self.sink = sink;
@@ -461,6 +473,7 @@ impl Pipeline {
     pub fn change_source(&mut self, source: LegCodec, longest_pause: Option<f64>) -> Result<(), CodecError> {
         self.set_codecs(source, self.sink)?;
         self.longest_pause = longest_pause;
+        self.grace = Grace::new(source.codec.clock_rate());
         self.stage.suspend();
         self.change_events();
         self.is_noisy = false;

@@ -7,10 +7,10 @@ use crate::rtp::{Header, Sink, timestamp_delta};
 
 /// Seconds of a frame of silence.
 pub const FRAME: f64 = 0.020;
-/// Seconds that the next packet may be late before something else takes its place.
-pub const GRACE: f64 = 0.040;
 /// Seconds between the packets of a telephone-event at most (RFC 4733 section 2.5.1.2).
 pub const EVENT_INTERVAL: f64 = 0.050;
+/// Seconds that a stream may be behind without leaving anything out.
+const SHORT: f64 = 0.040;
 /// Seconds behind which frames are left out instead of sent at once: the process itself stood still, or nobody asked
 /// for this stream to go on.
 const STALL: f64 = 0.200;
@@ -18,7 +18,7 @@ const STALL: f64 = 0.200;
 /// was not over yet, and jitter.
 const MAX_LEAD: f64 = 0.040;
 /// Seconds by which a source's timestamps may differ from the time that passed.
-const JUMP: f64 = 1.0;
+pub const JUMP: f64 = 1.0;
 
 /// A number of seconds in whole ticks, rounded as the reference engine rounds (half to even).
 pub fn ticks(seconds: f64, rate: u32) -> i64 {
@@ -161,7 +161,7 @@ impl SinkStream {
     /// Leave out what should have been sent a while ago, in whole frames; a short delay changes nothing.
     pub fn catch_up(&mut self, now: f64) {
         let behind = now - self.due;
-        if behind > GRACE {
+        if behind > SHORT {
             let frames = (behind / FRAME) as i64;
             self.position += frames * self.frame_ticks;
             self.due += frames as f64 * FRAME;
