@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import functools
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -113,7 +114,7 @@ class _Reader:
     def _section(self, label: str, name: str, settings: type[Any], section: Section) -> Any:  # Any: as above
         before = len(self._problems)
         fields = {field.name: field for field in dataclasses.fields(settings)}
-        hints = get_type_hints(settings)
+        hints = _hints(name)
         section = self._with_secrets(label, section, fields)
         values: dict[str, object] = {}
         for key, raw in section.items():
@@ -206,6 +207,12 @@ class _Reader:
 
     def _problem(self, key: str, message: str, where: str) -> None:
         self._problems.append(Problem(key, message, where))
+
+
+@functools.cache
+def _hints(section: str) -> Mapping[str, Any]:  # Any: annotations
+    """The types of its keys; to work them out takes longer than all the rest of reading it."""
+    return get_type_hints({**SECTIONS, **ARRAYS}[section])
 
 
 def _set_default(tree: Tree, section: str, key: str, value: str) -> None:

@@ -14,13 +14,14 @@ from gateway.app import Gateway
 from gateway.config import load
 from gateway.observability import logging as logs
 from tests.fakes import database
+from tests.harness.furnished import MEMORY_KIB, PASSWORD, TIME_COST, furnish, put_into
 
-PASSWORD: Final = "correct horse"
+__all__ = ["FAST", "PASSWORD", "Running", "merged", "running"]
 
 FAST: Final[Mapping[str, Mapping[str, object]]] = {
     "http": {"listen": ["http://127.0.0.1:0", "https://127.0.0.1:0"]},
     "metrics": {"listen": "127.0.0.1:0"},
-    "auth": {"password_time_cost": 1, "password_memory_kib": 64},
+    "auth": {"password_time_cost": TIME_COST, "password_memory_kib": MEMORY_KIB},
     "sip": {"listen": ["udp:127.0.0.1:0", "tcp:127.0.0.1:0"]},
     "lab": {"enabled": True},
     "calls": {"max_setup_delay": 0},
@@ -126,13 +127,13 @@ async def running(
 ) -> AsyncIterator[Running]:
     """A gateway with `users` (connections of that user name, all with `PASSWORD`) and a key with every scope."""
     logs.configure(level="warning", format="json")
-    preset = merged(FAST, {"data_dir": str(folder)}, settings or {})
-    if "store" not in preset:
+    own = settings or {}
+    config = load(None, environ=_chosen(), preset=merged(FAST, {"data_dir": str(folder)}, own))
+    access = None
+    if not {"auth", "store"} & own.keys():
+        access = await asyncio.to_thread(put_into, config, users)
+    if access is None and "store" not in own:
         await asyncio.to_thread(database.put_into, folder)
-    async with Gateway(load(None, environ=_chosen(), preset=preset)) as gateway:
-        connections = {}
-        for user in users:
-            made = await gateway.provisioning.add_connection(name=user, user_name=user, password=PASSWORD)
-            connections[user] = made.connection_id
-        key = await gateway.provisioning.create_key()
-        yield Running(gateway, key.text, connections)
+    async with Gateway(config) as gateway:
+        access = access or await furnish(gateway.provisioning, users)
+        yield Running(gateway, access.key, access.connections)

@@ -4,7 +4,7 @@ Linear samples are little-endian signed 16-bit, as everywhere in `media`.
 """
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from operator import itemgetter
 from typing import Final
 
@@ -13,21 +13,17 @@ ALAW_SILENCE: Final = 0xD5
 
 _ULAW_BIAS: Final = 132
 """33 of the recommendation's 14-bit scale, in our 16-bit one."""
-_ULAW_CLIP: Final = 32767 - _ULAW_BIAS
+
+_HALF: Final = 1 << 15
+"""Samples of one sign."""
+
+_OTHER_SIGN: Final = bytes(code ^ 0x80 for code in range(256))
 
 
 def _ulaw_to_sample(code: int) -> int:
     code ^= 0xFF
     magnitude = ((((code & 0x0F) << 3) + _ULAW_BIAS) << ((code >> 4) & 7)) - _ULAW_BIAS
     return -magnitude if code & 0x80 else magnitude
-
-
-def _sample_to_ulaw(sample: int) -> int:
-    # ones' complement below zero, as the reference code of ITU-T G.191 has it
-    sign, magnitude = (0x80, ~sample) if sample < 0 else (0, sample)
-    magnitude = min(magnitude, _ULAW_CLIP) + _ULAW_BIAS
-    exponent = magnitude.bit_length() - 8
-    return (sign | exponent << 4 | (magnitude >> (exponent + 3)) & 0x0F) ^ 0xFF
 
 
 def _alaw_to_sample(code: int) -> int:
@@ -37,31 +33,39 @@ def _alaw_to_sample(code: int) -> int:
     return magnitude if code & 0x80 else -magnitude
 
 
-def _sample_to_alaw(sample: int) -> int:
-    # ones' complement below zero, as the reference code of ITU-T G.191 has it
-    sign, magnitude = (0x80, sample) if sample >= 0 else (0, ~sample)
-    exponent = max(0, magnitude.bit_length() - 8)
-    mantissa = magnitude >> (4 if exponent == 0 else exponent + 3) & 0x0F
-    return (sign | exponent << 4 | mantissa) ^ 0x55
-
-
 def _byte_tables(expand: Callable[[int], int]) -> tuple[bytes, bytes]:
     samples = [expand(code) & 0xFFFF for code in range(256)]
     return bytes(sample & 0xFF for sample in samples), bytes(sample >> 8 for sample in samples)
 
 
-def _compress_table(compress: Callable[[int], int]) -> bytes:
-    """Indexed by the sample as an unsigned 16-bit number; the lowest two bits never matter (14-bit scale at most)."""
-    samples = (*range(0, 32768, 4), *range(-32768, 0, 4))
-    return b"".join(bytes((compress(sample),)) * 4 for sample in samples)
+def _ulaw_steps() -> Iterator[bytes]:
+    """The codes of 0, 1, 2 ...; every sixteen steps they get twice as wide, and half of the first is in the bias."""
+    for step in range(128):
+        width = 8 << (step >> 4)
+        yield bytes((step ^ 0xFF,)) * (width if step else width - _ULAW_BIAS % width)
+
+
+def _alaw_steps() -> Iterator[bytes]:
+    for step in range(128):
+        yield bytes((step ^ 0xD5,)) * (16 << max(0, (step >> 4) - 1))
+
+
+def _compress_table(steps: Iterable[bytes]) -> bytes:
+    """Indexed by the sample as an unsigned 16-bit number; what is above the last step is clipped to it.
+
+    Below zero magnitudes are in ones' complement, as the reference code of ITU-T G.191 has it.
+    """
+    positive = b"".join(steps)
+    positive = positive.ljust(_HALF, positive[-1:])
+    return positive + positive[::-1].translate(_OTHER_SIGN)
 
 
 _ULAW_LOW, _ULAW_HIGH = _byte_tables(_ulaw_to_sample)
 _ALAW_LOW, _ALAW_HIGH = _byte_tables(_alaw_to_sample)
-_TO_ULAW: Final = _compress_table(_sample_to_ulaw)
-_TO_ALAW: Final = _compress_table(_sample_to_alaw)
-ULAW_TO_ALAW: Final = bytes(_sample_to_alaw(_ulaw_to_sample(code)) for code in range(256))
-ALAW_TO_ULAW: Final = bytes(_sample_to_ulaw(_alaw_to_sample(code)) for code in range(256))
+_TO_ULAW: Final = _compress_table(_ulaw_steps())
+_TO_ALAW: Final = _compress_table(_alaw_steps())
+ULAW_TO_ALAW: Final = bytes(_TO_ALAW[_ulaw_to_sample(code) & 0xFFFF] for code in range(256))
+ALAW_TO_ULAW: Final = bytes(_TO_ULAW[_alaw_to_sample(code) & 0xFFFF] for code in range(256))
 """For `bytes.translate`, as the one above."""
 
 
