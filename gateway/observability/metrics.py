@@ -159,6 +159,11 @@ RTP_PACKETS_REJECTED: Final = Counter(
     ["reason"],
     registry=REGISTRY,
 )
+MEDIA_BUSY_RATIO: Final = Gauge(
+    "gateway_media_busy_ratio",
+    "Share of the last second that the busiest thread of the compiled engine was at work",
+    registry=REGISTRY,
+)
 RTP_JITTER_SECONDS: Final = Histogram(
     "gateway_rtp_jitter_seconds",
     "Interarrival jitter (RFC 3550 section 6.4.1) at the end of a call",

@@ -16,8 +16,8 @@ from gateway.media.codecs.interface import CodecError, CodecUnavailable
 
 SILENCE: Final = b"\xf8\xff\xfe"
 """20 ms of silence: one mono frame, full band, low delay (RFC 6716 section 3.1), that decodes to zeros."""
-COMPLEXITY: Final = 5
-"""Of 0 to 10; about half the cost of 9 at a quality that speech does not show."""
+COMPLEXITIES: Final[Mapping[int, int]] = {8000: 3, 16000: 6, 48000: 6}
+"""Of 0 to 10, by sample rate: what the compiled engine chooses while it has time to spare (`codec/effort.rs`)."""
 EXPECTED_LOSS_PERCENT: Final = 10
 """What the encoder shall prepare for; without it in-band FEC adds nothing."""
 _BITRATES: Final[Mapping[int, int]] = {8000: 20000, 16000: 28000, 48000: 40000}
@@ -190,7 +190,7 @@ def _settings(sample_rate: int, fmtp: Mapping[str, str]) -> Iterator[tuple[int, 
     may_fec = fmtp.get("useinbandfec") == "1"
     bitrate = _number(fmtp.get("maxaveragebitrate"))
     rate = _number(fmtp.get("maxplaybackrate"))
-    yield _SET_COMPLEXITY, COMPLEXITY
+    yield _SET_COMPLEXITY, COMPLEXITIES[sample_rate]
     yield _SET_SIGNAL, _SIGNAL_VOICE
     wished = _BITRATES[sample_rate]
     yield _SET_BITRATE, wished if bitrate is None else max(6000, min(wished, bitrate))

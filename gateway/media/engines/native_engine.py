@@ -41,7 +41,8 @@ class NativeEngine(Engine[NativeMediaLeg, NativeSession]):
     async def start(self) -> None:
         """See `MediaEngine`. Raises NoFreePort; OSError: the shared port is somebody else's."""
         await super().start()
-        self._core = self._bind_shared()
+        core = self._core = self._bind_shared()
+        metrics.MEDIA_BUSY_RATIO.set_function(lambda: max(core.busy()))
         asyncio.get_running_loop().add_reader(self._core.event_fd, self._take_events)
 
     def _bind_shared(self) -> NativeCore:
@@ -64,6 +65,7 @@ class NativeEngine(Engine[NativeMediaLeg, NativeSession]):
             tick=self._settings.tick,
             addresses=addresses,
             consent_timeout=self._settings.consent_timeout,
+            complexity=self._settings.opus_complexity or None,
         )
 
     async def stop(self) -> None:
@@ -73,6 +75,7 @@ class NativeEngine(Engine[NativeMediaLeg, NativeSession]):
         core, self._core = self._core, None
         if core is not None:
             asyncio.get_running_loop().remove_reader(core.event_fd)
+            metrics.MEDIA_BUSY_RATIO.set_function(lambda: 0.0)
             core.stop()
 
     def _take_events(self) -> None:

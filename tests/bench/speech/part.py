@@ -20,7 +20,8 @@ BROWSER_BITRATE: Final = 32000
 BROWSER_COMPLEXITY: Final = 9
 TRUNK_BITRATE: Final = 20000
 """bit/s; what the gateway gives to a narrow voice (`src/codec/opus.rs`)."""
-TRUNK_COMPLEXITY: Final = 5
+TRUNK_COMPLEXITY: Final = 3
+"""As the gateway, for such a voice."""
 
 _SCRIPT: Final = Path(__file__).parents[3] / "scripts/debian-packages.sh"
 

@@ -44,6 +44,8 @@ def test_any_address_works_once_something_is_advertised() -> None:
         ("webrtc_port", 65536),
         ("workers", -1),
         ("workers", 65),
+        ("opus_complexity", -1),
+        ("opus_complexity", 11),
         ("tick", -0.001),
         ("tick", 0.021),
         ("prefer", "cheap"),

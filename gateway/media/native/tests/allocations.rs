@@ -4,6 +4,7 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 
 use _native::codec::Encoder;
+use _native::codec::effort::Effort;
 use _native::core::{Bench, Core, LegCell, Pair, Route, Settings};
 use _native::pipeline::codec::{Codec, LegCodec, Name};
 use _native::pipeline::settings::StageSettings;
@@ -34,7 +35,7 @@ fn leg(name: Name) -> LegCodec {
 /// Packets of a tone, a little of which change places, or are lost.
 fn talk(name: Name, packets: u32) -> Vec<(Header, Vec<u8>)> {
     let rate = name.sample_rate().unwrap_or(48000);
-    let mut encoder = Encoder::new(&Codec::new(name, 96), rate, 5).unwrap();
+    let mut encoder = Encoder::new(&Codec::new(name, 96), rate, Effort::default()).unwrap();
     let size = rate as usize / 50;
     let mut talk: Vec<_> = (0..packets)
         .map(|index| {
@@ -141,6 +142,7 @@ fn judging_a_call_allocates_nothing_but_room_for_a_minute() {
         (Name::Opus, Name::Opus),
     ] {
         let core = Core::start(Settings {
+            complexity: None,
             workers: 1,
             tick: 0.001,
             addresses: Vec::new(),

@@ -4,6 +4,7 @@
 
 pub mod comfort_noise;
 pub mod concealment;
+pub mod effort;
 pub mod g711;
 pub mod g722;
 pub mod gain;
@@ -14,6 +15,7 @@ use std::sync::LazyLock;
 
 use crate::pipeline::codec::{Codec, CodecError, Name};
 use concealment::Concealer;
+use effort::Effort;
 pub use resample::Resampler;
 
 /// The highest that opus has.
@@ -100,10 +102,10 @@ pub enum Encoder {
 }
 
 impl Encoder {
-    /// Opus at `sample_rate` and that complexity; the others have their own rate.
-    pub fn new(codec: &Codec, sample_rate: u32, complexity: u8) -> Result<Self, CodecError> {
+    /// Opus at `sample_rate`, with that effort; the others have their own rate.
+    pub fn new(codec: &Codec, sample_rate: u32, effort: Effort) -> Result<Self, CodecError> {
         Ok(match codec.name {
-            Name::Opus => Self::Opus(opus::Encoder::new(sample_rate, &codec.wishes, complexity)?),
+            Name::Opus => Self::Opus(opus::Encoder::new(sample_rate, &codec.wishes, effort)?),
             Name::Pcmu => Self::Ulaw,
             Name::Pcma => Self::Alaw,
             Name::G722 => Self::G722(Box::default()),
@@ -119,10 +121,10 @@ impl Encoder {
         }
     }
 
-    /// Of libopus, 0 to 10; the others have none.
-    pub fn set_complexity(&mut self, complexity: u8) -> Result<(), CodecError> {
+    /// Of libopus; the others have no choice.
+    pub fn set_effort(&mut self, effort: Effort) -> Result<(), CodecError> {
         match self {
-            Self::Opus(encoder) => encoder.set_complexity(complexity),
+            Self::Opus(encoder) => encoder.set_effort(effort),
             Self::Ulaw | Self::Alaw | Self::G722(_) => Ok(()),
         }
     }

@@ -7,12 +7,11 @@ use std::fmt;
 
 use opus::{Application, Bandwidth, Bitrate, Channels, Signal};
 
+use super::effort::Effort;
 use crate::pipeline::codec::{CodecError, OpusWishes};
 
 /// 20 ms of silence: one mono frame, full band, low delay (RFC 6716 section 3.1), that decodes to zeros.
 pub static SILENCE: [u8; 3] = [0xF8, 0xFF, 0xFE];
-/// Of 0 to 10; about half the cost of 9 at a quality that speech does not show.
-pub const DEFAULT_COMPLEXITY: u8 = 5;
 /// What the encoder shall prepare for; without it in-band FEC adds nothing.
 pub const EXPECTED_LOSS_PERCENT: u8 = 10;
 /// More than this is no reason to send everything twice.
@@ -105,10 +104,10 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// From 8000, 16000 or 48000 samples a second, as the receiver wishes it; complexity is 0 to 10.
-    pub fn new(sample_rate: u32, wishes: &OpusWishes, complexity: u8) -> Result<Self, CodecError> {
+    /// From 8000, 16000 or 48000 samples a second, as the receiver wishes it.
+    pub fn new(sample_rate: u32, wishes: &OpusWishes, effort: Effort) -> Result<Self, CodecError> {
         let mut state = opus::Encoder::new(sample_rate, Channels::Mono, Application::Voip).map_err(failed)?;
-        configure(&mut state, sample_rate, wishes, complexity).map_err(failed)?;
+        configure(&mut state, sample_rate, wishes, effort).map_err(failed)?;
         Ok(Self {
             state,
             sample_rate,
@@ -121,9 +120,11 @@ impl Encoder {
         self.sample_rate
     }
 
-    /// 0 to 10; the stream goes on.
-    pub fn set_complexity(&mut self, complexity: u8) -> Result<(), CodecError> {
-        self.state.set_complexity(i32::from(complexity.min(10))).map_err(failed)
+    /// From the next frame on.
+    pub fn set_effort(&mut self, effort: Effort) -> Result<(), CodecError> {
+        self.state
+            .set_complexity(i32::from(effort.complexity(self.sample_rate)))
+            .map_err(failed)
     }
 
     /// What the receiver reports, so that FEC protects against it; nothing where it did not wish FEC.
@@ -149,13 +150,13 @@ fn configure(
     state: &mut opus::Encoder,
     sample_rate: u32,
     wishes: &OpusWishes,
-    complexity: u8,
+    effort: Effort,
 ) -> Result<(), opus::Error> {
     let wished = bitrate(sample_rate);
     let limit = wishes
         .max_bitrate
         .map_or(wished, |limit| i32::try_from(limit).unwrap_or(wished));
-    state.set_complexity(i32::from(complexity.min(10)))?;
+    state.set_complexity(i32::from(effort.complexity(sample_rate)))?;
     state.set_signal(Signal::Voice)?;
     state.set_bitrate(Bitrate::Bits(limit.min(wished).max(6000)))?;
     state.set_inband_fec(wishes.may_use_fec)?;
@@ -192,7 +193,7 @@ mod tests {
     }
 
     fn encoded(rate: u32, wishes: &OpusWishes, pcm: &[i16]) -> Vec<Vec<u8>> {
-        let mut encoder = Encoder::new(rate, wishes, DEFAULT_COMPLEXITY).unwrap();
+        let mut encoder = Encoder::new(rate, wishes, Effort::default()).unwrap();
         let encode = |frame: &[i16]| {
             let mut payload = Vec::new();
             encoder.encode(frame, &mut payload).unwrap();

@@ -21,6 +21,10 @@ impl LegCell {
     pub fn look(&self, now: f64, core: &Core) {
         let heard = self.heard_by_peer(now);
         let mut leg = self.lock();
+        if let Some(pipeline) = &mut leg.pipeline {
+            // the encoder goes on as it is if libopus refuses: dearer, but heard
+            let _ = pipeline.set_scarce(core.load.is_scarce());
+        }
         let may_receive = leg.may_receive && !leg.silence.is_held;
         let Leg {
             judge,

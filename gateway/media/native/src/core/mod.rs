@@ -4,6 +4,7 @@ mod event;
 mod judge;
 mod keys;
 mod leg;
+mod load;
 mod looking;
 mod out;
 mod outbox;
@@ -30,6 +31,7 @@ pub use event::{Event, EventQueue, What};
 pub use judge::{Judge, Verdict};
 pub use keys::{Key, Mode};
 pub use leg::{Leg, LegCell, REASONS, Reason};
+pub use load::Load;
 pub use out::Counters;
 pub use outbox::Bench;
 pub use route::{Pair, Path, Route};
@@ -45,6 +47,8 @@ pub struct Settings {
     pub workers: usize,
     /// Seconds that a packet may be held so that several leave together.
     pub tick: f64,
+    /// Of libopus' encoders, 0 to 10; None goes along with the voice and the load.
+    pub complexity: Option<u8>,
     /// Our addresses that browsers reach, with the port that all of them share.
     pub addresses: Vec<SocketAddr>,
     /// Seconds without an authentic check after which a browser is gone (RFC 7675).
@@ -80,6 +84,8 @@ pub struct Core {
     pub events: EventQueue,
     /// ICE of all browsers.
     pub browsers: Browsers,
+    /// Whether the workers have time to spare.
+    pub load: Load,
     settings: Settings,
     workers: Vec<Worker>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -95,6 +101,7 @@ impl Core {
             .map(|_| Worker::new(&settings.addresses))
             .collect::<io::Result<_>>()?;
         let core = Arc::new(Self {
+            load: Load::new(settings.workers.max(1)),
             events: EventQueue::new()?,
             browsers: Browsers::new(settings.consent_timeout),
             workers,

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::load::Watch;
 use super::{Core, Event, LegCell, Pair, Reason, Route, Settings, What};
 use crate::codec::opus::EXPECTED_LOSS_PERCENT;
 use crate::pipeline::codec::{Codec, LegCodec, Name};
@@ -83,6 +84,7 @@ impl Trunk {
 fn started() -> Arc<Core> {
     let addresses = vec!["127.0.0.1:0".parse().unwrap()];
     Core::start(Settings {
+        complexity: None,
         workers: 2,
         tick: 0.001,
         addresses,
@@ -277,4 +279,29 @@ fn what_a_far_end_says_it_loses_is_what_it_is_protected_against() {
         std::thread::yield_now();
     }
     core.stop();
+}
+
+#[test]
+fn encoders_go_along_with_the_load_of_the_workers() {
+    let core = started();
+    let (a, b) = (Trunk::new(&core, 1, 0.0), Trunk::new(&core, 2, 0.0));
+    connect(&core, &a, &b);
+    let opus = LegCodec {
+        codec: Codec::new(Name::Opus, 96),
+        telephone_event: None,
+    };
+    b.leg
+        .with_pipeline(&core, |pipeline| pipeline.set_codecs(codec(), opus))
+        .unwrap()
+        .unwrap();
+    let mut watch = Watch::new(0, 0.0);
+    let mut seen = Vec::new();
+    for (began, ended) in [(0.0, 1.5), (1.6, 1.7), (3.2, 3.2)] {
+        watch.worked(began, ended, &core.load);
+        b.leg.look(monotonic(), &core);
+        let leg = b.leg.lock();
+        seen.push(leg.pipeline.as_ref().unwrap().effort().is_scarce);
+    }
+
+    assert_eq!(seen, [true, true, false]);
 }

@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollTimeout};
 
 use super::leg::LegCell;
+use super::load::Watch;
 use super::outbox::Bench;
 use super::{Core, Listening, SHARED, WAKER};
 use crate::sys::{ReceiveBatch, monotonic};
@@ -37,12 +38,14 @@ pub fn run(core: &Core, index: usize) {
     let mut ready = [EpollEvent::empty(); MAX_READY];
     let mut consent_check = monotonic() + CONSENT_CHECK;
     let mut ended = 0.0;
+    let mut watch = Watch::new(index, monotonic());
     loop {
         let latest = if index == 0 {
             consent_check
         } else {
             monotonic() + LONGEST_SLEEP
         };
+        let latest = watch.deadline().map_or(latest, |due| due.min(latest));
         let until = worker.timers.sleep(latest);
         let count = match worker.poll.wait(&mut ready, timeout(until)) {
             Ok(count) => count,
@@ -75,6 +78,7 @@ pub fn run(core: &Core, index: usize) {
         // What came in less than a tick after the last round was over is one of many: let some more gather
         let is_busy = count > 0 && now - ended < core.settings().tick;
         ended = monotonic();
+        watch.worked(now, ended, &core.load);
         if is_busy {
             std::thread::sleep(Duration::from_secs_f64(core.settings().tick.min(1.0)));
         }

@@ -4,6 +4,7 @@ use super::codec::{Codec, CodecError, LegCodec};
 use super::dtmf::{Digit, EventReceiver};
 use super::playout::{DelayLimits, Playout};
 use super::stream::{FRAME, SinkStream, ticks};
+use crate::codec::effort::Effort;
 use crate::codec::gain::Gain;
 use crate::codec::{Encoder, silence};
 use crate::rtp::{Header, Packet, Sink};
@@ -49,8 +50,8 @@ pub struct MemberConfig {
     pub first_sequence: u16,
     /// Of the first packet.
     pub first_timestamp: u32,
-    /// Of libopus, 0 to 10.
-    pub complexity: u8,
+    /// How hard its encoder works.
+    pub effort: Effort,
 }
 
 #[derive(Debug)]
@@ -128,7 +129,7 @@ impl Mixer {
     /// Somebody joins.
     pub fn add(&mut self, config: MemberConfig) -> Result<MemberId, CodecError> {
         let MemberConfig { receive, send, .. } = config;
-        let encoder = Encoder::new(&send, RATE, config.complexity)?;
+        let encoder = Encoder::new(&send, RATE, config.effort)?;
         let narrower = crate::codec::Resampler::between(RATE, encoder.sample_rate());
         let id = self.next_id;
         let stream = SinkStream::new(
@@ -317,7 +318,7 @@ mod tests {
             ssrc: 7,
             first_sequence: 65530,
             first_timestamp: 0,
-            complexity: 5,
+            effort: Effort::default(),
         }
     }
 
@@ -329,7 +330,12 @@ mod tests {
         for &name in names {
             let id = mixer.add(config(name)).unwrap();
             let rate = name.sample_rate().unwrap_or(RATE);
-            speakers.push((id, rate, Encoder::new(&Codec::new(name, 96), rate, 5).unwrap(), name));
+            speakers.push((
+                id,
+                rate,
+                Encoder::new(&Codec::new(name, 96), rate, Effort::default()).unwrap(),
+                name,
+            ));
         }
         if let Some(index) = muted {
             mixer.set_muted(index as MemberId, true);

@@ -22,6 +22,7 @@ pub mod transcoder;
 use std::sync::Arc;
 
 use crate::codec::comfort_noise::ComfortNoise;
+use crate::codec::effort::Effort;
 use crate::codec::gain::Gain;
 use crate::codec::{Encoder, g711, silence};
 use crate::rtcp::SenderInfo;
@@ -538,11 +539,24 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Of libopus' encoder, 0 to 10, from now on: the load of the machine may ask for less.
-    pub fn set_complexity(&mut self, complexity: u8) -> Result<(), CodecError> {
-        self.settings.complexity = complexity;
-        self.encoders()
-            .try_for_each(|encoder| encoder.set_complexity(complexity))
+    /// How hard encoders work from now on.
+    pub fn set_effort(&mut self, effort: Effort) -> Result<(), CodecError> {
+        self.settings.effort = effort;
+        self.encoders().try_for_each(|encoder| encoder.set_effort(effort))
+    }
+
+    /// How hard encoders work.
+    pub fn effort(&self) -> Effort {
+        self.settings.effort
+    }
+
+    /// Whether there is time to spare, as the workers see it: encoders that may choose go along.
+    pub fn set_scarce(&mut self, is_scarce: bool) -> Result<(), CodecError> {
+        let effort = self.settings.effort;
+        if effort.is_scarce == is_scarce {
+            return Ok(());
+        }
+        self.set_effort(Effort { is_scarce, ..effort })
     }
 
     /// Percent of our packets that the sink says it loses: so much does opus protect them, if the sink wished it.
@@ -604,7 +618,7 @@ fn make_joint(
         Stage::Transcoder(Box::new(Transcoder::new(source, sink, settings)?))
     };
     let tones = if settings.plays_digits {
-        Some(ToneEncoder::new(sink, &stage, settings.complexity)?)
+        Some(ToneEncoder::new(sink, &stage, settings.effort)?)
     } else {
         None
     };

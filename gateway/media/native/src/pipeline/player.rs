@@ -5,6 +5,7 @@ use std::fmt;
 use super::Sound;
 use super::codec::{Codec, CodecError};
 use super::stream::{FRAME, ticks};
+use crate::codec::effort::Effort;
 use crate::codec::{Encoder, Resampler};
 
 /// Seconds of a file at most: a sound is kept in memory.
@@ -101,9 +102,9 @@ fn samples(data: &[u8], channels: usize, rate: u32) -> Result<Samples, WavError>
 }
 
 /// The payloads of 20 ms of a sound in a codec, the last one filled up with silence.
-pub fn encoded(samples: &Samples, codec: &Codec, complexity: u8) -> Result<Sound, CodecError> {
+pub fn encoded(samples: &Samples, codec: &Codec, effort: Effort) -> Result<Sound, CodecError> {
     let rate = codec.name.sample_rate().unwrap_or(samples.rate);
-    let mut encoder = Encoder::new(codec, rate, complexity)?;
+    let mut encoder = Encoder::new(codec, rate, effort)?;
     let mut resampler = Resampler::between(samples.rate, rate);
     let mut resampled = Vec::new();
     let pcm = resampler.process(&samples.pcm, &mut resampled);
@@ -179,7 +180,7 @@ mod tests {
             sines(&[600.0], 0, rate as usize + 7, rate, -12.0, &mut pcm);
             let samples = Samples { rate, pcm };
             for name in [Name::Opus, Name::Pcmu, Name::Pcma, Name::G722] {
-                let sound = encoded(&samples, &Codec::new(name, 96), 5).unwrap();
+                let sound = encoded(&samples, &Codec::new(name, 96), Effort::default()).unwrap();
                 assert_eq!(sound.len(), 51);
                 let heard_at = name.sample_rate().unwrap_or(16000);
                 let mut decoder = Decoder::new(name, heard_at).unwrap();

@@ -328,6 +328,7 @@ fn ogg_checksum(page: &[u8]) -> u32 {
 mod tests {
     use super::*;
     use crate::codec::Encoder;
+    use crate::codec::effort::Effort;
     use crate::pipeline::codec::Name;
     use crate::pipeline::tones::{loudness, power, sines};
     use crate::rtp::Header;
@@ -340,8 +341,8 @@ mod tests {
         recorder.set_codec(Side::Left, &left).unwrap();
         recorder.set_codec(Side::Right, &right).unwrap();
         let mut mouths = [
-            Encoder::new(&left, 8000, 5).unwrap(),
-            Encoder::new(&right, 16000, 5).unwrap(),
+            Encoder::new(&left, 8000, Effort::default()).unwrap(),
+            Encoder::new(&right, 16000, Effort::default()).unwrap(),
         ];
         for tick in 0..200u32 {
             let sides = [

@@ -1,8 +1,9 @@
 //! How the stage of a pipeline works, apart from its codecs.
 
 use super::jitter::MAX_WAIT;
+use crate::codec::effort::Effort;
 use crate::codec::gain::Gain;
-use crate::codec::opus::{DEFAULT_COMPLEXITY, EXPECTED_LOSS_PERCENT};
+use crate::codec::opus::EXPECTED_LOSS_PERCENT;
 
 /// How a stage works, apart from the codecs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -11,8 +12,8 @@ pub struct StageSettings {
     pub needs_continuity: bool,
     /// Whether the sink hears digits as tones.
     pub plays_digits: bool,
-    /// Of libopus, 0 to 10.
-    pub complexity: u8,
+    /// How hard encoders work.
+    pub effort: Effort,
     /// Percent of the packets towards the sink that will be lost, as far as is known.
     pub expected_loss: u8,
     /// Seconds that the jitter buffer waits for a missing packet at most.
@@ -26,7 +27,7 @@ impl Default for StageSettings {
         Self {
             needs_continuity: false,
             plays_digits: false,
-            complexity: DEFAULT_COMPLEXITY,
+            effort: Effort::default(),
             expected_loss: EXPECTED_LOSS_PERCENT,
             max_wait: MAX_WAIT,
             gain: Gain::UNITY,

@@ -9,6 +9,7 @@ use super::inband::TonePlayer;
 use super::stage::Stage;
 use super::stream::{FRAME, ticks};
 use crate::codec::Encoder;
+use crate::codec::effort::Effort;
 
 /// Samples a second at which tones are made for an opus encoder of their own: the highest has 1633 Hz.
 const OPUS_RATE: u32 = 16000;
@@ -31,11 +32,11 @@ pub struct ToneEncoder {
 
 impl ToneEncoder {
     /// For a sink's codec and the stage in front of it.
-    pub fn new(codec: &Codec, stage: &Stage, complexity: u8) -> Result<Self, CodecError> {
+    pub fn new(codec: &Codec, stage: &Stage, effort: Effort) -> Result<Self, CodecError> {
         let (rate, encoder) = match stage {
             Stage::Transcoder(transcoder) => (transcoder.encode_rate(), None),
             Stage::Relay(_) => {
-                let encoder = Encoder::new(codec, OPUS_RATE, complexity)?;
+                let encoder = Encoder::new(codec, OPUS_RATE, effort)?;
                 (encoder.sample_rate(), Some(encoder))
             }
         };

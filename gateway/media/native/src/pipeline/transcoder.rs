@@ -64,7 +64,7 @@ impl Transcoder {
         let (decode_rate, encode_rate) = sample_rates(source.name, sink.name);
         let seconds = sink.frame_seconds();
         let samples = |seconds: f64, rate: u32| super::stream::ticks(seconds, rate) as usize;
-        let mut encoder = Encoder::new(sink, encode_rate, settings.complexity)?;
+        let mut encoder = Encoder::new(sink, encode_rate, settings.effort)?;
         encoder.set_expected_loss(settings.expected_loss)?;
         Ok(Self {
             frames_concealed: 0,

@@ -19,16 +19,24 @@ pub struct NativeCore {
 impl NativeCore {
     /// Bind the shared sockets and start the threads.
     ///
-    /// Args: `workers` threads; seconds of a `tick`; `addresses` that browsers reach us at; seconds of `consent_timeout`.
+    /// Args: `workers` threads; seconds of a `tick`; `addresses` that browsers reach us at; seconds of `consent_timeout`;
+    /// `complexity` of opus encoders, 0 to 10, or None for what suits voice and load.
     #[new]
-    #[pyo3(signature = (*, workers, tick, addresses, consent_timeout))]
-    fn new(workers: usize, tick: f64, addresses: Vec<Address>, consent_timeout: f64) -> PyResult<Self> {
+    #[pyo3(signature = (*, workers, tick, addresses, consent_timeout, complexity=None))]
+    fn new(
+        workers: usize,
+        tick: f64,
+        addresses: Vec<Address>,
+        consent_timeout: f64,
+        complexity: Option<u8>,
+    ) -> PyResult<Self> {
         let addresses = addresses.iter().map(socket_address).collect::<PyResult<_>>()?;
         let settings = Settings {
             workers,
             tick,
             addresses,
             consent_timeout,
+            complexity,
         };
         Ok(Self {
             core: Core::start(settings).map_err(os_error)?,
@@ -59,6 +67,11 @@ impl NativeCore {
     /// Datagrams that were not taken: for reasons `source`, `srtp`, `not_rtp`, `payload_type`.
     fn rejected(&self) -> [u64; REASONS] {
         self.core.rejected()
+    }
+
+    /// For each thread, which share of the last second it was at work: 0 to 1.
+    fn busy(&self) -> Vec<f64> {
+        self.core.load.shares()
     }
 
     /// A number that no leg, generation or ticket has.

@@ -9,6 +9,7 @@ use pyo3::types::PyBytes;
 use super::pipeline::{LegTuple, codec_failed, digits_refused, leg_codec};
 use super::quality::{LegQuality, SampleTuple, sample};
 use super::values::{Address, key, os_error, socket_address};
+use crate::codec::effort::Effort;
 use crate::core::{Core, Leg, LegCell, Pair, Route};
 use crate::pipeline::settings::StageSettings;
 use crate::pipeline::{Config, Pipeline, Sound};
@@ -326,6 +327,7 @@ impl NativeLeg {
             stage: StageSettings {
                 needs_continuity,
                 plays_digits,
+                effort: Effort::new(self.core()?.settings().complexity),
                 ..StageSettings::default()
             },
             ..Config::new(source, sink)

@@ -5,6 +5,7 @@ use pyo3::exceptions::{PyLookupError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
+use crate::codec::effort::Effort;
 use crate::codec::gain::Gain;
 use crate::codec::{Decoder, Encoder, Resampler, silence};
 use crate::pipeline::codec::{Codec, CodecError, LegCodec};
@@ -96,7 +97,7 @@ impl NativePipeline {
     #[new]
     #[pyo3(signature = (
         source, sink, *, ssrc, first_sequence, first_timestamp, now, needs_continuity, longest_pause=None,
-        plays_digits=false, complexity=5, max_wait=0.06, detects_tones=false
+        plays_digits=false, complexity=None, max_wait=0.06, detects_tones=false
     ))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
@@ -109,7 +110,7 @@ impl NativePipeline {
         needs_continuity: bool,
         longest_pause: Option<f64>,
         plays_digits: bool,
-        complexity: u8,
+        complexity: Option<u8>,
         max_wait: f64,
         detects_tones: bool,
     ) -> PyResult<Self> {
@@ -123,7 +124,7 @@ impl NativePipeline {
             stage: StageSettings {
                 needs_continuity,
                 plays_digits,
-                complexity,
+                effort: Effort::new(complexity),
                 max_wait,
                 ..StageSettings::default()
             },
@@ -210,8 +211,11 @@ impl NativePipeline {
             .map_err(codec_failed)
     }
 
-    fn set_complexity(&mut self, complexity: u8) -> PyResult<()> {
-        self.inner.get_mut().set_complexity(complexity).map_err(codec_failed)
+    fn set_complexity(&mut self, complexity: Option<u8>) -> PyResult<()> {
+        self.inner
+            .get_mut()
+            .set_effort(Effort::new(complexity))
+            .map_err(codec_failed)
     }
 
     fn set_expected_loss(&mut self, percent: u8) -> PyResult<()> {
@@ -325,11 +329,11 @@ pub(super) struct NativeEncoder {
 #[pymethods]
 impl NativeEncoder {
     #[new]
-    #[pyo3(signature = (codec, sample_rate, complexity=5))]
-    fn new(codec: LegTuple<'_>, sample_rate: u32, complexity: u8) -> PyResult<Self> {
+    #[pyo3(signature = (codec, sample_rate, complexity=None))]
+    fn new(codec: LegTuple<'_>, sample_rate: u32, complexity: Option<u8>) -> PyResult<Self> {
         let codec = leg_codec(&codec)?.codec;
         Ok(Self {
-            inner: Mutex::new(Encoder::new(&codec, sample_rate, complexity).map_err(codec_failed)?),
+            inner: Mutex::new(Encoder::new(&codec, sample_rate, Effort::new(complexity)).map_err(codec_failed)?),
         })
     }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::codec::Encoder;
+use crate::codec::effort::Effort;
 use crate::pipeline::codec::Name;
 use crate::pipeline::tones::{loudness, power, sines};
 
@@ -14,7 +15,7 @@ struct Source {
 impl Source {
     fn new() -> Self {
         Self {
-            encoder: Encoder::new(&Codec::new(Name::Pcmu, 0), RATE, 5).unwrap(),
+            encoder: Encoder::new(&Codec::new(Name::Pcmu, 0), RATE, Effort::default()).unwrap(),
             packets: 0,
         }
     }
