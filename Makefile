@@ -25,7 +25,7 @@ run: setup ## Install what is missing, then start the demo gateway on this machi
 
 test: setup-test ## Install what the tests need, then run the whole suite
 	@PATH="$$(scripts/rust.sh --path)$$PATH" cargo test --locked --quiet --no-default-features --manifest-path $(NATIVE)/Cargo.toml
-	RECOVERY_EXAMPLES=400 $(BIN)/pytest -q -n 2 --dist worksteal -o asyncio_debug=false tests/unit $(ARGS)
+	$(BIN)/pytest -q -n 2 --dist worksteal -o asyncio_debug=false tests/unit $(ARGS)
 	@# These wait more than they compute: several workers for each processor.
 	$(BIN)/pytest -n 7 --dist loadgroup -o asyncio_debug=false -m "not load" --ignore tests/unit --ignore tests/wire/media $(ARGS)
 	@# Threads that keep time against far ends in Python: these want a processor each.

@@ -4,6 +4,7 @@ Source: rest-v2 0.2 (a JSON content type with no body at all is an empty object)
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final, TypeVar
 
@@ -27,6 +28,7 @@ MAX_BODY: Final = 1024 * 1024
 """Octets of a request body of the API. Its largest resource, a push certificate, has some kilobytes."""
 
 _MAX_DEPTH: Final = 32
+_UNSTORABLE: Final = re.compile("[\\x00\\ud800-\\udfff]")
 _MAX_ERRORS: Final = 20
 _RANGES: Final = frozenset(
     {"greater_than", "greater_than_equal", "less_than", "less_than_equal", "too_long", "too_short"}
@@ -124,7 +126,7 @@ def _unstorable(value: object, pointer: str, depth: int) -> Iterator[tuple[str, 
     if depth > _MAX_DEPTH:
         yield pointer, f"nested deeper than {_MAX_DEPTH} levels"
     elif isinstance(value, str):
-        if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        if _UNSTORABLE.search(value):
             yield pointer or "/", "text must not hold NUL or half of a surrogate pair"
     elif isinstance(value, dict):
         for key, member in value.items():

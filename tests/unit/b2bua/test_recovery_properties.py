@@ -1,7 +1,7 @@
 """Every order of losses, logins, answers, byes and timers: no call is lost that the rules keep, none survives that they
 end.
 
-The number of orders walked is `RECOVERY_EXAMPLES` in the environment (`make test` sets 400), the same ones each time.
+The number of orders walked is `RECOVERY_EXAMPLES` in the environment, 200 without it; the same ones each time.
 """
 
 import os

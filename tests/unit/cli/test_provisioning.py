@@ -12,7 +12,14 @@ from gateway.auth.errors import InvalidToken
 from gateway.auth.jwt import Tokens
 from gateway.auth.keyfile import load_or_create
 from gateway.auth.keyring import load_ring
+from tests.fakes import database
 from tests.unit.cli.conftest import Run
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path) -> None:
+    """A migrated one where the commands look; `test_settings_of_the_file_name_the_store` has them make their own."""
+    database.put_into(tmp_path / "var")
 
 
 def _connection(run: Run, user: str = "alice") -> str:
@@ -226,7 +233,6 @@ def test_settings_of_the_file_name_the_store(run: Run, tmp_path: Path) -> None:
 
 
 def test_broken_store_is_one_clear_line(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "var").mkdir()
     (tmp_path / "var" / "gateway.db").write_text("letter" * 500)
 
     failed = run("connection", "list")

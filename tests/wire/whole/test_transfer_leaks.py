@@ -1,4 +1,4 @@
-"""After sixty transfers of every kind and ending nothing is left; see `test_leaks`."""
+"""After thirty transfers of every kind and ending nothing is left; see `test_leaks`."""
 
 import asyncio
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.harness.verto_client import RequestFailed
 from tests.wire.whole.phone import Phone
 from tests.wire.whole.test_leaks import SETTINGS, answered, nothing_is_left_after
 
-ROUNDS: Final = 9
+ROUNDS: Final = 5
 CALLS_A_ROUND: Final = 7
 
 
@@ -65,7 +65,7 @@ async def abandoned(alice: Phone, robert: Phone, gateway: Running, number: int) 
 
 
 @pytest.mark.timeout(180)
-async def test_after_sixty_transfers_of_every_kind_nothing_is_left(tmp_path: Path) -> None:
+async def test_after_thirty_transfers_of_every_kind_nothing_is_left(tmp_path: Path) -> None:
     async def every_transfer(gateway: Running, alice: Phone, robert: Phone) -> None:
         for number in range(ROUNDS):
             async with asyncio.TaskGroup() as group:

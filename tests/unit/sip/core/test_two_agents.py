@@ -139,4 +139,4 @@ def session_of(side: Side) -> Session | None:
 
 
 TestTwoAgents = TwoAgents.TestCase
-TestTwoAgents.settings = settings(max_examples=200, stateful_step_count=25, deadline=None)
+TestTwoAgents.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
