@@ -5,7 +5,6 @@ How long holes are, and how much of a tone is left, is measured where time is a 
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import Final
 
 from gateway.media.engine import Profile
@@ -14,20 +13,10 @@ from tests.harness.bad_network import Network, Weather
 from . import sound
 from .call import A, B, calling, connect_outbound
 from .conftest import AddBrowser, AddTrunk, MakeEngine
+from .weather import behind
 
 COUNT: Final = 150
 BAD: Final = Weather(loss=0.20, reorder=0.05, duplicate=0.10, jitter=0.020)
-
-
-def behind(network: Network, send: Callable[[bytes], None]) -> Callable[[bytes], None]:
-    """Sends datagrams through the network."""
-    loop = asyncio.get_running_loop()
-
-    def carry(datagram: bytes) -> None:
-        for at in network.arrivals(loop.time()):
-            loop.call_at(at, send, datagram)
-
-    return carry
 
 
 async def test_both_ends_hear_each_other_at_20_percent_loss_and_the_gateway_knows_of_it(

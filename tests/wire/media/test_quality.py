@@ -14,6 +14,7 @@ from . import sound
 from .call import A, B, Call, calling, connect_outbound
 from .conftest import AddBrowser, AddTrunk, MakeEngine, until
 from .trunk import Trunk
+from .weather import LOSSY, SHAKEN, talking
 
 NATIVE = pytest.mark.parametrize("make_engine", ["native"], indirect=True)
 WEBRTC, RTP = Profile.WEBRTC, Profile.RTP
@@ -164,6 +165,39 @@ async def test_silence_one_way_media_and_a_handshake_that_hangs_are_warned_of_by
         quality = call.session.quality()
         assert (quality[A].raised, quality[A].warnings) == ((), ("no_sound", "nothing_sent"))
         assert quality[B].warnings == ("nothing_received",)
+
+
+@NATIVE
+async def test_loss_and_jitter_that_last_are_warned_of_by_name_until_the_network_is_good(
+    make_engine: MakeEngine, add_trunk: AddTrunk
+) -> None:
+    """Takes as long as it takes until they are a trend: ten seconds."""
+    engine, a, b = await make_engine(), await add_trunk(), await add_trunk()
+    async with calling(engine, RTP, RTP) as call:
+        await connect(call, a, b)
+        with talking(a, LOSSY, seed=1) as lossy_one, talking(b, SHAKEN, seed=1) as shaken_one:
+            found = {await warning(call), await warning(call)}
+            standing, quality = call.session.stats(), call.session.quality()
+            lossy_one.gets_a_good_network()
+            lossy_one.hurries()
+            shaken_one.gets_a_good_network()
+            over = {await warning(call), await warning(call)}
+
+        assert found == {
+            MediaWarning(A, "high_loss", is_raised=True),
+            MediaWarning(B, "high_jitter", is_raised=True),
+        }
+        assert (standing[A].warnings, standing[B].warnings) == (("high_loss",), ("high_jitter",))
+        loss, jitter = quality[A].inbound.loss, quality[B].inbound.jitter
+        assert loss is not None and 0.05 < loss < 0.2
+        assert jitter is not None and jitter > 0.05
+        assert over == {
+            MediaWarning(A, "high_loss", is_raised=False),
+            MediaWarning(B, "high_jitter", is_raised=False),
+        }
+        quality = call.session.quality()
+        assert (quality[A].raised, quality[A].warnings) == ((), ("high_loss",))
+        assert (quality[B].raised, quality[B].warnings) == ((), ("high_jitter",))
 
 
 async def test_the_reference_engine_tells_what_it_has_and_guesses_nothing(
