@@ -16,6 +16,7 @@ SHARED: Final = (
     "tests/interop/browser/test_reports.py",
     "tests/interop/browser/test_sdk_lines.py",
     "tests/interop/react_native/",
+    "tests/interop/real_name/",
     "tests/interop/server_sdk/",
     "tests/interop/tutorial/",
     "tests/wire/reports/test_s3.py",

@@ -32,6 +32,15 @@ class Program:
         async with asyncio.timeout(DEADLINE):
             return (await self.process.stdout.readline()).decode()
 
+    async def http_address(self) -> str:
+        """Where `serve` listens for plain HTTP, once it says that it is ready."""
+        found = ""
+        while "ready" not in (line := await self.line()):
+            assert line, "it ended before it was ready"
+            if "listening on http://" in line:
+                found = line.split()[-1]
+        return found
+
     async def complaints(self) -> str:
         """All of its standard error, once it has ended."""
         assert self.process.stderr is not None

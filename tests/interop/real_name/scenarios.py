@@ -1,6 +1,7 @@
 """What happens inside the namespace: a gateway on port 443 as rtc.telnyx.com, and clients that only know that name.
 
-`python -m tests.interop.real_name.scenarios NAME FOLDER` prints what came of it as one line of JSON.
+`python -m tests.interop.real_name.scenarios FOLDER` goes through all of them, since to start takes longer than most,
+and prints a line of JSON: for each scenario what it `found`, or its traceback as `failed`.
 """
 
 import asyncio
@@ -8,6 +9,7 @@ import json
 import os
 import ssl
 import sys
+import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -30,6 +32,9 @@ from tests.interop.browser.softphone import site, softphone
 from tests.interop.real_name.namespace import STOLEN
 
 HERE: Final = Path(__file__).parent
+DEADLINE: Final = 60.0
+"""Seconds for a scenario."""
+
 HOST: Final = "rtc.telnyx.com"
 SETTINGS: Final[Mapping[str, object]] = {
     "http": {"listen": ["https://127.0.0.1:443", "http://127.0.0.1:0"], "names": ["telnyx"]},
@@ -144,15 +149,25 @@ async def node(folder: Path) -> Found:
 async def java(folder: Path) -> Found:
     """Java's HTTP client and WebSocket, with a keystore that keytool made."""
     store, password = folder / "trust.p12", "changeit"
+    quick = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
     async def client(*options: str, host: str = HOST) -> Any:  # Any: JSON
-        quick = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", folder)
-        return json.loads(await output("java", *quick, *options, "Client", host))
+        return json.loads(await output("java", *quick, "-cp", folder, *options, "Client", host))
 
     async with gateway(folder) as (_, authority), stolen(folder, authority):
         place = ("-keystore", store, "-storepass", password, "-storetype", "PKCS12")
-        await output("javac", "-d", folder, HERE / "Client.java")
-        await output("keytool", "-importcert", "-noprompt", "-alias", "rtc-gateway", "-file", authority, *place)
+        await output("javac", *(f"-J{option}" for option in quick), "-d", folder, HERE / "Client.java")
+        await output(
+            "keytool",
+            *(f"-J{option}" for option in quick),
+            "-importcert",
+            "-noprompt",
+            "-alias",
+            "rtc-gateway",
+            "-file",
+            authority,
+            *place,
+        )
         options = (f"-Djavax.net.ssl.trustStore={store}", f"-Djavax.net.ssl.trustStorePassword={password}")
         return {
             "trusting": await client(*options),
@@ -221,6 +236,20 @@ SCENARIOS: Final[Mapping[str, Callable[[Path], Coroutine[None, None, Found]]]] =
 }
 
 
+def outcome(scenario: Callable[[Path], Coroutine[None, None, Found]], folder: Path) -> Found:
+    """What came of it."""
+
+    async def in_time() -> Found:
+        async with asyncio.timeout(DEADLINE):
+            return await scenario(folder)
+
+    folder.mkdir()
+    try:
+        return {"found": asyncio.run(in_time())}
+    except Exception:
+        return {"failed": traceback.format_exc()}
+
+
 if __name__ == "__main__":
-    found: Found = asyncio.run(SCENARIOS[sys.argv[1]](Path(sys.argv[2])))
-    sys.stdout.write(json.dumps(found) + "\n")
+    results = {name: outcome(scenario, Path(sys.argv[1]) / name) for name, scenario in SCENARIOS.items()}
+    sys.stdout.write(json.dumps(results) + "\n")
