@@ -1,12 +1,15 @@
 //! One direction of one call: RTP of the source leg in, RTP for the sink leg out. Sans-IO: packets and `now` in, packets
 //! and digits out.
 
+mod changes;
 pub mod codec;
+mod config;
 pub mod dtmf;
 pub mod events;
 pub mod grace;
 pub mod inband;
 pub mod jitter;
+mod joint;
 pub mod mixer;
 pub mod player;
 pub mod playout;
@@ -19,83 +22,21 @@ mod tone_encoder;
 pub mod tones;
 pub mod transcoder;
 
-use std::sync::Arc;
-
 use crate::codec::comfort_noise::ComfortNoise;
-use crate::codec::effort::Effort;
-use crate::codec::gain::Gain;
-use crate::codec::{Encoder, g711, silence};
+use crate::codec::silence;
 use crate::rtcp::SenderInfo;
 use crate::rtp::{Packet, Sink};
-use codec::{COMFORT_NOISE_PAYLOAD_TYPE, Codec, CodecError, LegCodec, Name, may_pass_through};
+use codec::{COMFORT_NOISE_PAYLOAD_TYPE, CodecError, LegCodec};
+pub use config::{Config, Counters, Sound};
 pub use dtmf::{Digit, DigitError};
 use events::{EventRelay, OutgoingDigits};
 use grace::Grace;
 use inband::{ToneListener, ToneRelay};
-use relay::Relay;
+use joint::{make_joint, passes_through};
 use settings::StageSettings;
 use stage::Stage;
 use stream::SinkStream;
-use tone_encoder::{ToneEncoder, has_memory};
-use transcoder::Transcoder;
-
-/// What a pipeline did, in packets unless it says otherwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counters {
-    /// Towards the sink.
-    pub packets_sent: u64,
-    /// Payload only.
-    pub bytes_sent: u64,
-    /// Of `packets_sent`: silence, or a sound of our own, that stood in for the source.
-    pub silence_sent: u64,
-    /// Not forwarded: they came twice, or after their time.
-    pub packets_late: u64,
-    /// Not forwarded: a payload type that was not negotiated.
-    pub packets_unknown: u64,
-    /// Frames that the decoder made up for lost ones.
-    pub frames_concealed: u64,
-}
-
-/// What a muted sink hears over and over: payloads of 20 ms in its codec. Shared by all calls that hear it.
-pub type Sound = Arc<[Box<[u8]>]>;
-
-/// What a pipeline is made of.
-#[derive(Debug, Clone, Copy)]
-pub struct Config {
-    /// What was negotiated on the side that is heard.
-    pub source: LegCodec,
-    /// What was negotiated on the side that hears.
-    pub sink: LegCodec,
-    /// Of the stream towards the sink; a random number of the caller, as the next two.
-    pub ssrc: u32,
-    /// Of the first packet.
-    pub first_sequence: u16,
-    /// Of the first packet.
-    pub first_timestamp: u32,
-    /// Where RTP towards the sink may pause (else it begins at once), seconds after which silence takes the place of a source that was there; None: never.
-    pub longest_pause: Option<f64>,
-    /// Whether digits are looked for in the sound of a source that has no telephone-events, and reported. They go on
-    /// as they came: in the sound.
-    pub detects_tones: bool,
-    /// Whether RTP may pause towards the sink, and everything else that is no number of a stream.
-    pub stage: StageSettings,
-}
-
-impl Config {
-    /// Between these, everything else as it mostly is.
-    pub fn new(source: LegCodec, sink: LegCodec) -> Self {
-        Self {
-            source,
-            sink,
-            ssrc: 0,
-            first_sequence: 0,
-            first_timestamp: 0,
-            longest_pause: None,
-            detects_tones: false,
-            stage: StageSettings::default(),
-        }
-    }
-}
+use tone_encoder::ToneEncoder;
 
 /// What follows the telephone-events of the source.
 #[derive(Debug)]
@@ -417,171 +358,6 @@ impl Pipeline {
         deadlines.into_iter().flatten().reduce(f64::min)
     }
 
-    /// Renegotiated: SSRC, sequence and timestamp towards the sink go on without a jump.
-    ///
-    /// A digit that is being relayed or sent ends there. On an error everything is as it was.
-    pub fn set_codecs(&mut self, source: LegCodec, sink: LegCodec) -> Result<(), CodecError> {
-        if self.is_closed || (source, sink) == (self.source, self.sink) {
-            return Ok(());
-        }
-        if (source.codec, sink.codec) != (self.source.codec, self.sink.codec) {
-            self.change_codecs(&source, &sink)?;
-        }
-        if source.codec.clock_rate() != self.source.codec.clock_rate() {
-            self.grace.set_clock_rate(source.codec.clock_rate());
-        }
-        self.source = source;
-        self.sink = sink;
-        self.change_events();
-        self.outgoing.clear();
-        Ok(())
-    }
-
-    fn change_codecs(&mut self, source: &LegCodec, sink: &LegCodec) -> Result<(), CodecError> {
-        self.change_stage(&source.codec, &sink.codec)?;
-        self.play(None); // it was of another codec
-        Ok(())
-    }
-
-    /// Another stage, which goes on in the same stream.
-    fn change_stage(&mut self, source: &Codec, sink: &Codec) -> Result<(), CodecError> {
-        let (stage, tones) = make_joint(source, sink, &self.settings)?;
-        self.stop_events();
-        let counters = self.counters();
-        self.packets_late = counters.packets_late;
-        self.frames_concealed = counters.frames_concealed;
-        self.stage = stage;
-        self.tones = tones;
-        self.stream.set_codec(sink);
-        self.detector = None;
-        Ok(())
-    }
-
-    fn change_events(&mut self) {
-        self.stop_events();
-        self.make_events();
-    }
-
-    fn stop_events(&mut self) {
-        match (&mut self.events, &mut self.tones) {
-            (Events::Relayed(relay), _) => relay.stop(),
-            (Events::Sounded(relay), Some(tones)) => relay.stop(&mut tones.player),
-            _ => {}
-        }
-    }
-
-    /// Somebody else speaks from now on; the stream goes on.
-    pub fn change_source(&mut self, source: LegCodec, longest_pause: Option<f64>) -> Result<(), CodecError> {
-        self.set_codecs(source, self.sink)?;
-        self.longest_pause = longest_pause;
-        self.grace = Grace::new(source.codec.clock_rate());
-        self.stage.suspend();
-        self.change_events();
-        self.is_noisy = false;
-        Ok(())
-    }
-
-    /// Hold: the sink hears paced silence instead of the source. Digits of the source are still reported.
-    pub fn set_muted(&mut self, is_muted: bool) {
-        if is_muted && !self.is_muted {
-            self.stage.suspend();
-            self.stop_events();
-        }
-        self.is_muted = is_muted;
-    }
-
-    /// What the sink hears while it is muted, over and over; None, or no payloads, is silence.
-    ///
-    /// The same sound once more changes nothing; a change of the sink's codec ends it.
-    pub fn play(&mut self, sound: Option<Sound>) {
-        let sound = sound.filter(|payloads| !payloads.is_empty());
-        let is_same = matches!((&sound, &self.sound), (Some(new), Some(old)) if Arc::ptr_eq(new, old));
-        if !is_same {
-            self.sound = sound;
-            self.played = 0;
-        }
-    }
-
-    /// Send telephone-events to the sink, or tones, after those that are still going out.
-    ///
-    /// Returns the time at which the last packet will have left. Durations are seconds.
-    pub fn send_digits(&mut self, digits: &str, duration: f64, gap: f64, now: f64) -> Result<f64, DigitError> {
-        if let Some(tones) = &mut self.tones {
-            tones.player.add(&digits.to_ascii_uppercase(), duration, gap, now)?;
-            self.stage.suspend();
-            return Ok(now.max(self.stream.due) + tones.player.remaining());
-        }
-        let Some((_, rate)) = self.sink.telephone_event else {
-            return Err(DigitError::NoTelephoneEvent);
-        };
-        self.stop_events();
-        self.outgoing.add(digits, duration, gap, rate, now)
-    }
-
-    /// Louder or softer for the sink, from now on.
-    pub fn set_gain(&mut self, gain: Gain) -> Result<(), CodecError> {
-        let settings = StageSettings { gain, ..self.settings };
-        let (source, sink) = (self.source.codec, self.sink.codec);
-        let stays = is_relayed(&source, &sink, &settings) == matches!(self.stage, Stage::Relay(_));
-        match &mut self.stage {
-            Stage::Relay(relay) if stays => relay.set_translation(translation(source.name, sink.name, gain)),
-            Stage::Transcoder(transcoder) if stays => transcoder.set_gain(gain),
-            _ => {
-                let before = std::mem::replace(&mut self.settings, settings);
-                let changed = self.change_stage(&source, &sink);
-                if changed.is_err() {
-                    self.settings = before;
-                }
-                return changed;
-            }
-        }
-        self.settings = settings;
-        Ok(())
-    }
-
-    /// How hard encoders work from now on.
-    pub fn set_effort(&mut self, effort: Effort) -> Result<(), CodecError> {
-        self.settings.effort = effort;
-        self.encoders().try_for_each(|encoder| encoder.set_effort(effort))
-    }
-
-    /// How hard encoders work.
-    pub fn effort(&self) -> Effort {
-        self.settings.effort
-    }
-
-    /// Whether there is time to spare, as the workers see it: encoders that may choose go along.
-    pub fn set_scarce(&mut self, is_scarce: bool) -> Result<(), CodecError> {
-        let effort = self.settings.effort;
-        if effort.is_scarce == is_scarce {
-            return Ok(());
-        }
-        self.set_effort(Effort { is_scarce, ..effort })
-    }
-
-    /// Percent of our packets that the sink says it loses: so much does opus protect them, if the sink wished it.
-    pub fn set_expected_loss(&mut self, percent: u8) -> Result<(), CodecError> {
-        self.settings.expected_loss = percent;
-        self.encoders()
-            .try_for_each(|encoder| encoder.set_expected_loss(percent))
-    }
-
-    /// For which loss opus is set, in percent.
-    #[cfg(test)]
-    pub fn expected_loss(&self) -> u8 {
-        self.settings.expected_loss
-    }
-
-    fn encoders(&mut self) -> impl Iterator<Item = &mut Encoder> {
-        let of_stage = match &mut self.stage {
-            Stage::Transcoder(transcoder) => Some(transcoder.encoder()),
-            Stage::Relay(_) => None,
-        };
-        of_stage
-            .into_iter()
-            .chain(self.tones.as_mut().and_then(ToneEncoder::encoder))
-    }
-
     /// For a sender report to the sink; None when nothing has been sent yet.
     pub fn sender_info(&self, now: f64) -> Option<SenderInfo> {
         let stream = &self.stream;
@@ -597,50 +373,4 @@ impl Pipeline {
         self.is_closed = true;
         self.outgoing.clear();
     }
-}
-
-/// What joins the two, and what makes tones of digits where the sink hears those.
-fn make_joint(
-    source: &Codec,
-    sink: &Codec,
-    settings: &StageSettings,
-) -> Result<(Stage, Option<ToneEncoder>), CodecError> {
-    let stage = if is_relayed(source, sink, settings) {
-        let translation = translation(source.name, sink.name, settings.gain);
-        Stage::Relay(Relay::new(
-            source,
-            sink,
-            silence(sink.name),
-            settings.needs_continuity,
-            translation,
-        ))
-    } else {
-        Stage::Transcoder(Box::new(Transcoder::new(source, sink, settings)?))
-    };
-    let tones = if settings.plays_digits {
-        Some(ToneEncoder::new(sink, &stage, settings.effort)?)
-    } else {
-        None
-    };
-    Ok((stage, tones))
-}
-
-/// Whether a relay does: payloads stay as they are, or every byte becomes another.
-fn is_relayed(source: &Codec, sink: &Codec, settings: &StageSettings) -> bool {
-    (is_g711(source.name) && is_g711(sink.name)) || passes_through(source, sink, settings)
-}
-
-fn is_g711(name: Name) -> bool {
-    matches!(name, Name::Pcmu | Name::Pcma)
-}
-
-/// What the bytes of G.711 become, None if they stay as they are or there is something else.
-fn translation(source: Name, sink: Name, gain: Gain) -> Option<Box<[u8; 256]>> {
-    let is_changed = is_g711(source) && is_g711(sink) && (source != sink || !gain.is_unity());
-    is_changed.then(|| g711::translation(source == Name::Pcma, sink == Name::Pcma, |sample| gain.apply(sample)))
-}
-
-/// Whether payloads stay as they are. Digits cannot be put in between if the sink's decoder would notice.
-fn passes_through(source: &Codec, sink: &Codec, settings: &StageSettings) -> bool {
-    !(settings.plays_digits && has_memory(sink.name)) && settings.gain.is_unity() && may_pass_through(source, sink)
 }
