@@ -5,7 +5,6 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,8 +89,8 @@ TRUNK = TrunkStatus(
 
 
 @pytest_asyncio.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    database = await Database.open(StoreSettings(url=f"sqlite+aiosqlite:///{tmp_path}/gateway.db"))
+async def world(fresh_store: StoreSettings) -> AsyncIterator[World]:
+    database = await Database.open(fresh_store)
     keys, calls, bans, records = ApiKeys(database), FakeCalls(), FakeBans(), Calls(database)
     made = [await add_key(keys, frozenset(scope)) for scope in (("read", "write", "lab"), ("read",))]
     sessions = FakeSessions(session("session-1", "alice"))
