@@ -73,6 +73,8 @@ class Certificate:
         self.context.use_privatekey(key)
         self.context.set_cipher_list(_CIPHERS)
         self.context.set_tlsext_use_srtp(b":".join(_PROFILES))
+        # Next to nothing is sent after the handshake: no buffer of 15 KiB for that in each call
+        self.context.set_mode(SSL.MODE_RELEASE_BUFFERS)
 
 
 class DtlsState(Enum):
