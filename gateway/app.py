@@ -127,7 +127,7 @@ class Gateway:
         self.traces = Traces(database)
         self.tracer = await enter(self._tracing())
         self._build_auth(database)
-        self.engine = make_engine(config.media)
+        self.engine = make_engine(config.media, shows_reports=config.traces_hep.address is not None)
         await self.engine.start()
         self._stack.push_async_callback(self.engine.stop)
         lab = self.lab = await enter(self._lab())

@@ -27,7 +27,11 @@ SECRET_MEMBERS: Final = frozenset(
 )
 """Members of a JSON object, in small letters, whose values are secrets, whatever the object is."""
 
-_SDP_SECRET: Final = re.compile(r"(a=(?:ice-pwd|crypto|key-mgmt):|^k=)[^\r\n\"\\]+", re.IGNORECASE | re.MULTILINE)
+_SDP_SECRETS: Final = (
+    re.compile(rb"a=(?:ice-pwd|crypto|key-mgmt):([^\r\n\"\\]+)"),
+    re.compile(rb"\nk=([^\r\n\"\\]+)"),
+)
+"""In small letters. Each begins with letters of its own, which is what makes a search fast."""
 _MARKS: Final = ("ice-pwd:", "crypto:", "key-mgmt:", "k=")
 _JWT: Final = re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}")
 
@@ -63,8 +67,20 @@ def masked_json(value: object) -> object:
 
 
 def _masked_text(text: str) -> str:
-    """Looks first whether there may be anything: a pattern that ignores case takes its time on a description."""
     small = text.lower()
     if any(mark in small for mark in _MARKS):
-        text = _SDP_SECRET.sub(r"\1" + MASK, text)
+        text = _masked_description(text)
     return _JWT.sub(MASK, text) if "eyJ" in text else text
+
+
+def _masked_description(text: str) -> str:
+    """Looks in a copy in small letters: a pattern that ignores case takes twenty times as long.
+
+    In octets, whose small letters are as many; some characters' are not.
+    """
+    data = bytearray(text.encode("utf-8", "surrogatepass"))
+    for pattern in _SDP_SECRETS:
+        small = b"\n" + data.lower()  # so that the first line begins like all others
+        for start, end in reversed([found.span(1) for found in pattern.finditer(small)]):
+            data[start - 1 : end - 1] = MASK.encode()
+    return data.decode("utf-8", "surrogatepass")

@@ -28,6 +28,7 @@ class AiortcEngine(Engine[PacketLeg, PacketSession]):
             cname=cname,
             sounds=self._sounds,
             on_note=on_note,
+            shows_reports=self._shows_reports,
         )
 
     def _browser_leg(

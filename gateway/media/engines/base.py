@@ -23,8 +23,8 @@ SomeSession = TypeVar("SomeSession", bound=Session[Any, Any])  # Any: its legs a
 class Engine(ABC, Generic[SomeLeg, SomeSession]):
     """See `MediaEngine`."""
 
-    def __init__(self, settings: MediaSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: MediaSettings, *, shows_reports: bool = True) -> None:
+        self._settings, self._shows_reports = settings, shows_reports
         self._started: tuple[Certificate, PortPool] | None = None
         self._sessions: set[SomeSession] = set()
         self._sounds = Sounds()

@@ -124,20 +124,23 @@ class DtlsAssociation:
         else:
             self._connection.set_accept_state()
         self.state = DtlsState.HANDSHAKING
-        self._advance(now)
+        self._advance()
+        self._flush()
+        self._arm(now)
 
     def receive(self, datagram: bytes, now: float) -> None:
         """Take a DTLS datagram; look at `state` afterwards."""
-        if self.state not in (DtlsState.HANDSHAKING, DtlsState.CONNECTED):
-            return
         # One record at a time: OpenSSL reads a datagram's worth from a memory BIO as if it were a stream.
         for record in _records(datagram):
+            if self.state not in (DtlsState.HANDSHAKING, DtlsState.CONNECTED):
+                break
             self._connection.bio_write(record)
             if self.state is DtlsState.HANDSHAKING:
-                self._advance(now)
+                self._advance()
             else:
                 self._read_alerts()
         self._flush()
+        self._arm(now)
 
     def next_deadline(self) -> float | None:
         """When `handle_timeout` wants to be called: a flight is to be sent again."""
@@ -195,17 +198,15 @@ class DtlsAssociation:
             self._inbound = receiver(self.keys[1])
         return self._inbound
 
-    def _advance(self, now: float) -> None:
+    def _advance(self) -> None:
+        """What there is to send afterwards is the caller's to flush: a flight, or the alert that says why it failed."""
         try:
             self._connection.do_handshake()
         except SSL.WantReadError:
-            self._flush()
-            self._arm(now)
+            return
         except SSL.Error:
-            self._flush()  # the alert that says why
             self._end(DtlsState.FAILED)
         else:
-            self._flush()
             self._complete()
 
     def _complete(self) -> None:
@@ -260,6 +261,9 @@ class DtlsAssociation:
         self._send(datagram)
 
     def _arm(self, now: float) -> None:
+        """See when a flight wants to be sent again, while there is a handshake."""
+        if self.state is not DtlsState.HANDSHAKING:
+            return
         timeout = self._connection.DTLSv1_get_timeout()
         self._retransmit_at = None if timeout is None else now + timeout
 

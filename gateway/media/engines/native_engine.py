@@ -30,8 +30,8 @@ _TRIES: Final = 8
 class NativeEngine(Engine[NativeMediaLeg, NativeSession]):
     """See `MediaEngine`."""
 
-    def __init__(self, settings: MediaSettings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: MediaSettings, *, shows_reports: bool = True) -> None:
+        super().__init__(settings, shows_reports=shows_reports)
         self._core: NativeCore | None = None
         self._legs: dict[int, NativeMediaLeg] = {}
         self._native_sounds = NativeSounds()
@@ -111,6 +111,7 @@ class NativeEngine(Engine[NativeMediaLeg, NativeSession]):
             native_sounds=self._native_sounds,
             on_counted=self._count_rejected,
             on_note=on_note,
+            shows_reports=self._shows_reports,
         )
 
     def _running(self) -> NativeCore:

@@ -10,7 +10,7 @@ from gateway.domain.ids import LegName
 from gateway.media.core.codec import LegCodec
 from gateway.media.core.negotiate import Preference
 from gateway.media.core.rtcp import RtcpSession
-from gateway.media.engine import DigitReceived, LegStats, MediaEvent, MediaNote, MediaWarning, RtcpPassed, unnoted
+from gateway.media.engine import DigitReceived, LegStats, MediaEvent, MediaNote, MediaWarning, unnoted
 from gateway.media.engines.leg import AnyLeg
 from gateway.media.engines.native_leg import NativeMediaLeg
 from gateway.media.engines.native_stream import NativeSounds, NativeStream
@@ -33,8 +33,16 @@ class NativeSession(Session[NativeMediaLeg, NativeStream]):
         native_sounds: NativeSounds,
         on_counted: Callable[[], None],
         on_note: Callable[[MediaNote], None] = unnoted,
+        shows_reports: bool = True,
     ) -> None:
-        super().__init__(on_event=on_event, preference=preference, cname=cname, sounds=sounds, on_note=on_note)
+        super().__init__(
+            on_event=on_event,
+            preference=preference,
+            cname=cname,
+            sounds=sounds,
+            on_note=on_note,
+            shows_reports=shows_reports,
+        )
         self._native_sounds, self._on_counted = native_sounds, on_counted
         self._tickets: dict[int, asyncio.Future[None]] = {}
         self._warnings: dict[AnyLeg, set[str]] = {}
@@ -71,7 +79,7 @@ class NativeSession(Session[NativeMediaLeg, NativeStream]):
 
     def report_passed(self, leg: AnyLeg, data: bytes, *, is_inbound: bool) -> None:
         """See `NativeObserver`."""
-        self._on_note(RtcpPassed(leg.name, data, is_inbound=is_inbound))
+        self._note_report(leg.name, data, is_inbound=is_inbound)
 
     def warned(self, leg: AnyLeg, warning: str, *, is_raised: bool) -> None:
         """See `NativeObserver`. What is taken back was raised here: a leg that moved leaves its warnings behind."""
@@ -122,14 +130,14 @@ class NativeSession(Session[NativeMediaLeg, NativeStream]):
 
     def _begin_reports(self, leg: NativeMediaLeg) -> None:
         if not leg.native.is_reporting:
-            if self._on_note is not unnoted:
+            if self._shows_reports:
                 leg.native.show_reports()
             leg.native.begin_reports(leg.ssrc, self._cname, utc_now().timestamp(), secrets.randbits(64))
 
     def _end_reports(self, leg: LegName, *, says_bye: bool) -> None:
         report = self._legs[leg].native.say_bye() if says_bye else None
         if report is not None:
-            self._on_note(RtcpPassed(leg, report, is_inbound=False))
+            self._note_report(leg, report, is_inbound=False)
 
     def _give_reports(self, leg: LegName) -> RtcpSession | None:
         """They belong to the core's leg, and go with it."""

@@ -13,7 +13,7 @@ from gateway.media.core.codec import LegCodec
 from gateway.media.core.negotiate import Preference
 from gateway.media.core.rtcp import RtcpParseError, RtcpSession, SenderInfo
 from gateway.media.core.rtp import ReceptionStats, ReportBlock, RtpPacket, RtpParseError, parse
-from gateway.media.engine import DigitReceived, LegStats, MediaEvent, MediaNote, RtcpPassed, unnoted
+from gateway.media.engine import DigitReceived, LegStats, MediaEvent, MediaNote, unnoted
 from gateway.media.engines.leg import AnyLeg
 from gateway.media.engines.packet_leg import PacketLeg
 from gateway.media.engines.session import Session
@@ -36,8 +36,16 @@ class PacketSession(Session[PacketLeg, Pipeline]):
         cname: str,
         sounds: Sounds,
         on_note: Callable[[MediaNote], None] = unnoted,
+        shows_reports: bool = True,
     ) -> None:
-        super().__init__(on_event=on_event, preference=preference, cname=cname, sounds=sounds, on_note=on_note)
+        super().__init__(
+            on_event=on_event,
+            preference=preference,
+            cname=cname,
+            sounds=sounds,
+            on_note=on_note,
+            shows_reports=shows_reports,
+        )
         self._rtcp: dict[LegName, RtcpSession] = {}
         self._reported: dict[LegName, int] = {}
         self._has_sent: set[PacketLeg] = set()
@@ -77,7 +85,7 @@ class PacketSession(Session[PacketLeg, Pipeline]):
         except RtcpParseError:
             leg.reject("not_rtp")
             return
-        self._on_note(RtcpPassed(leg.name, data, is_inbound=True))
+        self._note_report(leg.name, data, is_inbound=True)
 
     def _digit_received(self, leg: LegName, digit: str, duration: float) -> None:
         self._emit(self._legs[leg], DigitReceived(leg, digit, duration))
@@ -92,7 +100,7 @@ class PacketSession(Session[PacketLeg, Pipeline]):
 
     def _send_rtcp(self, leg: LegName, data: bytes) -> None:
         self._legs[leg].send_rtcp(data)
-        self._on_note(RtcpPassed(leg, data, is_inbound=False))
+        self._note_report(leg, data, is_inbound=False)
 
     # See `Session`
 

@@ -24,6 +24,7 @@ from gateway.media.engine import (
     MediaReady,
     NoTelephoneEvent,
     Profile,
+    RtcpPassed,
     Sound,
     unnoted,
 )
@@ -52,14 +53,17 @@ class Session(ABC, Generic[SomeLeg, AnyStream]):
         cname: str,
         sounds: Sounds,
         on_note: Callable[[MediaNote], None] = unnoted,
+        shows_reports: bool = True,
     ) -> None:
         """
         Args:
             on_event, on_note: see `MediaEngine.open`.
+            shows_reports: whether `on_note` is told of RTCP as well; of a call that talks there is little else to tell.
             cname: of our RTCP, the same towards both legs (RFC 7022).
             sounds: what can be played.
         """
         self._on_event, self._on_note = on_event, on_note
+        self._shows_reports = shows_reports and on_note is not unnoted
         self._preference = preference
         self._cname = cname
         self._loop = asyncio.get_running_loop()
@@ -373,6 +377,10 @@ class Session(ABC, Generic[SomeLeg, AnyStream]):
     def leg_noted(self, leg: AnyLeg, text: str) -> None:
         """See `LegObserver`."""
         self._on_note(MediaFact(leg.name, text))
+
+    def _note_report(self, leg: LegName, data: bytes, *, is_inbound: bool) -> None:
+        if self._shows_reports:
+            self._on_note(RtcpPassed(leg, data, is_inbound))
 
     def leg_ready(self, leg: AnyLeg) -> None:
         """See `LegObserver`."""

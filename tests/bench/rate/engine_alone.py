@@ -64,7 +64,9 @@ def _unread(_note: MediaNote) -> None:
 
 async def main() -> None:
     """Serve until standard input ends."""
-    engine, loop = make_engine(MediaSettings(address=ADDRESS, engine=sys.argv[1])), asyncio.get_running_loop()  # type: ignore[arg-type] # a choice of the command line
+    settings = MediaSettings(address=ADDRESS, engine=sys.argv[1])  # type: ignore[arg-type] # a choice of the command line
+    # As a gateway without a HEP collector has it
+    engine, loop = make_engine(settings, shows_reports=False), asyncio.get_running_loop()
     await engine.start()
     end = SipEnd(PCMU)
     reader = asyncio.StreamReader()

@@ -36,5 +36,20 @@ def test_secret_that_is_spelled_by_escapes_is_not_plain(text: str) -> None:
     assert MASK in json.dumps(masked_json(json.loads(text)))
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("v=0\r\na=ice-pwd:S3cret\r\na=mid:0\r\n", "v=0\r\na=ice-pwd:***\r\na=mid:0\r\n"),
+        ("A=Crypto:1 AES_CM_128_HMAC_SHA1_80 inline:Key|2^20\r\n", "A=Crypto:***\r\n"),
+        ("s=\u0130\ud800\r\na=key-mgmt:mikey Key\r\nK=clear:Key", "s=\u0130\ud800\r\na=key-mgmt:***\r\nK=***"),
+        ("k=clear:a=crypto:x\nm=audio", "k=***\nm=audio"),
+        ("a=ptime:20 k=v\r\na=ice-pwd:\r\n", "a=ptime:20 k=v\r\na=ice-pwd:\r\n"),
+        ('{"sdp":"a=ice-pwd:S3cret"}', '{"sdp":"a=ice-pwd:***"}'),
+    ],
+)
+def test_description_loses_its_keys_and_nothing_else(text: str, shown: str) -> None:
+    assert masked_json({"sdp": text}) == {"sdp": shown}
+
+
 def test_ordinary_answer_is_plain() -> None:
     assert is_plain('{"jsonrpc":"2.0","id":"1","result":{"callID":"b1c2","message":"CALL CREATED","sessid":"6a1f"}}')

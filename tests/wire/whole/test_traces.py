@@ -12,7 +12,7 @@ from typing import Any, Final
 import aiohttp
 
 from gateway.domain.ids import CallId
-from gateway.domain.trace import TraceEntry
+from gateway.domain.trace import TraceEntry, TraceKind
 from gateway.sip.core.message import Request
 from gateway.traces.core.book import Placed
 from gateway.traces.core.ladder_text import WIDTH
@@ -322,6 +322,18 @@ async def test_collector_gets_messages_frames_facts_and_rtcp_of_a_call(tmp_path:
     assert (invite["family"], invite["protocol"], invite["source"]) == (2, 17, "127.0.0.1")
     assert all(json.loads(packet["payload"]) for packet in packets if packet["type"] != 1)
     assert any(b"telnyx_rtc.invite" in packet["payload"] for packet in packets if packet["type"] == 100)
+
+
+async def test_nobody_is_told_of_rtcp_where_there_is_no_collector(tmp_path: Path) -> None:
+    async with running(tmp_path, FAST) as gateway, phone(gateway, codecs=["PCMU"]) as alice:
+        written = Written(gateway)
+        call = await alice.call(ECHO)
+        await alice.until_answered(call)
+        await alice.hang_up(call)
+        await written.until_titled("ended by")
+
+    kinds = {entry.kind for _, entry in written.entries}
+    assert kinds == {TraceKind.SIP, TraceKind.VERTO, TraceKind.MEDIA, TraceKind.CALL}
 
 
 async def test_collector_that_is_not_there_changes_nothing_for_a_call(tmp_path: Path) -> None:

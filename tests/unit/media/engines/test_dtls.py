@@ -4,10 +4,14 @@ from collections.abc import Callable
 
 import pylibsrtp
 import pytest
+from OpenSSL import SSL
 
 from gateway.media.core.rtp import RtpPacket, serialize
 from gateway.media.core.sdp import Fingerprint
 from gateway.media.engines.dtls import Certificate, DtlsAssociation, DtlsState, is_checkable
+
+ALERT = 21
+"""The content type (RFC 5246 section 6.2.1)."""
 
 RTP = serialize(RtpPacket(0, 1, 160, 7, False, b"\x11" * 160))
 
@@ -102,6 +106,26 @@ def test_unknown_hash_beside_a_known_one_does_no_harm() -> None:
     link.carry()
 
     assert link.client.state is DtlsState.CONNECTED
+
+
+def test_far_end_without_a_certificate_is_told_why_it_failed() -> None:
+    link = Link()
+    nobody = Certificate()
+    nobody.context = SSL.Context(SSL.DTLS_METHOD)
+    nobody.context.set_tlsext_use_srtp(b"SRTP_AES128_CM_SHA1_80")
+    client = DtlsAssociation(nobody, is_client=True, fingerprints=[nobody.fingerprint], send=link.to_server.append)
+    link.server.start(0.0)
+    client.start(0.0)
+
+    while link.to_server:
+        link.server.receive(link.to_server.pop(0), 0.0)
+        last = link.to_client[-1]
+        while link.to_client:
+            client.receive(link.to_client.pop(0), 0.0)
+
+    assert link.server.state is DtlsState.FAILED
+    assert last[0] == ALERT
+    assert link.server.next_deadline() is None
 
 
 def test_forged_packet_is_refused() -> None:
