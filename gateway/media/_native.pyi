@@ -113,7 +113,10 @@ class NativeCore:
         addresses: list[Address],
         consent_timeout: float,
         complexity: int | None = None,
+        realtime: bool = False,
     ) -> NativeCore: ...
+    @property
+    def is_first(self) -> bool: ...
     @property
     def event_fd(self) -> int: ...
     @property

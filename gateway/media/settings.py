@@ -38,6 +38,11 @@ class MediaSettings:
     tick: float = 0.001
     """Engine `native`: how long a busy thread may hold a packet so that several leave together; 0 turns this off."""
 
+    realtime: bool = True
+    """Engine `native`: threads that move packets go before every ordinary one of the machine while they leave it most
+    of its time, so that calls which are set up do not delay those that talk. Needs CAP_SYS_NICE or a limit on real-time
+    priorities (RLIMIT_RTPRIO) above zero; without, they ask the kernel for short turns."""
+
     opus_complexity: int = 0
     """Engine `native`: how hard its opus encoders work, 1 to 10; 0 goes along with the voice (3 for a narrow one, 6
     for a wide one) and the load (1 while a thread that moves packets has no time to spare)."""

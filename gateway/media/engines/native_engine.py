@@ -20,6 +20,7 @@ from gateway.media.engines.native_session import NativeSession
 from gateway.media.engines.native_stream import NativeSounds
 from gateway.media.settings import MediaSettings
 from gateway.observability import metrics
+from gateway.observability.logging import get_logger
 
 _REASONS: Final = ("source", "srtp", "not_rtp", "payload_type")
 """Why the core did not take a datagram, in its order."""
@@ -43,6 +44,7 @@ class NativeEngine(Engine[NativeMediaLeg, NativeSession]):
         await super().start()
         core = self._core = self._bind_shared()
         metrics.MEDIA_BUSY_RATIO.set_function(lambda: max(core.busy()))
+        get_logger().info("media_threads_started", count=len(core.busy()), realtime=core.is_first)
         asyncio.get_running_loop().add_reader(self._core.event_fd, self._take_events)
 
     def _bind_shared(self) -> NativeCore:
@@ -66,6 +68,7 @@ class NativeEngine(Engine[NativeMediaLeg, NativeSession]):
             addresses=addresses,
             consent_timeout=self._settings.consent_timeout,
             complexity=self._settings.opus_complexity or None,
+            realtime=self._settings.realtime,
         )
 
     async def stop(self) -> None:

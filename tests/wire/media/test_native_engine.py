@@ -1,12 +1,49 @@
 """The compiled engine keeps the contract of all engines."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import pytest
+
 from gateway.media.engine import MediaEngine
 from gateway.media.engines.native_engine import NativeEngine
 from gateway.media.settings import MediaSettings
 
 from .contract import MediaEngineContract
 
+PORTS: Final = "20000-49999"
+ORDINARY, FIRST = os.SCHED_OTHER, os.SCHED_FIFO
+
 
 class TestNativeEngine(MediaEngineContract):
     def make_engine(self) -> MediaEngine:
-        return NativeEngine(MediaSettings(rtp_ports="20000-49999", workers=2))
+        return NativeEngine(MediaSettings(rtp_ports=PORTS, workers=2))
+
+
+def may_go_first() -> bool:
+    """Whether the system lets a thread of this process be one of real time."""
+    try:
+        os.sched_setscheduler(0, FIRST, os.sched_param(1))
+    except PermissionError:
+        return False
+    return True
+
+
+def policies() -> list[int]:
+    """How the packets' threads of this process are scheduled."""
+    tasks = [task for task in Path("/proc/self/task").iterdir() if (task / "comm").read_text().startswith("media-")]
+    return [os.sched_getscheduler(int(task.name)) & ~os.SCHED_RESET_ON_FORK for task in tasks]
+
+
+@pytest.mark.parametrize("realtime", [True, False])
+async def test_threads_go_before_others_where_they_shall_and_may(realtime: bool) -> None:
+    with ThreadPoolExecutor(1) as other:
+        is_allowed = other.submit(may_go_first).result()
+    engine = NativeEngine(MediaSettings(rtp_ports=PORTS, workers=2, realtime=realtime))
+    await engine.start()
+    found = policies()
+    await engine.stop()
+
+    assert found == [FIRST if realtime and is_allowed else ORDINARY] * 2

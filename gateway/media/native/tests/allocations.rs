@@ -143,6 +143,7 @@ fn judging_a_call_allocates_nothing_but_room_for_a_minute() {
     ] {
         let core = Core::start(Settings {
             complexity: None,
+            realtime: false,
             workers: 1,
             tick: 0.001,
             addresses: Vec::new(),

@@ -59,12 +59,13 @@ impl Watch {
         }
     }
 
-    /// A round is over that began and ended at these times; waiting for a processor is work too.
-    pub fn worked(&mut self, began: f64, ended: f64, load: &Load) {
+    /// A round is over that began and ended at these times; waiting for a processor is work too. Returns whether time is
+    /// scarce, when that has changed.
+    pub fn worked(&mut self, began: f64, ended: f64, load: &Load) -> Option<bool> {
         self.at_work += ended - began;
         let elapsed = ended - self.since;
         if elapsed < INTERVAL {
-            return;
+            return None;
         }
         self.share = (self.at_work / elapsed).min(1.0);
         (self.since, self.at_work) = (ended, 0.0);
@@ -72,9 +73,13 @@ impl Watch {
         if !self.is_scarce && self.share > SCARCE {
             self.is_scarce = true;
             load.scarce.fetch_add(1, Ordering::Relaxed);
+            Some(true)
         } else if self.is_scarce && self.share < PLENTY {
             self.is_scarce = false;
             load.scarce.fetch_sub(1, Ordering::Relaxed);
+            Some(false)
+        } else {
+            None
         }
     }
 

@@ -21,7 +21,7 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Weak, mpsc};
 use std::thread::JoinHandle;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
@@ -47,6 +47,8 @@ pub struct Settings {
     pub workers: usize,
     /// Seconds that a packet may be held so that several leave together.
     pub tick: f64,
+    /// Whether the workers go before every ordinary thread of the machine, where they may.
+    pub realtime: bool,
     /// Of libopus' encoders, 0 to 10; None goes along with the voice and the load.
     pub complexity: Option<u8>,
     /// Our addresses that browsers reach, with the port that all of them share.
@@ -90,6 +92,7 @@ pub struct Core {
     workers: Vec<Worker>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     is_stopping: AtomicBool,
+    is_first: AtomicBool,
     tokens: AtomicU64,
     rejected: [AtomicU64; REASONS],
 }
@@ -108,16 +111,25 @@ impl Core {
             settings,
             threads: Mutex::new(Vec::new()),
             is_stopping: AtomicBool::new(false),
+            is_first: AtomicBool::new(false),
             tokens: AtomicU64::new(1),
             rejected: Default::default(),
         });
+        let (tell, told) = mpsc::channel();
         for index in 0..core.workers.len() {
-            let shared = Arc::clone(&core);
+            let (shared, tell) = (Arc::clone(&core), tell.clone());
             let thread = std::thread::Builder::new()
                 .name(format!("media-{index}"))
-                .spawn(move || worker::run(&shared, index))?;
+                .spawn(move || {
+                    worker::run(&shared, index, |is_first| {
+                        let _ = tell.send(is_first); // nobody waits any more: the start has failed
+                    });
+                })?;
             core.threads.lock().push(thread);
         }
+        drop(tell);
+        let is_first = told.iter().take(core.workers.len()).all(|is_first| is_first);
+        core.is_first.store(is_first, Ordering::SeqCst);
         Ok(core)
     }
 
@@ -135,6 +147,11 @@ impl Core {
     /// Whether `stop` was called.
     pub fn is_stopping(&self) -> bool {
         self.is_stopping.load(Ordering::SeqCst)
+    }
+
+    /// Whether all workers go before every ordinary thread of the machine.
+    pub fn is_first(&self) -> bool {
+        self.is_first.load(Ordering::SeqCst)
     }
 
     /// As it was started.

@@ -85,6 +85,7 @@ fn started() -> Arc<Core> {
     let addresses = vec!["127.0.0.1:0".parse().unwrap()];
     Core::start(Settings {
         complexity: None,
+        realtime: true,
         workers: 2,
         tick: 0.001,
         addresses,

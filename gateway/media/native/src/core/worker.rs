@@ -15,7 +15,7 @@ use super::leg::LegCell;
 use super::load::Watch;
 use super::outbox::Bench;
 use super::{Core, Listening, SHARED, WAKER};
-use crate::sys::{ReceiveBatch, monotonic};
+use crate::sys::{ReceiveBatch, Turns, monotonic};
 
 /// Descriptors that one poll reports at most.
 const MAX_READY: usize = 256;
@@ -27,11 +27,15 @@ const MAX_CALLS: usize = 16;
 const MAX_FIRED: usize = 4096;
 /// Seconds between two looks at who is gone.
 const CONSENT_CHECK: f64 = 0.5;
+/// Seconds that a worker wants the processor for at a time: packets come often, and want little.
+const TURN: f64 = 0.0001;
 /// Seconds that a worker sleeps at most.
 const LONGEST_SLEEP: f64 = 60.0;
 
-/// Until `Core::stop`.
-pub fn run(core: &Core, index: usize) {
+/// Until `Core::stop`. `tell_rank` is told once whether the thread goes before others of the machine.
+pub fn run(core: &Core, index: usize, tell_rank: impl FnOnce(bool)) {
+    let rank = Rank::new(core.settings().realtime);
+    tell_rank(rank.is_first);
     let worker = core.worker(index);
     let mut bench = Bench::new(core.settings().addresses.len());
     let mut batch = ReceiveBatch::new(BATCH);
@@ -78,10 +82,40 @@ pub fn run(core: &Core, index: usize) {
         // What came in less than a tick after the last round was over is one of many: let some more gather
         let is_busy = count > 0 && now - ended < core.settings().tick;
         ended = monotonic();
-        watch.worked(now, ended, &core.load);
+        if let Some(is_scarce) = watch.worked(now, ended, &core.load) {
+            rank.follow(is_scarce);
+        }
         if is_busy {
             std::thread::sleep(Duration::from_secs_f64(core.settings().tick.min(1.0)));
         }
+    }
+}
+
+/// When the worker gets a processor that others want too: at once, as long as it leaves them most of it.
+struct Rank {
+    turns: Turns,
+    is_first: bool,
+}
+
+impl Rank {
+    fn new(wants_first: bool) -> Self {
+        let turns = Turns::of_this_thread();
+        let is_first = wants_first && turns.go_first().is_ok();
+        let rank = Self { turns, is_first };
+        if !is_first {
+            rank.follow(true);
+        }
+        rank
+    }
+
+    /// Without time to spare it would starve whoever makes calls and ends them.
+    fn follow(&self, is_scarce: bool) {
+        // what is refused leaves the thread where it is: packets may wait for the end of somebody's turn
+        let _ = if self.is_first && !is_scarce {
+            self.turns.go_first()
+        } else {
+            self.turns.be_short(TURN)
+        };
     }
 }
 

@@ -20,15 +20,17 @@ impl NativeCore {
     /// Bind the shared sockets and start the threads.
     ///
     /// Args: `workers` threads; seconds of a `tick`; `addresses` that browsers reach us at; seconds of `consent_timeout`;
-    /// `complexity` of opus encoders, 0 to 10, or None for what suits voice and load.
+    /// `complexity` of opus encoders, 0 to 10, or None for what suits voice and load;
+    /// whether the threads are to go before others (`realtime`).
     #[new]
-    #[pyo3(signature = (*, workers, tick, addresses, consent_timeout, complexity=None))]
+    #[pyo3(signature = (*, workers, tick, addresses, consent_timeout, complexity=None, realtime=false))]
     fn new(
         workers: usize,
         tick: f64,
         addresses: Vec<Address>,
         consent_timeout: f64,
         complexity: Option<u8>,
+        realtime: bool,
     ) -> PyResult<Self> {
         let addresses = addresses.iter().map(socket_address).collect::<PyResult<_>>()?;
         let settings = Settings {
@@ -37,6 +39,7 @@ impl NativeCore {
             addresses,
             consent_timeout,
             complexity,
+            realtime,
         };
         Ok(Self {
             core: Core::start(settings).map_err(os_error)?,
@@ -67,6 +70,12 @@ impl NativeCore {
     /// Datagrams that were not taken: for reasons `source`, `srtp`, `not_rtp`, `payload_type`.
     fn rejected(&self) -> [u64; REASONS] {
         self.core.rejected()
+    }
+
+    /// Whether the threads go before every ordinary one of the machine: they were to, and may.
+    #[getter]
+    fn is_first(&self) -> bool {
+        self.core.is_first()
     }
 
     /// For each thread, which share of the last second it was at work: 0 to 1.
