@@ -31,10 +31,9 @@ def may_go_first() -> bool:
     return True
 
 
-def policies() -> list[int]:
-    """How the packets' threads of this process are scheduled."""
-    tasks = [task for task in Path("/proc/self/task").iterdir() if (task / "comm").read_text().startswith("media-")]
-    return [os.sched_getscheduler(int(task.name)) & ~os.SCHED_RESET_ON_FORK for task in tasks]
+def threads() -> set[int]:
+    """Of this process; those that have just ended may still be among them."""
+    return {int(task) for task in os.listdir("/proc/self/task")}
 
 
 @pytest.mark.parametrize("realtime", [True, False])
@@ -42,8 +41,14 @@ async def test_threads_go_before_others_where_they_shall_and_may(realtime: bool)
     with ThreadPoolExecutor(1) as other:
         is_allowed = other.submit(may_go_first).result()
     engine = NativeEngine(MediaSettings(rtp_ports=PORTS, workers=2, realtime=realtime))
+    before = threads()
     await engine.start()
-    found = policies()
+    names = {task: Path(f"/proc/self/task/{task}/comm").read_text() for task in threads() - before}
+    found = [
+        os.sched_getscheduler(task) & ~os.SCHED_RESET_ON_FORK
+        for task, name in names.items()
+        if name.startswith("media-")
+    ]
     await engine.stop()
 
     assert found == [FIRST if realtime and is_allowed else ORDINARY] * 2
