@@ -1,6 +1,7 @@
 """The sounds that the gateway plays by itself, encoded once for each codec and then only sent."""
 
 import asyncio
+import functools
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
@@ -22,10 +23,12 @@ WhenReady = Callable[[str, Sequence[bytes]], None]
 """Takes the codec's name and the payloads of 20 ms, to be repeated from the first."""
 
 
+@functools.cache
 def encoded(sound: Sound, codec: str) -> tuple[bytes, ...]:
     """The payloads of a sound from its beginning to its end. Raises CodecError, CodecUnavailable.
 
-    Takes up to some tenths of a second: not for the loop's thread.
+    Takes up to some tenths of a second the first time: not for the loop's thread. Kept, some 100 kB for each sound and
+    codec.
     """
     rate = _RATES[codec]
     encoder = registry.make_encoder(SUPPORTED[codec], rate)
@@ -45,7 +48,7 @@ def _frames(sound: Sound, rate: int) -> list[bytes]:
 
 
 class Sounds:
-    """Makes sounds in a thread when they are first wanted, and keeps them: some 100 kB for each sound and codec."""
+    """Makes sounds in a thread when they are first wanted, and keeps them."""
 
     def __init__(self) -> None:
         self._made: dict[tuple[Sound, str], tuple[bytes, ...]] = {}

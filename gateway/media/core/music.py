@@ -2,7 +2,7 @@
 
 import math
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Final
 
@@ -34,22 +34,28 @@ _EDGE: Final = 0.005
 
 def melody(*, rate: int) -> bytes:
     """The melody once."""
-    notes = {name: _note(PITCHES[name], rate) for name in dict.fromkeys(MELODY)}
+    loudness = _loudness(rate)
+    notes = {name: _note(PITCHES[name], rate, loudness) for name in dict.fromkeys(MELODY)}
     return b"".join(notes[name] for name in MELODY)
 
 
-def _note(frequency: float, rate: int) -> bytes:
-    """One note: a plucked string, more or less."""
+def _loudness(rate: int) -> list[float]:
+    """Of each sample of a note: a plucked string, more or less."""
     size, edge = round(NOTE * rate), _EDGE * rate
     amplitude = 32767 * 10 ** (_LEVEL / 20)
-    step = 2 * math.pi * frequency / rate
     fading = math.exp(-_DECAY / rate)
-    values = array("h")
+    loudness = []
     for index in range(size):
-        shape = amplitude * min(1.0, index / edge, (size - 1 - index) / edge)
-        values.append(round(shape * sum(part * math.sin(number * step * index) for number, part in _OVERTONES)))
+        loudness.append(amplitude * min(1.0, index / edge, (size - 1 - index) / edge))
         amplitude *= fading
-    return values.tobytes()
+    return loudness
+
+
+def _note(frequency: float, rate: int, loudness: Sequence[float]) -> bytes:
+    sin, step = math.sin, 2 * math.pi * frequency / rate
+    waves = [[part * sin(number * step * index) for index in range(len(loudness))] for number, part in _OVERTONES]
+    values = map(sum, zip(*waves, strict=True))
+    return array("h", [round(loud * value) for loud, value in zip(loudness, values, strict=True)]).tobytes()
 
 
 def pitches_of(first: int, last: int) -> tuple[float, ...]:

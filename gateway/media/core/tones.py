@@ -57,9 +57,17 @@ def tone(*frequencies: float, seconds: float, rate: int = 8000, level: float = -
 
 def _samples(frequencies: tuple[float, ...], first: int, number: int, rate: int, level: float) -> bytes:
     amplitude = _FULL_SCALE * 10 ** (level / 20)
-    steps = [2 * math.pi * frequency / rate for frequency in frequencies]
-    values = (sum(math.sin(step * index) for step in steps) for index in range(first, first + number))
-    return array("h", (max(-32768, min(_FULL_SCALE, round(amplitude * value))) for value in values)).tobytes()
+    sines = [_sine(2 * math.pi * frequency / rate, first, number) for frequency in frequencies]
+    values = sines[0] if len(sines) == 1 else map(sum, zip(*sines, strict=True))
+    samples = [round(amplitude * value) for value in values]
+    if amplitude * len(sines) > _FULL_SCALE:
+        samples = [max(-32768, min(_FULL_SCALE, sample)) for sample in samples]
+    return array("h", samples).tobytes()
+
+
+def _sine(step: float, first: int, number: int) -> list[float]:
+    sin = math.sin
+    return [sin(step * index) for index in range(first, first + number)]
 
 
 def dtmf(digit: str, *, seconds: float, rate: int = 8000, level: float = -10.0) -> bytes:
