@@ -34,6 +34,8 @@ STAGES: Final[Mapping[State, str]] = {
     State.ENDED: "ended",
 }
 
+_log = get_logger()
+
 
 class Journal:
     """Written by the runner of a call and by what performs for it.
@@ -63,7 +65,6 @@ class Journal:
         self.began = self._loop.time()
         self._stages: dict[str, float] = {}
         self._media_up: set[LegName] = set()
-        self._log = get_logger()
 
     def note(self, event: Event | OfTarget) -> None:
         """What is no state of the call: when media is up, and how clients come and go."""
@@ -73,14 +74,14 @@ class Journal:
                 if len(self._media_up) == len(LegName):
                     self._stages.setdefault("media", self._elapsed())
             case LegDetached(leg):
-                self._log.info("leg_detached", leg=leg.value)
+                _log.info("leg_detached", leg=leg.value)
             case LegReturned(leg):
-                self._log.info("leg_returned", leg=leg.value)
+                _log.info("leg_returned", leg=leg.value)
             case LegAttached(leg):
-                self._log.info("leg_attached", leg=leg.value)
+                _log.info("leg_attached", leg=leg.value)
                 metrics.LEGS_RECOVERED.labels(how="attach").inc()
             case MediaProbed(leg, is_alive=True):
-                self._log.info("leg_kept", leg=leg.value)
+                _log.info("leg_kept", leg=leg.value)
                 metrics.LEGS_RECOVERED.labels(how="kept").inc()
             case _:
                 pass
@@ -93,7 +94,7 @@ class Journal:
         self._stages[stage] = self._elapsed()
         match state:
             case State.RINGING:
-                self._log.info("call_ringing")
+                _log.info("call_ringing")
                 self._emit(CallRinging(call_id=self._call_id, at=utc_now()))
             case State.ACTIVE:
                 self._answered()
@@ -104,7 +105,7 @@ class Journal:
         self.answered_at = utc_now()
         stats = self._stats()
         codec_a, codec_b = (stats[leg].codec if leg in stats else "" for leg in LegName)
-        self._log.info("call_answered", codec_a=codec_a, codec_b=codec_b)
+        _log.info("call_answered", codec_a=codec_a, codec_b=codec_b)
         self._emit(CallAnswered(call_id=self._call_id, at=self.answered_at, codec_a=codec_a, codec_b=codec_b))
 
     def routed_to_client(self) -> None:
@@ -119,7 +120,7 @@ class Journal:
 
     def transferred(self, kind: TransferKind, name: LegName, former: Leg, successor: Leg) -> None:
         """Somebody has taken the place of somebody else."""
-        self._log.info("call_transferred", kind=kind.value, leg=name.value)
+        _log.info("call_transferred", kind=kind.value, leg=name.value)
         transferred = CallTransferred(
             call_id=self._call_id,
             at=utc_now(),

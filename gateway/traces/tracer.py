@@ -215,7 +215,8 @@ class Tracer:
 
 def _masked(entry: TraceEntry) -> TraceEntry:
     """A frame was masked when it was read."""
-    return replace(entry, body=masked_sip(entry.body)) if entry.kind is TraceKind.SIP else entry
+    body = masked_sip(entry.body) if entry.kind is TraceKind.SIP else entry.body
+    return entry if body is entry.body else replace(entry, body=body)
 
 
 def _way(is_inbound: bool) -> Way:

@@ -29,7 +29,6 @@ MAX_HEADER_LINES: Final = 256
 _VERSION: Final = re.compile(r"SIP/[0-9]+\.[0-9]+", re.IGNORECASE)
 _STATUS: Final = re.compile(r"[1-6][0-9]{2}")
 _FOLD: Final = re.compile(rb"\r\n[ \t]+")
-_BARE_BREAK: Final = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 _NUMBER: Final = re.compile(r"[0-9]{1,10}")
 _LINE_BREAK: Final = re.compile(r"[\r\n]")
 
@@ -61,18 +60,22 @@ class _TypedFields:
 
     @property
     def top_via(self) -> Via:
-        return Via.parse(self._need("Via", self.headers.get_all("Via")[:1]))
+        vias = self.headers.get_all("Via")
+        if not vias:
+            raise SipParseError("no Via")
+        return Via.parse(vias[0])
 
     @property
     def content_type(self) -> str:
         """The media type without parameters, lower case; empty when there is no Content-Type."""
         return (self.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
 
-    def _need(self, name: str, values: list[str] | None = None) -> str:
-        found = self.headers.get_all(name) if values is None else values
-        if not found:
+    def _need(self, name: str) -> str:
+        """Of a field that is no list."""
+        found = self.headers.get(name)
+        if found is None:
             raise SipParseError(f"no {name}")
-        return found[0]
+        return found
 
 
 @dataclass(slots=True)
@@ -240,7 +243,9 @@ def _has_tag(value: str) -> bool:
 
 
 def _split_lines(head: bytes) -> tuple[list[str], SipParseError | None]:
-    error = SipParseError("bare CR or LF in the header fields") if _BARE_BREAK.search(head) else None
+    breaks = head.count(b"\r\n")
+    is_bare = head.count(b"\r") != breaks or head.count(b"\n") != breaks
+    error = SipParseError("bare CR or LF in the header fields") if is_bare else None
     return [_decode(line) for line in _FOLD.sub(b" ", head).split(b"\r\n")], error
 
 
@@ -294,7 +299,7 @@ def _check(message: Request | Response) -> None:
         if not headers.get(name):
             raise SipParseError(f"no {name}")
     for name in _SINGLE:
-        if len(headers.get_all(name)) > 1:
+        if headers.count(name) > 1:
             raise SipParseError(f"{name} appears more than once")
     for via in headers.get_all("Via"):
         Via.parse(via)

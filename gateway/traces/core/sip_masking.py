@@ -1,7 +1,8 @@
 """Cuts secrets out of a SIP message. Each octet becomes one `x`, so that Content-Length still holds.
 
 What is looked for is looked for in small letters, in a copy of the same length: patterns that ignore case cost five
-times as much, and this is done for every message.
+times as much, and this is done for every message. For the same reason nothing is looked for by a pattern that can only
+begin with words which are not there.
 """
 
 import re
@@ -23,15 +24,17 @@ _ANSWER: Final = re.compile(rb"\b(?:response|rspauth)\s*=\s*(\"(?:[^\"\\\r\n]|\\
 
 _SDP_SECRET: Final = re.compile(rb"^(?:a=ice-pwd:|a=key-mgmt:|k=)[ \t]*([^\r\n]+)", re.MULTILINE)
 _SDP_CRYPTO: Final = re.compile(rb"^a=crypto:([^\r\n]*)", re.MULTILINE)
+_SDP_MARKS: Final = (b"a=ice-pwd:", b"a=key-mgmt:", b"k=")
 _INLINE: Final = re.compile(rb"inline:([^\s;]+)")
 """RFC 4568 section 6.1: key and salt, lifetime and MKI behind them."""
 
 _URI_PASSWORD: Final = re.compile(rb"sips?:[^\s:@;>\"\[]+:([^\s@;>\"]+)(?=@)")
 _JWT: Final = re.compile(rb"\b(eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,})")
 
-_GAP: Final = re.compile(rb"\r?\n\r?\n")
+_GAP: Final = re.compile(rb"\n\r?\n")
+"""Behind the last header field, whose own line may end in either way."""
 
-_CONTENT_TYPE: Final = re.compile(rb"^(?:content-type|c)[ \t]*:[ \t]*([^\s;]+)", re.MULTILINE)
+_CONTENT_TYPE: Final = re.compile(rb"\n(?:content-type|c)[ \t]*:[ \t]*([^\s;]+)")
 _HARMLESS_INFO: Final = frozenset({b"application/media_control+xml", b"application/sdp", b"message/sipfrag"})
 """Bodies of INFO that hold no digits; all others are taken for digits (dtmf-relay, dtmf, the vendors' own)."""
 
@@ -85,15 +88,17 @@ def _credentials(small: bytes) -> Iterator[Span]:
 
 
 def _in_body(small: bytes, start: int) -> Iterator[Span]:
-    found = _CONTENT_TYPE.search(small, 0, start)
+    found = _CONTENT_TYPE.search(b"\n" + small[:start])  # so that the first line begins like all others
     content_type = b"" if found is None else found[1]
     is_info = small.startswith(b"info ")
     if b"dtmf" in content_type or b"digits" in content_type or (is_info and content_type not in _HARMLESS_INFO):
         yield from _digits(small, start)
         return
-    yield from _spans(_SDP_SECRET, small, start, len(small))
-    for line in _SDP_CRYPTO.finditer(small, start):
-        yield from _spans(_INLINE, small, *line.span(1))
+    if any(mark in small for mark in _SDP_MARKS):
+        yield from _spans(_SDP_SECRET, small, start, len(small))
+    if b"a=crypto:" in small:
+        for line in _SDP_CRYPTO.finditer(small, start):
+            yield from _spans(_INLINE, small, *line.span(1))
     if b"kpml" in content_type:
         yield from _spans(_KPML_DIGITS, small, start, len(small))
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from gateway.cli.main import app
@@ -57,4 +56,3 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
 
     yield run_command
     root.handlers[:], root.level = handlers, level
-    structlog.reset_defaults()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
 from gateway.observability.logging import MASK, configure, get_logger, mask_text
 
@@ -24,7 +25,6 @@ def stderr(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
 
     yield read
     root.handlers[:], root.level = handlers, level
-    structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
 
 
@@ -96,6 +96,24 @@ def test_line_below_the_level_is_not_written(stderr: Callable[[], str]) -> None:
     logging.getLogger("other").warning("kept %s", "here")
 
     assert [json.loads(line)["event"] for line in stderr().splitlines()] == ["kept here"]
+
+
+def test_logger_that_was_used_before_follows_the_next_configuration(stderr: Callable[[], str]) -> None:
+    configure(level="info", format="json")
+    log = get_logger()
+    log.info("session_opened")
+
+    configure(level="warning", format="console")
+    log.info("session_renewed")
+    log.warning("session_refused")
+    with capture_logs() as captured:
+        log.info("session_closed")
+
+    first, *others = stderr().splitlines()
+    assert json.loads(first)["event"] == "session_opened"
+    assert "session_refused" in "".join(others)
+    assert "session_renewed" not in "".join(others)
+    assert [line["event"] for line in captured] == ["session_closed"]
 
 
 def test_traceback_is_part_of_the_line(stderr: Callable[[], str]) -> None:

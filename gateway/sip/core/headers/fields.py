@@ -82,6 +82,11 @@ class Headers:
         values = [value for known, _, value in self._items if known == key]
         return [piece for value in values for piece in split_list(value)] if key in _LISTS else values
 
+    def count(self, name: str) -> int:
+        """How many lines there are of that name."""
+        key = _key(name)
+        return len([known for known, _, _ in self._items if known == key])
+
     def add(self, name: str, value: str) -> None:
         """Put a line at the end.
 
@@ -158,6 +163,7 @@ def _names(name: str) -> tuple[str, str]:
 
 def _line(name: str, value: str) -> tuple[str, str, str]:
     key, shown = _names(name)
-    if _LINE_BREAK.search(value) or _BAD_CONTROL.search(value):
+    # What is printable holds neither, and nearly everything is.
+    if not value.isprintable() and (_LINE_BREAK.search(value) or _BAD_CONTROL.search(value)):
         raise ValueError(f"line break or control character in the value of {name}")
     return key, shown, value.strip()

@@ -212,6 +212,30 @@ def test_content_length_of_the_caller_does_not_survive() -> None:
     assert b"Content-Length: 2\r\n" in serialize(message)
 
 
+@pytest.mark.parametrize("broken", [b"\n", b"\r", b"\n\r", b"\r\r\n"])
+def test_half_a_line_break_between_header_fields_is_refused(broken: bytes) -> None:
+    data = serialize(request(more=(("X-A", "b"), ("X-C", "d"))))
+
+    with pytest.raises(BrokenMessage, match="line break"):
+        parse(data.replace(b"X-A: b\r\n", b"X-A: b" + broken))
+
+
+@pytest.mark.parametrize("broken", [b"\n", b"\r"])
+def test_half_a_line_break_in_the_start_line_is_refused(broken: bytes) -> None:
+    with pytest.raises(BrokenMessage, match="bare CR or LF"):
+        parse(serialize(Response(200, "OK", request().headers)).replace(b"OK", b"O" + broken + b"K"))
+
+
+@pytest.mark.parametrize("name", ["From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Type"])
+def test_field_that_may_be_there_once_is_refused_twice(name: str) -> None:
+    message = request()
+    value = message.headers.get(name) or "1"
+    message.headers = Headers([*message.headers.items(), (name, value), (name, value)])
+
+    with pytest.raises(BrokenMessage, match=f"{name} appears more than once"):
+        parse(serialize(message))
+
+
 def test_too_many_header_lines_are_refused_and_answered() -> None:
     data = serialize(request(more=(("X-A", "b"),) * MAX_HEADER_LINES))
 

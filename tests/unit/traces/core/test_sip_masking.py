@@ -37,6 +37,8 @@ def info(content_type: bytes, body: bytes) -> bytes:
         (b"INFO sip:a@b SIP/2.0\r\n\r\n4711", b"4711"),
         (b"INFO sip:a@b SIP/2.0\r\nc: multipart/mixed\r\n\r\n--x\r\n\r\nSignal=4711\r\n", b"4711"),
         (b"INFO sip:a@b SIP/2.0\nc: application/dtmf-relay\n\nSignal=4711\n", b"4711"),
+        (b"Content-Type: application/dtmf-relay\n\r\nSignal=4711\n", b"4711"),
+        (HEAD + b"\n\r\nv=0\r\nA=Key-Mgmt:mikey s3cret\r\n", b"s3cret"),
         (b"v=0\r\na=ice-pwd:s3cretpassword\r\n", b"s3cretpassword"),
         (b"NOTIFY sip:a@b SIP/2.0\r\nc: application/kpml-response+xml\r\n\r\n<r digits=\"4711\"/>", b"4711"),
         (b"NOTIFY sip:a@b SIP/2.0\r\n\r\nINVITE sip:c SIP/2.0\r\nAuthorization: Digest response=5ec7e7\r\n", b"5ec7e7"),

@@ -81,6 +81,13 @@ def test_injection_by_a_value_is_refused(value: str) -> None:
     assert headers.items() == []
 
 
+@pytest.mark.parametrize("value", ["M\xfcller", "a\tb", "\xa0\u2028", '"\\\x01"', "\U0001f4de"])
+def test_letters_of_all_kinds_and_what_is_quoted_may_be_in_a_value(value: str) -> None:
+    headers = Headers([("X-A", f"<{value}>")])
+
+    assert headers.get("X-A") == f"<{value}>"
+
+
 @pytest.mark.parametrize("name", ["", "A B", "A:", "A\r\n", "Ä"])
 def test_injection_by_a_name_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="not a header field name"):
