@@ -213,12 +213,8 @@ class UserAgent:
             transaction.respond(response)
         elif call is not None:
             self._on_request_in_call(call, transaction, request)
-        elif request.method == "INVITE" and local_tag is None and self._is_turned_away(transaction, request):
-            pass
-        elif request.method == "INVITE" and local_tag is None and is_phones and self._registrar is not None:
-            self._tasks.start(self._admit_phone(self._registrar, transaction, request))
-        elif request.method == "INVITE" and local_tag is None and trunk is not None:
-            self._on_invite(transaction, request, trunk)
+        elif request.method == "INVITE" and local_tag is None:
+            self._on_new_call(transaction, request, trunk, is_phones=is_phones)
         elif request.method == "OPTIONS" and local_tag is None:
             reliability = _reliability_of(call, trunk)
             transaction.respond(answer_options(request, to_tag=transaction.to_tag, reliability=reliability))
@@ -237,6 +233,17 @@ class UserAgent:
         if request.to.tag is not None and request.method != "REGISTER":
             return self._registrar.is_registered(source)
         return self._registrar.is_from_phone(request, source, is_trunk=is_trunk)
+
+    def _on_new_call(
+        self, transaction: ServerTransaction, invite: Request, trunk: TrunkSettings | None, *, is_phones: bool
+    ) -> None:
+        """A phone or a trunk calls."""
+        if self._is_turned_away(transaction, invite):
+            return
+        if is_phones and self._registrar is not None:
+            self._tasks.start(self._admit_phone(self._registrar, transaction, invite))
+        elif trunk is not None:
+            self._on_invite(transaction, invite, trunk)
 
     def _is_turned_away(self, transaction: ServerTransaction, invite: Request) -> bool:
         """Whether there is too much to do for a new call, which is answered then (RFC 3261 section 21.5.4).

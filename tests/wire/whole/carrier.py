@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from gateway.domain.ids import Sdp
 from gateway.sip.call import Answered, Confirmed, Replaces, SipCallEvent, Target
@@ -11,6 +12,10 @@ from tests.harness.gateway import Running
 from tests.wire.media import sound
 from tests.wire.media.trunk import Trunk
 from tests.wire.sip.agents import PATIENCE, Agent, Ear, Inbound, Outbound
+from tests.wire.whole.phone import Phone
+
+NUMBER: Final = "+4930123456"
+"""Nobody has it but a carrier."""
 
 
 @dataclass
@@ -66,6 +71,13 @@ class Carrier:
         line = Line(inbound, media)
         await line.until(Confirmed)
         return line
+
+    async def is_called_by(self, phone: Phone) -> tuple[str, Line]:
+        """An answered call of that phone to `NUMBER`: its id there, and what it is here."""
+        call = await phone.call(NUMBER)
+        line = await self.answers()
+        await phone.until_answered(call)
+        return call, line
 
     async def calls(
         self, user: str, *, replaces: Replaces | None = None, offer: Callable[[Sdp], Sdp] = lambda sdp: sdp

@@ -15,11 +15,10 @@ from gateway.sip.call import Answered, Provisional, Rejected
 from tests.harness.gateway import Running, running
 from tests.harness.log_lines import log_lines
 from tests.wire.sip.agents import running as user_agent
-from tests.wire.whole.carrier import Carrier, Line, carrier
+from tests.wire.whole.carrier import NUMBER, Carrier, carrier
 from tests.wire.whole.phone import Phone, phone
 from tests.wire.whole.sip_phone import sip_phone
 
-NUMBER = "+4930123456"
 USERS = ("alice", "robert")
 LATE = 9.0
 """Seconds that its calls have been in hand: nobody waits for them."""
@@ -33,13 +32,6 @@ class Street:
     carrier: Carrier
     alice: Phone
     robert: Phone
-
-    async def alice_calls(self) -> tuple[str, Line]:
-        """An answered call of alice to the carrier."""
-        call = await self.alice.call(NUMBER)
-        line = await self.carrier.answers()
-        await self.alice.until_answered(call)
-        return call, line
 
     @contextmanager
     def overloaded(self) -> Iterator[None]:
@@ -120,7 +112,7 @@ async def test_phone_that_calls_is_not_even_asked_who_it_is(street: Street, monk
 
 
 async def test_call_that_talks_goes_on_and_its_reinvite_is_answered(street: Street) -> None:
-    call, line = await street.alice_calls()
+    call, line = await street.carrier.is_called_by(street.alice)
 
     with street.overloaded():
         line.leg.call.reinvite(line.media.describe(), line.leg.ear)
@@ -136,7 +128,7 @@ async def test_call_that_talks_goes_on_and_its_reinvite_is_answered(street: Stre
 
 
 async def test_call_that_talks_can_be_transferred_to_somebody_new(street: Street) -> None:
-    call, line = await street.alice_calls()
+    call, line = await street.carrier.is_called_by(street.alice)
 
     with street.overloaded():
         await street.alice.verto.modify(call, "transfer", destination="robert")
@@ -149,7 +141,7 @@ async def test_call_that_talks_can_be_transferred_to_somebody_new(street: Street
 
 
 async def test_call_that_takes_the_place_of_another_is_let_in(street: Street) -> None:
-    call, line = await street.alice_calls()
+    call, line = await street.carrier.is_called_by(street.alice)
 
     with street.overloaded():
         instead = await street.carrier.calls("alice", replaces=line.leg.call.dialog)
@@ -165,7 +157,7 @@ async def test_calls_are_taken_again_once_there_is_less_to_do(street: Street) ->
 
     line = await street.carrier.calls("alice")
     assert isinstance(await line.until(Provisional), Provisional)
-    call, line = await street.alice_calls()
+    call, line = await street.carrier.is_called_by(street.alice)
     await street.alice.hang_up(call)
 
 

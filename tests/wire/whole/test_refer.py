@@ -14,10 +14,9 @@ from tests.harness.gateway import Running, running
 from tests.wire.media import sound
 from tests.wire.sip.agents import PATIENCE, Agent
 from tests.wire.sip.agents import running as user_agent
-from tests.wire.whole.carrier import Carrier, Line, carrier
+from tests.wire.whole.carrier import NUMBER, Carrier, carrier
 from tests.wire.whole.phone import Phone, phone
 
-NUMBER = "+4930123456"
 USERS = ("alice", "robert")
 
 
@@ -30,13 +29,6 @@ class Street:
     agent: Agent
     alice: Phone
     robert: Phone
-
-    async def alice_calls(self) -> tuple[str, Line]:
-        """An answered call of alice to the carrier."""
-        call = await self.alice.call(NUMBER)
-        line = await self.carrier.answers()
-        await self.alice.until_answered(call)
-        return call, line
 
     async def until_no_call_is_live(self) -> None:
         async with asyncio.timeout(30):
@@ -113,7 +105,7 @@ async def talk(one: Phone, call: str, other: Phone, theirs: str) -> None:
 
 
 async def test_carrier_that_refers_talks_on_until_the_target_has_answered(street: Street) -> None:
-    call, line = await street.alice_calls()
+    call, line = await street.carrier.is_called_by(street.alice)
     told = Told()
     line.leg.call.refer("sip:robert@127.0.0.1", told)
     theirs = await street.robert.until_rung()
@@ -131,7 +123,7 @@ async def test_carrier_that_refers_talks_on_until_the_target_has_answered(street
 
 
 async def test_carrier_that_hangs_up_at_once_leaves_its_far_end_to_the_ringing(street: Street) -> None:
-    call, line = await street.alice_calls()
+    call, line = await street.carrier.is_called_by(street.alice)
     line.leg.call.refer("sip:robert@127.0.0.1", Told())
     theirs = await street.robert.until_rung()
     line.leg.call.hangup()
@@ -145,7 +137,7 @@ async def test_carrier_that_hangs_up_at_once_leaves_its_far_end_to_the_ringing(s
 
 
 async def test_target_that_declines_is_told_and_the_carrier_talks_on(street: Street) -> None:
-    call, line = await street.alice_calls()
+    call, line = await street.carrier.is_called_by(street.alice)
     told = Told()
     line.leg.call.refer("sip:robert@127.0.0.1", told)
     theirs = await street.robert.until_rung()
@@ -159,7 +151,7 @@ async def test_target_that_declines_is_told_and_the_carrier_talks_on(street: Str
 
 
 async def test_far_end_that_hangs_up_ends_carrier_and_target(street: Street) -> None:
-    call, line = await street.alice_calls()
+    call, line = await street.carrier.is_called_by(street.alice)
     line.leg.call.refer("sip:robert@127.0.0.1", Told())
     theirs = await street.robert.until_rung()
     await street.alice.hang_up(call)
@@ -181,7 +173,7 @@ async def test_refer_beyond_what_the_setting_allows_is_refused_and_the_call_goes
     make_street: MakeStreet, refer: str, destination: str, sip_status: int
 ) -> None:
     async with make_street(refer=refer) as street:
-        call, line = await street.alice_calls()
+        call, line = await street.carrier.is_called_by(street.alice)
         told = Told()
         line.leg.call.refer(destination, told)
 
@@ -192,7 +184,7 @@ async def test_refer_beyond_what_the_setting_allows_is_refused_and_the_call_goes
 
 async def test_refer_to_a_number_goes_out_if_it_may_go_anywhere(make_street: MakeStreet) -> None:
     async with make_street(refer="anywhere") as street:
-        call, line = await street.alice_calls()
+        call, line = await street.carrier.is_called_by(street.alice)
         told = Told()
         line.leg.call.refer("sip:+4930999999@127.0.0.1", told)
         second = await street.carrier.answers()
@@ -205,7 +197,7 @@ async def test_refer_to_a_number_goes_out_if_it_may_go_anywhere(make_street: Mak
 
 async def test_refer_to_a_number_counts_as_a_call_of_the_client_that_pays_for_it(make_street: MakeStreet) -> None:
     async with make_street(refer="anywhere", max_outbound_calls_per_hour=1) as street:
-        call, line = await street.alice_calls()
+        call, line = await street.carrier.is_called_by(street.alice)
         told = Told()
         line.leg.call.refer("sip:+4930999999@127.0.0.1", told)
 
@@ -215,7 +207,7 @@ async def test_refer_to_a_number_counts_as_a_call_of_the_client_that_pays_for_it
 
 
 async def test_attended_transfer_of_the_carrier_joins_two_clients(street: Street) -> None:
-    call, first = await street.alice_calls()
+    call, first = await street.carrier.is_called_by(street.alice)
     second = await street.carrier.calls("robert")
     theirs = await street.robert.until_rung()
     await street.robert.answer(theirs)
@@ -234,8 +226,8 @@ async def test_attended_transfer_of_the_carrier_joins_two_clients(street: Street
 
 async def test_attended_transfer_to_the_second_call_of_the_same_client(street: Street) -> None:
     """Whoever answered last is the target: alice's two calls with the carrier are joined with each other."""
-    first_call, first = await street.alice_calls()
-    second_call, second = await street.alice_calls()
+    first_call, first = await street.carrier.is_called_by(street.alice)
+    second_call, second = await street.carrier.is_called_by(street.alice)
     told = Told()
 
     first.leg.call.refer(f"sip:{NUMBER}@127.0.0.1", told, replaces=second.leg.call.dialog)
@@ -249,7 +241,7 @@ async def test_attended_transfer_to_the_second_call_of_the_same_client(street: S
 
 @pytest.mark.parametrize("times", [1, 3])
 async def test_invite_with_replaces_takes_the_place_of_the_call_that_it_names(street: Street, times: int) -> None:
-    call, line = await street.alice_calls()
+    call, line = await street.carrier.is_called_by(street.alice)
     for number in range(times):
         newcomer = await street.carrier.calls("whoever", replaces=line.leg.call.dialog)
         await street.carrier.until_answered(newcomer)
