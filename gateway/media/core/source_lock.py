@@ -14,6 +14,9 @@ Address = tuple[str, int]
 MAX_GAP: Final = 1500
 """Packets that may be missing between the last one from the old port and the first from the new: 30 s of frames."""
 
+MAX_LATE: Final = 25
+"""Packets that may still be on their way from the source that a new description has left: half a second of frames."""
+
 _PRIVATE_BLOCKS: Final = tuple(
     ipaddress.ip_network(block)
     for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8")
@@ -42,7 +45,7 @@ def _block(text: str) -> object:
 class SourceLock:
     """The source that one socket of one leg takes packets from, renewed with each description of the far end."""
 
-    __slots__ = ("_any_address", "_signalled", "locked")
+    __slots__ = ("_any_address", "_former", "_late", "_signalled", "locked")
 
     def __init__(self, signalled: Address | None, *, any_address: bool) -> None:
         """
@@ -54,6 +57,24 @@ class SourceLock:
         self._any_address = any_address
         self.locked: Address | None = None
         """The source that is taken; None until the first valid packet. Compare with it before anything else."""
+        self._former: tuple[Address, Address] | None = None
+        """What a description before this one signalled, and the source that was locked then."""
+        self._late = 0
+        """Packets from there since."""
+
+    def renewed(self, signalled: Address | None, *, any_address: bool) -> "SourceLock":
+        """The lock of a new description of the far end: nothing is locked.
+
+        Where that names another address than before, packets of the source that was locked may still be on their way.
+        They are taken, but do not lock; more than `MAX_LATE` of them show that the far end has stayed where it was.
+        """
+        renewed = SourceLock(signalled, any_address=any_address)
+        former = self._former
+        if self._signalled is not None and self.locked is not None:
+            former = self._signalled, self.locked
+        if former is not None and former[0] != signalled:
+            renewed._former = former
+        return renewed
 
     @property
     def destination(self) -> Address | None:
@@ -96,8 +117,19 @@ class SourceLock:
         return self.locked is None and (self._any_address or source[0] == self._signalled[0])
 
     def try_lock(self, source: Address) -> bool:
-        """As `may_lock`; the source is locked then. Call it with a valid packet only."""
+        """As `may_lock`; the source is locked then, unless the far end has just left it.
+
+        Call it with a valid packet only.
+        """
         if not self.may_lock(source):
             return False
-        self.locked = source
+        if not self._is_late(source):
+            self.locked = source
+        return True
+
+    def _is_late(self, source: Address) -> bool:
+        """Whether a packet from there may have been on its way when the far end left that source."""
+        if self._former is None or source != self._former[1] or source == self._signalled or self._late >= MAX_LATE:
+            return False
+        self._late += 1
         return True

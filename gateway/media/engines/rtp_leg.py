@@ -118,7 +118,7 @@ class RtpLeg(TrunkLeg[PacketObserver], PacketLeg):
     def _rtcp_follows(self, source: Address) -> None:
         """RTCP comes from the learned host too, from whatever port its NAT gave it."""
         destination = self._rtcp_lock.destination
-        if destination is not None and destination[0] != source[0]:
+        if source == self._rtp_lock.locked and destination is not None and destination[0] != source[0]:
             self._rtcp_lock = SourceLock((source[0], source[1] + 1), any_address=False)
 
     def _receive_rtcp(self, data: bytes, source: Address) -> None:

@@ -104,8 +104,8 @@ class SecuredRtpLeg(SecuredTrunkLeg[PacketObserver], RtpLeg):
         except SrtpError:
             self.reject("srtp")
             return
-        if source != self._rtp_lock.locked:
-            self._rtp_lock.locked = source
+        lock = self._rtp_lock
+        if source != lock.locked and (lock.follow(source, last=self._last, data=data) or lock.try_lock(source)):
             self._rtcp_follows(source)
         self._last = data
         if self.may_receive:
@@ -137,7 +137,7 @@ class SecuredRtpLeg(SecuredTrunkLeg[PacketObserver], RtpLeg):
             self.reject("srtp")
             return
         if not self._is_mux:
-            lock.locked = source
+            lock.try_lock(source)
         self._observer.rtcp_received(self, report)
 
     def _receive_handshake(self, channel: HandshakeChannel, data: bytes, source: Address) -> None:

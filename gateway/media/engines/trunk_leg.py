@@ -112,8 +112,9 @@ class TrunkLeg(Leg[Observer]):
         is_held = remote.address in _UNSPECIFIED or remote.port == 0
         rtcp_port, rtcp_address = remote.rtcp or (remote.port + 1, None)
         rtcp = (rtcp_address or remote.address, min(rtcp_port, 65535))
-        self._rtp_lock = SourceLock(None if is_held else (remote.address, remote.port), any_address=any_address)
-        self._rtcp_lock = SourceLock(None if is_held else rtcp, any_address=False)
+        rtp = (remote.address, remote.port)
+        self._rtp_lock = self._rtp_lock.renewed(None if is_held else rtp, any_address=any_address)
+        self._rtcp_lock = self._rtcp_lock.renewed(None if is_held else rtcp, any_address=False)
         self._is_mux = remote.is_rtcp_mux
         self._sources_changed()
         self._observer.leg_noted(

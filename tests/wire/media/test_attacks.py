@@ -147,6 +147,23 @@ async def test_new_description_unlocks_the_source(
         await assert_undisturbed(call, browser, moved, first=2000)
 
 
+async def test_packet_that_was_on_its_way_from_the_place_that_was_left_does_not_bring_media_back_there(
+    make_engine: MakeEngine, add_browser: AddBrowser, add_trunk: AddTrunk
+) -> None:
+    engine, browser, trunk, moved = await make_engine(), add_browser(), await add_trunk(), await add_trunk()
+    async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",)) as call:
+        await connect_outbound(call, browser, trunk)
+        await assert_undisturbed(call, browser, trunk)
+        await call.session.take_offer(B, moved.describe())
+        moved.use(await call.session.answer(B))
+
+        trunk.send(RtpPacket(0, 4, 640, trunk.ssrc, False, b"\x22" * 160))
+        while (await browser.received.get()).payload != b"\x22" * 160:
+            pass
+
+        await assert_undisturbed(call, browser, moved, first=2000)
+
+
 async def test_reports_from_strangers_are_not_taken(
     make_engine: MakeEngine, add_browser: AddBrowser, add_trunk: AddTrunk, stranger: Stranger
 ) -> None:

@@ -12,6 +12,9 @@ mod tests;
 /// Packets that may be missing between the last one from the old port and the first from the new: 30 s of frames.
 pub const MAX_GAP: u16 = 1500;
 
+/// Packets that may still be on their way from the source that a new description has left: half a second of frames.
+pub const MAX_LATE: u8 = 25;
+
 /// RFC 1918, 6598, 3927, 1122: address and length of the prefix.
 const PRIVATE_V4: [(Ipv4Addr, u32); 6] = [
     (Ipv4Addr::new(10, 0, 0, 0), 8),
@@ -70,6 +73,15 @@ pub struct SourceLock {
     signalled: Option<SocketAddr>,
     any_address: bool,
     locked: Option<SocketAddr>,
+    former: Option<Former>,
+}
+
+/// What a description before this one was about.
+#[derive(Clone, Copy, Debug)]
+struct Former {
+    signalled: SocketAddr,
+    source: SocketAddr,
+    late: u8,
 }
 
 impl SourceLock {
@@ -80,6 +92,27 @@ impl SourceLock {
             signalled,
             any_address,
             locked: None,
+            former: None,
+        }
+    }
+
+    /// The far end has described itself anew: nothing is locked then.
+    ///
+    /// Where that names another address than before, packets of the source that was locked may still be on their way.
+    /// They are taken, but do not lock; more than [`MAX_LATE`] of them show that the far end has stayed where it was.
+    #[must_use]
+    pub fn renewed(&self, signalled: Option<SocketAddr>, any_address: bool) -> Self {
+        let left = match (self.signalled, self.locked) {
+            (Some(signalled), Some(source)) => Some(Former {
+                signalled,
+                source,
+                late: 0,
+            }),
+            _ => self.former,
+        };
+        Self {
+            former: left.filter(|former| Some(former.signalled) != signalled),
+            ..Self::new(signalled, any_address)
         }
     }
 
@@ -125,12 +158,32 @@ impl SourceLock {
         source == signalled || self.locked.is_none() && (self.any_address || source.ip() == signalled.ip())
     }
 
-    /// As [`SourceLock::may_lock`]; the source is locked then. Call it with a valid packet only.
-    pub fn try_lock(&mut self, source: SocketAddr) -> bool {
+    /// As [`SourceLock::may_lock`]; the source is locked then, whatever came from there before.
+    pub fn lock(&mut self, source: SocketAddr) -> bool {
         let may_lock = self.may_lock(source);
         if may_lock {
             self.locked = Some(source);
         }
         may_lock
+    }
+
+    /// As [`SourceLock::may_lock`]; the source is locked then, unless the far end has just left it. Call it with a valid
+    /// packet only.
+    pub fn try_lock(&mut self, source: SocketAddr) -> bool {
+        self.is_late(source) || self.lock(source)
+    }
+
+    /// Whether a packet from there may have been on its way when the far end left that source.
+    fn is_late(&mut self, source: SocketAddr) -> bool {
+        if Some(source) == self.signalled || !self.may_lock(source) {
+            return false;
+        }
+        match &mut self.former {
+            Some(former) if former.source == source && former.late < MAX_LATE => {
+                former.late += 1;
+                true
+            }
+            _ => false,
+        }
     }
 }

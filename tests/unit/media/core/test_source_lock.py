@@ -3,11 +3,12 @@
 import pytest
 
 from gateway.media.core.rtp import RtpPacket, serialize
-from gateway.media.core.source_lock import MAX_GAP, Address, SourceLock, is_behind_nat
+from gateway.media.core.source_lock import MAX_GAP, MAX_LATE, Address, SourceLock, is_behind_nat
 
 SIGNALLED = ("203.0.113.5", 4000)
 OTHER_PORT = ("203.0.113.5", 61000)
 STRANGER = ("198.51.100.66", 4000)
+MOVED = ("203.0.113.5", 4100)
 
 
 def test_signalled_source_is_taken_and_locked() -> None:
@@ -97,6 +98,59 @@ def test_hold_without_an_address_takes_nothing() -> None:
 
     assert not lock.try_lock(STRANGER)
     assert lock.destination is None
+
+
+def left(source: Address) -> SourceLock:
+    """A lock of a description that was about that source."""
+    lock = SourceLock(SIGNALLED, any_address=False)
+    assert lock.try_lock(source)
+    return lock
+
+
+@pytest.mark.parametrize(("moved", "any_address"), [(MOVED, False), (("10.1.1.1", 4100), True)])
+def test_packets_that_were_on_their_way_from_the_source_that_was_left_are_taken_and_lock_nothing(
+    moved: Address, any_address: bool
+) -> None:
+    lock = left(OTHER_PORT).renewed(moved, any_address=any_address)
+
+    assert lock.try_lock(OTHER_PORT)
+    assert (lock.locked, lock.destination) == (None, moved)
+    assert lock.try_lock(moved)
+    assert not lock.try_lock(OTHER_PORT)
+    assert lock.locked == moved
+
+
+def test_far_end_that_stays_where_it_was_is_locked_once_its_packets_cannot_be_late_any_more() -> None:
+    lock = left(OTHER_PORT).renewed(MOVED, any_address=False)
+
+    assert [lock.try_lock(OTHER_PORT) for _ in range(MAX_LATE)] == [True] * MAX_LATE
+    assert lock.locked is None
+
+    assert lock.try_lock(OTHER_PORT)
+    assert lock.locked == OTHER_PORT
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+def test_description_that_names_the_same_address_leaves_no_source_also_after_a_hold(is_held: bool) -> None:
+    lock = left(OTHER_PORT)
+    if is_held:
+        lock = lock.renewed(None, any_address=False)
+
+    lock = lock.renewed(SIGNALLED, any_address=False)
+
+    assert lock.try_lock(OTHER_PORT)
+    assert lock.locked == OTHER_PORT
+
+
+def test_source_that_was_left_is_locked_when_it_is_signalled() -> None:
+    lock = left(OTHER_PORT).renewed(OTHER_PORT, any_address=False)
+
+    assert lock.try_lock(OTHER_PORT)
+    assert lock.locked == OTHER_PORT
+
+
+def test_source_that_was_left_for_another_host_is_a_stranger() -> None:
+    assert not left(SIGNALLED).renewed(STRANGER, any_address=False).try_lock(SIGNALLED)
 
 
 @pytest.mark.parametrize(

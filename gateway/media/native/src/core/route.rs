@@ -50,7 +50,7 @@ impl Pair {
         let Some(new) = position(datagram) else { return };
         if self.rtp_lock.locked() != Some(source) {
             let may_follow = self.last.is_some_and(|last| self.rtp_lock.follow(source, last, new));
-            if may_follow || self.rtp_lock.try_lock(source) {
+            if (may_follow || self.rtp_lock.try_lock(source)) && self.rtp_lock.locked() == Some(source) {
                 self.move_rtcp(source);
             }
         }
@@ -59,7 +59,7 @@ impl Pair {
 
     /// Packets come from there from now on, unless another source is locked: a handshake has shown it.
     pub fn lock(&mut self, source: SocketAddr) {
-        if self.rtp_lock.locked().is_none() && self.rtp_lock.try_lock(source) {
+        if self.rtp_lock.locked().is_none() && self.rtp_lock.lock(source) {
             self.move_rtcp(source);
         }
     }

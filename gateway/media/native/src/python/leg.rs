@@ -14,7 +14,6 @@ use crate::core::{Core, Leg, LegCell, Pair, Route};
 use crate::pipeline::settings::StageSettings;
 use crate::pipeline::{Config, Pipeline, Sound};
 use crate::rtcp::RtcpSession;
-use crate::source_lock::SourceLock;
 use crate::sys::{monotonic, udp_socket_from_raw};
 
 /// Sockets or a path, keys, and what the far end hears. Times are those of `time.monotonic`, in seconds.
@@ -105,8 +104,8 @@ impl NativeLeg {
         self.change(|leg| {
             leg.silence.since = monotonic();
             if let Route::Pair(pair) = &mut leg.out.route {
-                pair.rtp_lock = SourceLock::new(rtp, any_address);
-                pair.rtcp_lock = SourceLock::new(rtcp, false);
+                pair.rtp_lock = pair.rtp_lock.renewed(rtp, any_address);
+                pair.rtcp_lock = pair.rtcp_lock.renewed(rtcp, false);
                 pair.is_mux = is_mux;
             }
         });

@@ -115,6 +115,75 @@ fn asking_whether_a_source_may_be_taken_locks_nothing() {
 }
 
 #[test]
+fn packets_that_were_on_their_way_from_the_source_that_was_left_are_taken_and_lock_nothing() {
+    for (any_address, moved) in [(false, "203.0.113.5:4100"), (true, "10.1.1.1:4100")] {
+        let mut lock = lock(SIGNALLED, any_address);
+        lock.try_lock(at(OTHER_PORT));
+
+        let mut lock = lock.renewed(Some(at(moved)), any_address);
+
+        assert!(lock.try_lock(at(OTHER_PORT)));
+        assert_eq!((lock.locked(), lock.destination()), (None, Some(at(moved))));
+        assert!(lock.try_lock(at(moved)));
+        assert!(!lock.try_lock(at(OTHER_PORT)));
+        assert_eq!(lock.locked(), Some(at(moved)));
+    }
+}
+
+#[test]
+fn far_end_that_stays_where_it_was_is_locked_once_its_packets_cannot_be_late_any_more() {
+    let mut lock = lock(SIGNALLED, false);
+    lock.try_lock(at(OTHER_PORT));
+    let mut lock = lock.renewed(Some(at("203.0.113.5:4100")), false);
+
+    for _ in 0..MAX_LATE {
+        assert!(lock.try_lock(at(OTHER_PORT)));
+        assert_eq!(lock.locked(), None);
+    }
+
+    assert!(lock.try_lock(at(OTHER_PORT)));
+    assert_eq!(lock.locked(), Some(at(OTHER_PORT)));
+}
+
+#[test]
+fn description_that_names_the_same_address_leaves_no_source_also_after_a_hold() {
+    for is_held in [false, true] {
+        let mut lock = lock(SIGNALLED, false);
+        lock.try_lock(at(OTHER_PORT));
+        if is_held {
+            lock = lock.renewed(None, false);
+        }
+
+        let mut lock = lock.renewed(Some(at(SIGNALLED)), false);
+
+        assert!(lock.try_lock(at(OTHER_PORT)));
+        assert_eq!(lock.locked(), Some(at(OTHER_PORT)));
+    }
+}
+
+#[test]
+fn source_that_was_left_is_locked_when_it_is_signalled_or_a_handshake_has_shown_it() {
+    let mut lock = lock(SIGNALLED, false);
+    lock.try_lock(at(OTHER_PORT));
+
+    let mut signalled = lock.renewed(Some(at(OTHER_PORT)), false);
+    assert!(signalled.try_lock(at(OTHER_PORT)));
+    assert_eq!(signalled.locked(), Some(at(OTHER_PORT)));
+
+    let mut shown = lock.renewed(Some(at("203.0.113.5:4100")), false);
+    assert!(shown.lock(at(OTHER_PORT)));
+    assert_eq!(shown.locked(), Some(at(OTHER_PORT)));
+}
+
+#[test]
+fn source_that_was_left_for_another_host_is_a_stranger() {
+    let mut lock = lock(SIGNALLED, false);
+    lock.try_lock(at(SIGNALLED));
+
+    assert!(!lock.renewed(Some(at(STRANGER)), false).try_lock(at(SIGNALLED)));
+}
+
+#[test]
 fn addresses_that_packets_will_not_come_from_are_known() {
     for (signalled, local, expected) in [
         ("203.0.113.5", "198.51.100.1", false),
