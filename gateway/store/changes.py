@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.database import Database
@@ -35,6 +35,13 @@ class ChangeKind(Enum):
     KEY_REVOKED = "key_revoked"
     """An API key is no longer good."""
 
+
+_SINCE: Final = (
+    select(account_changes.c.sequence, account_changes.c.kind, account_changes.c.subject)
+    .where(account_changes.c.sequence > bindparam("after"))
+    .order_by(account_changes.c.sequence)
+)
+"""Asked several times a second, whatever else there is to do."""
 
 _KINDS: Final = {kind.value: kind for kind in ChangeKind}
 
@@ -73,16 +80,17 @@ class Changes:
 
     async def fetch(self) -> tuple[Change, ...]:
         """What came since the last time, oldest first."""
-        table = account_changes.c
-        query = select(table.sequence, table.kind, table.subject).where(table.sequence > self._last - _OVERLAP)
-        async with self._database.read() as sql:
-            rows = (await sql.execute(query.order_by(table.sequence))).all()
-        new = [row for row in rows if row.sequence not in self._seen]
-        self._last = max([self._last, *(row.sequence for row in new)])
-        seen = self._seen.union(row.sequence for row in new)
+        rows = await self._database.rows(_SINCE, after=self._last - _OVERLAP)
+        new = [row for row in rows if row["sequence"] not in self._seen]
+        if not new:
+            return ()
+        self._last = max([self._last, *(row["sequence"] for row in new)])
+        seen = self._seen.union(row["sequence"] for row in new)
         self._seen = {number for number in seen if number > self._last - _OVERLAP}
         # What a newer version writes beside us is none of our business.
-        return tuple(Change(row.sequence, _KINDS[row.kind], row.subject) for row in new if row.kind in _KINDS)
+        return tuple(
+            Change(row["sequence"], _KINDS[row["kind"]], row["subject"]) for row in new if row["kind"] in _KINDS
+        )
 
     async def forget(self, now: datetime) -> None:
         """Delete what every gateway has read long ago."""
