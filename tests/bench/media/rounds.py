@@ -56,7 +56,7 @@ class Round:
         trouble: why it does not count; empty when it does.
         cpu: milliseconds of the server's processor time for a call and second.
         setup_cpu: the same for the set-up of a call.
-        memory: KiB for a call.
+        memory: KiB for each call after the first.
         lost: per cent, browser to trunk and trunk to browser.
         delays: milliseconds: p50 and p99, browser to trunk; the same, trunk to browser.
         late: milliseconds that the generator was late, 99 of a hundred packets less.
@@ -136,13 +136,14 @@ async def _round(server: str, case: Case, number: int, how: Talk, processors: Pr
     with ExitStack() as stack:
         async with STARTS[server](case, before) as running:
             process = psutil.Process(running.process_id)
-            memory = process.memory_info().rss
             await running.prepare(count)
-            cpu, calls = _cpu(process), []
+            cpu, memory, calls = _cpu(process), 0, []
             for _ in range(count):
                 call = await running.place()
                 stack.callback(call.close)
                 calls.append(call)
+                # What the first call of all brings with it is no call's own
+                memory = memory or process.memory_info().rss
             setup = (_cpu(process) - cpu) * 1000.0 / count
             busy = Busy(process)
             figures = await talk(calls, case, process.pid, how, processors)
@@ -156,7 +157,7 @@ async def _round(server: str, case: Case, number: int, how: Talk, processors: Pr
         trouble=_trouble(figures, lost if case.is_relay else (0.0, 0.0), others),
         cpu=figures["server_cpu"] * 1000.0 / (count * figures["seconds"]),
         setup_cpu=setup,
-        memory=(figures["server_memory"] - memory) / 1024 / count,
+        memory=(figures["server_memory"] - memory) / 1024 / max(count - 1, 1),
         lost=lost,
         delays=(
             figures["web_to_sip"]["delay_p50"],
