@@ -10,6 +10,7 @@ from gateway.media.core import tones
 from gateway.media.core.rtp import RtpPacket, timestamp_delta
 from gateway.media.engine import MediaError, MediaFailed, MediaReady, NoCommonCodec, Profile, Sound
 from gateway.media.engines.session import SessionClosed
+from tests.harness.ports import own_ports
 
 from . import sound
 from .browser import CODEC_LINES, Browser
@@ -237,7 +238,7 @@ async def test_browser_that_moves_keeps_its_path_and_its_stream(
 async def test_leg_that_nobody_adopts_is_released(
     make_engine: MakeEngine, add_browser: AddBrowser, add_trunk: AddTrunk
 ) -> None:
-    engine, browser, trunk = await make_engine(rtp_ports="20004-20011"), add_browser(), await add_trunk()
+    engine, browser, trunk = await make_engine(rtp_ports=own_ports(8)), add_browser(), await add_trunk()
     async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",)) as call:
         with pytest.raises(MediaError):
             call.session.detach(B)
