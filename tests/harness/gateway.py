@@ -15,6 +15,7 @@ from gateway.config import load
 from gateway.observability import logging as logs
 from tests.fakes import database
 from tests.harness.furnished import MEMORY_KIB, PASSWORD, TIME_COST, furnish, put_into
+from tests.harness.ports import OWN_PORTS
 
 __all__ = ["FAST", "PASSWORD", "Running", "merged", "running"]
 
@@ -23,10 +24,11 @@ FAST: Final[Mapping[str, Mapping[str, object]]] = {
     "metrics": {"listen": "127.0.0.1:0"},
     "auth": {"password_time_cost": TIME_COST, "password_memory_kib": MEMORY_KIB},
     "sip": {"listen": ["udp:127.0.0.1:0", "tcp:127.0.0.1:0"]},
+    "media": {"rtp_ports": OWN_PORTS},
     "lab": {"enabled": True},
     "calls": {"max_setup_delay": 0},
 }
-"""Free ports, cheap password hashes, the lab on; a machine that is busy with other tests refuses no calls."""
+"""Ports of our own, cheap password hashes, the lab on; a machine that is busy with other tests refuses no calls."""
 
 
 @dataclass(frozen=True, slots=True)

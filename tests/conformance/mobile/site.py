@@ -217,7 +217,7 @@ class Media:
         async with asyncio.timeout(DEADLINE):
             await self.browser.connected.wait()
 
-    async def hears(self, frequency: float, *, patience: int = 10) -> bool:
+    async def hears(self, frequency: float, *, patience: int = 50) -> bool:
         """Whether half a second of that tone comes within `patience` half seconds."""
         for _ in range(patience):
             async with asyncio.timeout(DEADLINE):

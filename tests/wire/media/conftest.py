@@ -11,12 +11,12 @@ from gateway.media.engine import LegStats, MediaEngine, MediaSession
 from gateway.media.engines.choice import make_engine as engine_of
 from gateway.media.settings import MediaSettings
 from gateway.observability.metrics import RTP_PACKETS_REJECTED
+from tests.harness.ports import OWN_PORTS
 
 from .browser import Browser
 from .stranger import Stranger
 from .trunk import Trunk
 
-PORTS = "20000-49999"
 MakeEngine = Callable[..., Awaitable[MediaEngine]]
 AddBrowser = Callable[..., Browser]
 AddTrunk = Callable[..., Awaitable[Trunk]]
@@ -33,7 +33,7 @@ async def make_engine(request: pytest.FixtureRequest) -> AsyncIterator[MakeEngin
     async with AsyncExitStack() as stack:
 
         async def make(**settings: object) -> MediaEngine:
-            chosen = {"engine": request.param, "rtp_ports": PORTS, "workers": 2, **settings}
+            chosen = {"engine": request.param, "rtp_ports": OWN_PORTS, "workers": 2, **settings}
             engine = engine_of(MediaSettings(**chosen))
             await engine.start()
             stack.push_async_callback(engine.stop)

@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -18,6 +18,10 @@ _PAUSE: Final = 3
 """Frames without a digit between two equal ones."""
 _PHRASE: Final = 50
 """Frames that a speaker repeats."""
+HALF_SECOND: Final = 25
+"""Frames."""
+PATIENCE: Final = 30.0
+"""Seconds that a sound may take to be heard; only a failure takes that long."""
 
 
 def payloads(codec: str, frequency: float, count: int) -> list[bytes]:
@@ -93,6 +97,15 @@ def packets(codec: str, frames: Sequence[bytes], *, payload_type: int, ssrc: int
     ]
 
 
+def lone(payload_type: int, sequence: int, ssrc: int, payload: bytes) -> RtpPacket:
+    """A packet that need not hurry: a minute of the sender's clock after the number before.
+
+    A packet that goes on where its stream was is left out when silence has filled its time: nobody knows how long a
+    test stood still in between. One from a clock that has jumped is heard.
+    """
+    return RtpPacket(payload_type, sequence & 0xFFFF, sequence * 60 * 8000 & 0xFFFFFFFF, ssrc, False, payload)
+
+
 def burst(send: Callable[[RtpPacket], None], stream: Sequence[RtpPacket]) -> None:
     """Send all packets at once, as after a hiccup of the network: none of them can be late."""
     for packet in stream:
@@ -111,9 +124,13 @@ async def play(send: Callable[[RtpPacket], None], stream: Sequence[RtpPacket]) -
 
 @contextmanager
 def speaking(
-    send: Callable[[RtpPacket], None], codec: str, frequency: float, *, payload_type: int, ssrc: int
+    send: Callable[[RtpPacket], None], codec: str, frequency: float, *, payload_type: int, ssrc: int, first: int = 0
 ) -> Iterator[None]:
-    """Send a tone, one packet every 20 ms, while the block runs. A whole number of hertz: one second is repeated."""
+    """Send a tone, one packet every 20 ms, while the block runs. A whole number of hertz: one second is repeated.
+
+    Args:
+        first: number of the first packet.
+    """
     loop = asyncio.get_running_loop()
     frames = payloads(codec, frequency, _PHRASE)
     began = loop.time()
@@ -121,8 +138,8 @@ def speaking(
 
     def say(number: int) -> None:
         nonlocal timer
-        ticks, payload = number * TICKS[codec], frames[number % _PHRASE]
-        send(RtpPacket(payload_type, number & 0xFFFF, ticks, ssrc, number == 0, payload))
+        sequence, payload = first + number, frames[number % _PHRASE]
+        send(RtpPacket(payload_type, sequence & 0xFFFF, sequence * TICKS[codec], ssrc, number == 0, payload))
         timer = loop.call_at(began + (number + 1) * FRAME, say, number + 1)
 
     say(0)
@@ -140,3 +157,21 @@ async def collect(queue: "asyncio.Queue[RtpPacket]", count: int, *, payload_type
         if packet.payload_type == payload_type:
             result.append(packet)
     return result
+
+
+async def until(
+    packet: Callable[[], Awaitable[RtpPacket]], stream: list[RtpPacket], codec: str, is_so: Callable[[bytes], bool]
+) -> None:
+    """Add what comes to a stream until its last half second, as linear samples, is so."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            stream.append(await packet())
+            if len(stream) % 5 == 0 and len(stream) >= HALF_SECOND and is_so(heard(codec, stream[-HALF_SECOND:])):
+                return
+
+
+async def until_tone(
+    packet: Callable[[], Awaitable[RtpPacket]], stream: list[RtpPacket], codec: str, frequency: float
+) -> None:
+    """Add what comes to a stream until its last half second is that tone."""
+    await until(packet, stream, codec, lambda pcm: is_tone(pcm, frequency, rate=RATES[codec]))

@@ -30,7 +30,7 @@ async def dtls(peers: PeerStack, **options: object) -> DtlsTrunk:
 
 
 async def shaken(trunk: DtlsTrunk) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await trunk.connected.wait()
 
 

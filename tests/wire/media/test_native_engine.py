@@ -5,23 +5,22 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 import pytest
 
 from gateway.media.engine import MediaEngine
 from gateway.media.engines.native_engine import NativeEngine
 from gateway.media.settings import MediaSettings
+from tests.harness.ports import OWN_PORTS
 
 from .contract import MediaEngineContract
 
-PORTS: Final = "20000-49999"
 ORDINARY, FIRST = os.SCHED_OTHER, os.SCHED_FIFO
 
 
 class TestNativeEngine(MediaEngineContract):
     def make_engine(self) -> MediaEngine:
-        return NativeEngine(MediaSettings(rtp_ports=PORTS, workers=2))
+        return NativeEngine(MediaSettings(rtp_ports=OWN_PORTS, workers=2))
 
 
 def may_go_first() -> bool:
@@ -47,7 +46,7 @@ def scheduled(besides: set[str]) -> list[int]:
 async def test_threads_go_before_others_where_they_shall_and_may(realtime: bool) -> None:
     with ThreadPoolExecutor(1) as other:
         is_allowed = other.submit(may_go_first).result()
-    engine = NativeEngine(MediaSettings(rtp_ports=PORTS, workers=2, realtime=realtime))
+    engine = NativeEngine(MediaSettings(rtp_ports=OWN_PORTS, workers=2, realtime=realtime))
     before = set(os.listdir("/proc/self/task"))
     await engine.start()
     end = time.monotonic() + 5

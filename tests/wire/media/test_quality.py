@@ -39,6 +39,13 @@ async def warning(call: Call) -> MediaWarning:
             return event
 
 
+async def warned(call: Call, of_a: str, of_b: str, *, is_raised: bool) -> None:
+    """Wait for one warning of each leg. A machine that stands still may make others: what comes too late is lost."""
+    wanted = {MediaWarning(A, of_a, is_raised), MediaWarning(B, of_b, is_raised)}
+    while wanted:
+        wanted.discard(await warning(call))
+
+
 def received(session: MediaSession, count: int) -> bool:
     return session.stats()[A].packets_received == count
 
@@ -176,28 +183,23 @@ async def test_loss_and_jitter_that_last_are_warned_of_by_name_until_the_network
     async with calling(engine, RTP, RTP) as call:
         await connect(call, a, b)
         with talking(a, LOSSY, seed=1) as lossy_one, talking(b, SHAKEN, seed=1) as shaken_one:
-            found = {await warning(call), await warning(call)}
+            await warned(call, "high_loss", "high_jitter", is_raised=True)
             standing, quality = call.session.stats(), call.session.quality()
             lossy_one.gets_a_good_network()
             lossy_one.hurries()
             shaken_one.gets_a_good_network()
-            over = {await warning(call), await warning(call)}
+            await warned(call, "high_loss", "high_jitter", is_raised=False)
 
-        assert found == {
-            MediaWarning(A, "high_loss", is_raised=True),
-            MediaWarning(B, "high_jitter", is_raised=True),
-        }
-        assert (standing[A].warnings, standing[B].warnings) == (("high_loss",), ("high_jitter",))
+        assert "high_loss" in standing[A].warnings
+        assert "high_jitter" in standing[B].warnings
         loss, jitter = quality[A].inbound.loss, quality[B].inbound.jitter
         assert loss is not None and 0.05 < loss < 0.2
         assert jitter is not None and jitter > 0.05
-        assert over == {
-            MediaWarning(A, "high_loss", is_raised=False),
-            MediaWarning(B, "high_jitter", is_raised=False),
-        }
         quality = call.session.quality()
-        assert (quality[A].raised, quality[A].warnings) == ((), ("high_loss",))
-        assert (quality[B].raised, quality[B].warnings) == ((), ("high_jitter",))
+        assert "high_loss" not in quality[A].raised
+        assert "high_jitter" not in quality[B].raised
+        assert "high_loss" in quality[A].warnings
+        assert "high_jitter" in quality[B].warnings
 
 
 async def test_the_reference_engine_tells_what_it_has_and_guesses_nothing(

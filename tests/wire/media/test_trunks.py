@@ -8,6 +8,7 @@ from gateway.domain.ids import Sdp
 from gateway.media.core.rtp import RtpPacket
 from gateway.media.engine import BadSdp, EncryptionRefused, MediaError, MediaFailed, NoFreePort, Profile
 from gateway.media.engines.leg import UnsupportedMedia
+from tests.harness.ports import own_ports
 
 from .browser import read
 from .call import A, B, calling, connect_inbound, connect_outbound
@@ -220,7 +221,7 @@ async def test_reports_go_both_ways_and_give_the_round_trip(
 async def test_no_port_left_is_said_and_leaves_nothing_open(
     make_engine: MakeEngine, add_browser: AddBrowser, add_trunk: AddTrunk
 ) -> None:
-    engine, browser, trunk = await make_engine(rtp_ports="20002-20003"), add_browser(), await add_trunk()
+    engine, browser, trunk = await make_engine(rtp_ports=own_ports(2)), add_browser(), await add_trunk()
     async with calling(engine, WEBRTC, RTP) as call:
         await call.session.take_offer(A, await browser.offer())
         with pytest.raises(NoFreePort):

@@ -17,6 +17,7 @@ class _Socket(asyncio.DatagramProtocol):
         self.inbox: asyncio.Queue[tuple[bytes, Address]] = asyncio.Queue(5000)
         self.closed = asyncio.Event()
         self.on_datagram: Callable[[bytes, Address], None] = lambda data, source: self.inbox.put_nowait((data, source))
+        self.is_meant: Callable[[Address], bool] = lambda _source: True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed.set()
@@ -26,7 +27,8 @@ class _Socket(asyncio.DatagramProtocol):
         self.transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
-        self.on_datagram(data, addr)
+        if self.is_meant(addr):
+            self.on_datagram(data, addr)
 
 
 @dataclass
@@ -46,7 +48,12 @@ class Trunk:
         _, self._rtcp = await loop.create_datagram_endpoint(_Socket, local_addr=(LOOPBACK, 0))
         self.remote: Address | None = None
         self._version = 0
+        self._rtp.is_meant = self._rtcp.is_meant = self._is_of_the_gateway
         return self
+
+    def _is_of_the_gateway(self, source: Address) -> bool:
+        """Another call's late goodbyes come to whoever has its ports now."""
+        return self.remote is None or source[1] - self.remote[1] in (0, 1)
 
     @property
     def port(self) -> int:

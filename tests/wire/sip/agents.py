@@ -141,6 +141,20 @@ class Agent:
         loop.call_later(64 * self.settings.t1 + 2 * self.settings.t4, over.set_result, None)
         await over
 
+    async def becomes_idle(self) -> None:
+        """Wait until no call, no dialog and no resolution is left."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(PATIENCE):
+            while not self.is_idle:
+                later: asyncio.Future[None] = loop.create_future()
+                loop.call_later(0.01, later.set_result, None)
+                await later
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is no call, no dialog and no resolution."""
+        return (self.agent.calls, self.agent.dialogs, self.agent.tasks) == (0, 0, 0)
+
     def assert_idle(self) -> None:
         """No call, no dialog, no resolution."""
         assert (self.agent.calls, self.agent.dialogs, self.agent.tasks) == (0, 0, 0)

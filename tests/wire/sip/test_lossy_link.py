@@ -10,8 +10,8 @@ from gateway.sip.call import Answered, Cancelled, Confirmed, Ended, Provisional,
 from tests.harness.lossy_link import LosesFirst, LosesShare, LossyLink, loses_nothing, lossy_link
 from tests.wire.sip.agents import ANSWER, OTHER, Agent, Inbound, Outbound, Outcome, pair, settings
 
-QUICK = settings(t1=0.02)
-"""64*T1 are 1.28 s: time for several repeats, and for what never arrives to be given up."""
+GIVES_UP = 0.05
+"""T1 in seconds, for what never arrives: it is given up after 3.2 s."""
 
 FOR_EVER = 10_000
 
@@ -33,8 +33,8 @@ class Ends:
 
 
 @asynccontextmanager
-async def ends() -> AsyncIterator[Ends]:
-    async with pair(QUICK) as (caller, callee):
+async def ends(*, t1: float = 0.1) -> AsyncIterator[Ends]:
+    async with pair(settings(t1=t1)) as (caller, callee):
         listener = callee.endpoint.listeners[0]
         async with lossy_link((listener.host, listener.port), loses_nothing) as link:
             yield Ends(caller, callee, link)
@@ -76,8 +76,8 @@ async def test_a_message_that_is_lost_twice_does_not_matter(sender: str, message
 
         await has_a_whole_call(both)
 
-        await both.caller.lets_timers_run_out()
-        both.caller.assert_idle()
+        await both.link.carries("callee", "200 BYE")
+        await both.caller.becomes_idle()
         assert (sender, message, True) in both.link.seen
 
 
@@ -96,7 +96,7 @@ async def test_a_lost_cancel_and_a_lost_487_are_repeated() -> None:
 
 
 async def test_an_ack_that_never_arrives_ends_the_call_on_both_sides() -> None:
-    async with ends() as both:
+    async with ends(t1=GIVES_UP) as both:
         both.link.loses = LosesFirst("caller", "ACK", FOR_EVER)
         out, into = await both.ring()
 
@@ -108,7 +108,7 @@ async def test_an_ack_that_never_arrives_ends_the_call_on_both_sides() -> None:
 
 
 async def test_a_prack_that_never_arrives_refuses_the_call() -> None:
-    async with ends() as both:
+    async with ends(t1=GIVES_UP) as both:
         both.link.loses = LosesFirst("caller", "PRACK", FOR_EVER)
         out, into = await both.ring()
 
@@ -127,7 +127,6 @@ async def test_on_a_lossy_link_calls_come_about_and_end(share: float) -> None:
         for _ in range(2):
             await has_a_whole_call(both)
 
-        await both.caller.lets_timers_run_out()
-        both.caller.assert_idle()
-        both.callee.assert_idle()
+        await both.caller.becomes_idle()
+        await both.callee.becomes_idle()
         assert weather.count > 0

@@ -12,6 +12,7 @@ from tests.harness.gateway import Running
 from tests.wire.media import sound
 from tests.wire.media.trunk import Trunk
 from tests.wire.sip.agents import PATIENCE, Agent, Ear, Inbound, Outbound
+from tests.wire.whole.phone import PATIENCE as LONG
 from tests.wire.whole.phone import Phone
 
 NUMBER: Final = "+4930123456"
@@ -37,7 +38,7 @@ class Line:
         with sound.speaking(self.media.send, "PCMU", frequency, payload_type=0, ssrc=self.media.ssrc):
             yield
 
-    async def hears(self, frequency: float, *, patience: int = 10) -> bool:
+    async def hears(self, frequency: float, *, patience: int = LONG) -> bool:
         """Whether half a second of that tone comes within `patience` half seconds."""
         for _ in range(patience):
             async with asyncio.timeout(PATIENCE):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Final
 
 from gateway.domain.ids import Sdp
 from gateway.media.core.rtp import RtpPacket
@@ -10,6 +11,9 @@ from tests.harness.gateway import PASSWORD, Running
 from tests.harness.verto_client import DEADLINE, Message, VertoClient, connected
 from tests.wire.media import sound
 from tests.wire.media.browser import CODEC_LINES, Browser
+
+PATIENCE: Final = 50
+"""Half seconds of sound that a tone may be waited for: a busy machine makes a queue of what was there before."""
 
 
 class Phone:
@@ -105,13 +109,19 @@ class Phone:
         async with asyncio.timeout(DEADLINE):
             return await sound.collect(self.media[call_id].received, frames, payload_type=CODEC_LINES[codec][0])
 
-    async def hears(self, call_id: str, frequency: float, *, codec: str, patience: int = 10) -> bool:
+    async def hears(self, call_id: str, frequency: float, *, codec: str, patience: int = PATIENCE) -> bool:
         """Whether half a second of that tone comes within `patience` half seconds."""
         for _ in range(patience):
             frames = await self.listen(call_id, codec=codec, frames=25)
             if sound.is_tone(sound.heard(codec, frames), frequency, rate=sound.RATES[codec]):
                 return True
         return False
+
+    async def hears_no_more(self, call_id: str, frequency: float, *, codec: str) -> None:
+        """Wait until that tone is over: what came before may still be in the queue."""
+        async with asyncio.timeout(DEADLINE):
+            while await self.hears(call_id, frequency, codec=codec, patience=1):
+                pass
 
     async def close(self) -> None:
         """Let go of the media of every call."""

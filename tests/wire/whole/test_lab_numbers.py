@@ -15,7 +15,7 @@ from gateway.media.core.rtp import RtpPacket
 from tests.harness.gateway import Running, running
 from tests.wire.media import sound
 from tests.wire.media.browser import CODEC_LINES
-from tests.wire.whole.phone import Phone, phone
+from tests.wire.whole.phone import PATIENCE, Phone, phone
 
 
 def lab_call(gateway: Running) -> LabCall:
@@ -35,13 +35,13 @@ def speaking(alice: Phone, call: str, frequency: float) -> AbstractContextManage
 async def hears_any(alice: Phone, call: str, frequencies: Sequence[float]) -> list[RtpPacket]:
     """Every packet up to half a second in which one of the tones is heard."""
     packets: list[RtpPacket] = []
-    for _ in range(20):
+    for _ in range(PATIENCE):
         frames = await alice.listen(call, codec="PCMU", frames=25)
         packets += frames
         pcm = sound.heard("PCMU", frames)
         if any(sound.is_tone(pcm, frequency, rate=8000) for frequency in frequencies):
             return packets
-    raise AssertionError(f"none of {frequencies} Hz in 10 s")
+    raise AssertionError(f"none of {frequencies} Hz in 25 s")
 
 
 def assert_unbroken(packets: Sequence[RtpPacket]) -> None:
