@@ -1,5 +1,7 @@
 """`rtc-gateway` and its commands that run something: `demo`, `serve`, `check-config`, `doctor`."""
 
+import asyncio
+import importlib
 import os
 import sys
 import tempfile
@@ -140,11 +142,16 @@ def main() -> None:
 
 
 async def _demo(config: "Config", *, as_json: bool) -> int:
-    from gateway.app import run_gateway
     from gateway.cli.demo import show
     from gateway.demo import prepare
 
-    access = await prepare(config)
+    # Loading takes the longest by far: beside it, others wait for a disk and for the hash of a password.
+    async with asyncio.TaskGroup() as group:
+        preparing = group.create_task(prepare(config))
+        await asyncio.to_thread(importlib.import_module, "gateway.app")
+    from gateway.app import run_gateway
+
+    access = preparing.result()
     return await run_gateway(config, on_ready=lambda ready: show(ready, access, as_json=as_json))
 
 

@@ -11,9 +11,6 @@ import typer
 FAILED: Final = 1
 WRONG_USAGE: Final = 2
 
-_WIDE: Final = 10_000
-"""Columns of a table that nobody looks at directly: nothing is cut when it goes through a pipe."""
-
 
 def print_line(text: str) -> None:
     """One line on standard output."""
@@ -28,18 +25,29 @@ def print_json(value: object) -> None:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table: folded within the width of a terminal; in a pipe plain, and nothing is cut."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    if sys.stdout.isatty():
+        _print_folded(columns, cells)
+        return
+    lines = [list(columns), *cells] if any(columns) else cells
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print_line(" ".join(map(str.ljust, line, widths)).rstrip())
+
+
+def _print_folded(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """For somebody at a terminal. rich takes as long to load as many a command to run."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    is_terminal = sys.stdout.isatty()
-    table = Table(box=SIMPLE_HEAD if is_terminal else None, pad_edge=False, show_header=any(columns))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_header=any(columns))
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=not is_terminal)
+        table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row))
-    Console(file=sys.stdout, width=None if is_terminal else _WIDE, highlight=False).print(table)
+        table.add_row(*map(Text, row))
+    Console(file=sys.stdout, highlight=False).print(table)
 
 
 def print_row(values: Mapping[str, object]) -> None:

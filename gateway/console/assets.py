@@ -29,11 +29,10 @@ _TYPES: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file, plain and gzipped, with its strong entity tags."""
+    """One file with its strong entity tag."""
 
     content_type: str
-    plain: bytes
-    gzipped: bytes
+    content: bytes
     etag: str
 
 
@@ -52,7 +51,7 @@ class Assets:
 
 
 def load(root: Path = STATIC) -> Assets:
-    """Read every file of a known type below `root`. Takes some 30 ms the first time; the files are small."""
+    """Read every file of a known type below `root`; they are small."""
     contents = {path.relative_to(root).as_posix(): path.read_bytes() for path in _files(root)}
     digest = hashlib.sha256()
     for name, content in contents.items():
@@ -70,10 +69,10 @@ def _files(root: Path) -> Iterator[Path]:
 
 def _asset(name: str, content: bytes) -> Asset:
     etag = hashlib.sha256(content).hexdigest()[:24]
-    return Asset(_TYPES[Path(name).suffix], content, _gzipped(content), etag)
+    return Asset(_TYPES[Path(name).suffix], content, etag)
 
 
 @functools.lru_cache(maxsize=128)
-def _gzipped(content: bytes) -> bytes:
-    """Nearly all of the time goes here: a process that starts several gateways compresses once."""
+def gzipped(content: bytes) -> bytes:
+    """A file compressed, when the first browser asks for it: the SDK takes some 20 ms. Not for the loop's thread."""
     return gzip.compress(content, mtime=0)

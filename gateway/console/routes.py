@@ -5,11 +5,12 @@ same files are at `/console/latest/...` for other people's pages, of whatever or
 `/console/latest/vendor/telnyx-webrtc.mjs`.
 """
 
+import asyncio
 from typing import Final
 
 from aiohttp import hdrs, web
 
-from gateway.console.assets import INDEX, Asset, Assets
+from gateway.console.assets import INDEX, Asset, Assets, gzipped
 
 LATEST: Final = "latest"
 
@@ -42,11 +43,11 @@ def routes(assets: Assets) -> list[web.RouteDef]:
     async def page(request: web.Request) -> web.Response:
         if not assets.is_built:
             return web.Response(text=_NOT_BUILT, status=503, headers=SECURITY_HEADERS)
-        return _reply(request, assets.files[INDEX], _CHECK)
+        return await _reply(request, assets.files[INDEX], _CHECK)
 
     def beside(name: str) -> web.RouteDef:
         async def show(request: web.Request) -> web.Response:
-            return _reply(request, assets.files[f"{name}.html"], _CHECK)
+            return await _reply(request, assets.files[f"{name}.html"], _CHECK)
 
         return web.get(f"/console/{name}", show)
 
@@ -55,7 +56,7 @@ def routes(assets: Assets) -> list[web.RouteDef]:
         asset = assets.files.get(name)
         if asset is None or version not in (assets.version, LATEST):
             return web.Response(text="no such file\n", status=404, headers=SECURITY_HEADERS)
-        reply = _reply(request, asset, _CHECK if version == LATEST else _FOR_EVER)
+        reply = await _reply(request, asset, _CHECK if version == LATEST else _FOR_EVER)
         if version == LATEST:
             reply.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"  # a browser imports no module without it
         return reply
@@ -65,7 +66,7 @@ def routes(assets: Assets) -> list[web.RouteDef]:
 
     async def favicon(request: web.Request) -> web.Response:
         asset = assets.files.get("icon.svg")
-        return web.Response(status=404) if asset is None else _reply(request, asset, _CHECK)
+        return web.Response(status=404) if asset is None else await _reply(request, asset, _CHECK)
 
     return [
         web.get("/", page),
@@ -77,7 +78,7 @@ def routes(assets: Assets) -> list[web.RouteDef]:
     ]
 
 
-def _reply(request: web.Request, asset: Asset, cache: str) -> web.Response:
+async def _reply(request: web.Request, asset: Asset, cache: str) -> web.Response:
     is_gzip = "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "").lower()
     # A strong tag names one representation (RFC 9110 section 8.8.1), so the compressed one has its own.
     tag = f'"{asset.etag}-gz"' if is_gzip else f'"{asset.etag}"'
@@ -87,7 +88,8 @@ def _reply(request: web.Request, asset: Asset, cache: str) -> web.Response:
     headers[hdrs.CONTENT_TYPE] = asset.content_type
     if is_gzip:
         headers[hdrs.CONTENT_ENCODING] = "gzip"
-    return web.Response(body=asset.gzipped if is_gzip else asset.plain, headers=headers)
+    body = await asyncio.to_thread(gzipped, asset.content) if is_gzip else asset.content
+    return web.Response(body=body, headers=headers)
 
 
 def _tags(request: web.Request) -> set[str]:

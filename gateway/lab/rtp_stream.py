@@ -57,8 +57,11 @@ def encode(codec: Codec, pcm: bytes) -> bytes:
 def _sine(frequency: float, samples: int) -> bytes:
     if frequency != int(frequency):
         raise ValueError(f"not a whole number of Hz: {frequency}")
-    values = (round(_PEAK * math.sin(2 * math.pi * frequency * index / 8000)) for index in range(samples))
-    return b"".join(value.to_bytes(2, "little", signed=True) for value in values)
+    # Of a whole number of Hz, the samples begin again at the latest after a second.
+    period = 8000 // math.gcd(8000, int(frequency))
+    values = (round(_PEAK * math.sin(2 * math.pi * frequency * index / 8000)) for index in range(period))
+    cycle = b"".join(value.to_bytes(2, "little", signed=True) for value in values)
+    return (cycle * math.ceil(samples / period))[: 2 * samples]
 
 
 def _cut(data: bytes, size: int = FRAME_SAMPLES) -> tuple[bytes, ...]:

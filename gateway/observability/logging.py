@@ -10,7 +10,17 @@ import sys
 from collections.abc import MutableMapping
 from typing import Any, Final, Literal
 
-import structlog
+# structlog loads rich, where it is installed, for tracebacks in colours. Ours are text (`format_exc_info`), and rich is
+# a twentieth of a start. None says that there is no such module (Python's reference, 5.3.1): for structlog alone.
+_rich = sys.modules.get("rich")
+sys.modules["rich"] = None  # type: ignore[assignment]
+
+import structlog  # noqa: E402
+
+if _rich is None:
+    del sys.modules["rich"]
+else:
+    sys.modules["rich"] = _rich
 
 LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]

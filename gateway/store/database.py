@@ -20,7 +20,7 @@ from gateway.store import migrate
 from gateway.store.errors import Duplicate, MissingParent, StoreError, StoreUnavailable
 from gateway.store.files import FILE_MODE, new_file
 from gateway.store.migrations import HEAD
-from gateway.store.schema import METADATA
+from gateway.store.schema import METADATA, complete_for_postgresql
 from gateway.store.settings import StoreSettings
 from gateway.store.visits import Statement, Visits
 
@@ -248,6 +248,7 @@ async def _create_engine(settings: StoreSettings, *, is_patient: bool = False) -
 
 
 def _postgresql_engine(url: URL, settings: StoreSettings, *, is_patient: bool) -> AsyncEngine:
+    complete_for_postgresql()
     lock_ms = 0 if is_patient else round(settings.busy_timeout * 1000)  # 0: as long as it takes
     return create_async_engine(
         url if settings.password is None else url.set(password=settings.password),

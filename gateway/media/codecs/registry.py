@@ -1,9 +1,12 @@
-"""Which codecs there are, at which sample rates they work, and how they are made."""
+"""Which codecs there are, at which sample rates they work, and how they are made.
+
+G.722 is loaded with the first stream that has it: it brings FFmpeg, and the native engine has one of its own.
+"""
 
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.media.codecs import g722, opus
+from gateway.media.codecs import opus
 from gateway.media.codecs.g711 import G711Decoder, G711Encoder
 from gateway.media.codecs.interface import Decoder, Encoder, UnsupportedCodec
 from gateway.media.core import g711
@@ -49,6 +52,8 @@ def make_decoder(codec: Codec, sample_rate: int) -> Decoder:
         case "PCMA":
             return G711Decoder(g711.alaw_decode)
         case "G722":
+            from gateway.media.codecs import g722
+
             return g722.G722Decoder()
     raise UnsupportedCodec(f"no decoder for {codec.name}")
 
@@ -63,6 +68,8 @@ def make_encoder(codec: Codec, sample_rate: int) -> Encoder:
         case "PCMA":
             return G711Encoder(g711.alaw_encode)
         case "G722":
+            from gateway.media.codecs import g722
+
             return g722.G722Encoder()
     raise UnsupportedCodec(f"no encoder for {codec.name}")
 
@@ -77,5 +84,7 @@ def silence(codec: Codec) -> bytes:
         case "PCMA":
             return bytes((g711.ALAW_SILENCE,)) * 160
         case "G722":
+            from gateway.media.codecs import g722
+
             return g722.silence()
     raise UnsupportedCodec(f"no silence for {codec.name}")

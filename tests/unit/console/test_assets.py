@@ -28,7 +28,7 @@ def test_version_changes_with_every_file_and_stands_in_the_page(tmp_path: Path) 
     after = load(tmp_path)
 
     assert before.version != after.version
-    assert after.files["index.html"].plain == f"/console/{after.version}/app.js".encode()
+    assert after.files["index.html"].content == f"/console/{after.version}/app.js".encode()
     assert not after.is_built
 
 
