@@ -179,7 +179,7 @@ async def test_v096_an_ice_restart_is_answered_in_time_and_the_sound_goes_on(gat
     async with phone(gateway) as alice:
         call = await with_sound(alice)
         first = alice.verto.requests("telnyx_rtc.answer", call)[0]["sdp"]
-        async with asyncio.timeout(5.0):  # the SDK gives up after ten
+        async with asyncio.timeout(9.0):  # the SDK gives up after ten
             result = await restarted(alice, call)
 
         assert (result["callID"], result["action"]) == (call, "updateMedia")

@@ -23,7 +23,7 @@ from tests.wire.sip.certificates import TestAuthority
 
 pytestmark = pytest.mark.interop
 
-PATIENCE: Final = 20.0
+PATIENCE: Final = 30.0
 TRUNK: Final = TrunkSettings(name="phone", uri=f"sip:{HOST}", accept_from=(ip_network("127.0.0.0/8"),))
 
 

@@ -38,7 +38,7 @@ from tests.interop.sipp_runner import Sipp, SippProcess, Transport, loopback_add
 
 pytestmark = pytest.mark.interop
 
-PATIENCE: Final = 20.0
+PATIENCE: Final = 30.0
 TRUNK: Final = TrunkSettings(name="sipp", uri="sip:127.7.0.1", accept_from=(ip_network("127.7.0.0/16"),))
 MIRRORED: Final = {"sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 

@@ -13,7 +13,7 @@ from tests.harness.gateway import PASSWORD, Running
 
 DESKTOP: ViewportSize = {"width": 1366, "height": 860}
 PHONE: ViewportSize = {"width": 390, "height": 844}
-PATIENCE: Final = 20.0
+PATIENCE: Final = 30.0
 """Seconds that anything may take on a busy machine."""
 
 expect.set_options(timeout=PATIENCE * 1000)

@@ -47,9 +47,11 @@ async def opened(gateway: Running, shared_chromium: SharedChromium) -> AsyncIter
 
 
 async def accounts(opened: Console) -> Page:
-    """The page of the accounts, with the key."""
+    """The page of the accounts, with the key, and all of its lists: one that comes later moves the buttons below it."""
     await opened.page.goto(f"{opened.gateway.http}/console/accounts#key={opened.gateway.key}")
     await expect(row_of(opened.page, "alice")).to_be_visible()
+    for name in ("profiles", "owned"):
+        await expect(opened.page.locator(f"#{name} > tr, #no-{name}:not([hidden])").first).to_be_visible()
     return opened.page
 
 

@@ -57,7 +57,7 @@ class ListeningPeer(RtpPeer):
         await self._until(lambda: self.counts.rejected >= count)
 
     async def _until(self, is_so: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while not is_so():
                 self._arrived.clear()
                 await self._arrived.wait()
@@ -84,7 +84,7 @@ class Caller:
 
     async def event(self) -> tuple[float, SipCallEvent]:
         """The next event and the seconds since the INVITE at which it came."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             return await self._events.get()
 
     async def until(self, kind: type[Answered] | type[Rejected]) -> list[tuple[float, SipCallEvent]]:
@@ -145,7 +145,7 @@ class Site:
 
     async def next_call(self) -> IncomingCall:
         """A call of the lab."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             return await self.received.get()
 
 

@@ -41,7 +41,7 @@ def answer_reoffer(caller: Caller, reoffered: Reoffered) -> sdp.Stream:
 
 async def hears(peer: ListeningPeer, *frequencies: float) -> None:
     """One of these tones, in a second of its own."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while (heard := peer.sound().frequency) is None or min(abs(heard - one) for one in frequencies) > 1:
             await peer.hears_more(5)
 
@@ -137,7 +137,7 @@ async def test_calling_lab_refers_too() -> None:
         assert into.offer is not None
         into.listen(heard.put_nowait)
         into.answer(peer.answer(into.offer))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while not isinstance(await heard.get(), Referred):
                 pass
 
@@ -184,7 +184,7 @@ async def test_digits_come_back_as_their_tones_and_are_kept(has_end: bool) -> No
         dialler.dial("1590*#D", has_end=has_end)
         if not has_end:
             dialler.play(Silence())  # audio behind the last digit tells that it is over
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while sound.digits("PCMU", dialler.payloads) != "1590*#D":
                 await dialler.hears_more(1)
 
@@ -196,7 +196,7 @@ async def reinvited(caller: Caller) -> None:
     assert caller.leg is not None
     outcome: asyncio.Future[Answered | Rejected] = asyncio.get_running_loop().create_future()
     caller.leg.reinvite(caller.media.reoffer(is_holding=False), outcome.set_result)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         assert isinstance(await outcome, Answered)
 
 
@@ -206,7 +206,7 @@ async def test_stopped_rtp_comes_no_more_and_the_call_lives() -> None:
         await caller.media.has_heard(5)
         media = call.media
         assert media is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while not media.is_mute:
                 await reinvited(caller)
         sent = media.counts.sent

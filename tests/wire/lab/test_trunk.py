@@ -219,7 +219,7 @@ async def test_lab_calls_the_gateway_and_hears_who_answers(transport: Transport)
         heard = await call.heard()
 
         call.hangup()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             seen = [await events.get(), await events.get()]
 
         media.close()
@@ -239,7 +239,7 @@ async def test_lab_call_that_is_hung_up_while_it_rings_is_cancelled() -> None:
         leg.ring()
 
         call.hangup()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             event = await events.get()
 
         assert isinstance(event, Cancelled)
@@ -252,7 +252,7 @@ async def test_lab_call_that_is_refused_tells_the_status() -> None:
         leg = await running.next_call()
 
         leg.reject(486, "Busy Here")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             await call.over.wait()
 
         assert (call.sip_status, call.ended_by) == (486, EndedBy.FAR_END)

@@ -242,7 +242,7 @@ async def test_digits_to_a_browser_wait_until_they_have_left(
 
         agreed = call.session.stats()[B].codec
         assert agreed == "PCMU"
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(30):
             while not ((packet := await browser.received.get()).payload[:1] == b"\x01" and len(packet.payload) == 4):
                 pass
 

@@ -9,7 +9,16 @@ from ipaddress import ip_network
 from typing import Final, Self, TypeVar
 
 from gateway.domain.ids import Sdp
-from gateway.sip.call import Answered, Confirmed, IncomingCall, OutgoingCall, Rejected, SipCallEvent, Target
+from gateway.sip.call import (
+    Answered,
+    Confirmed,
+    IncomingCall,
+    OutgoingCall,
+    Provisional,
+    Rejected,
+    SipCallEvent,
+    Target,
+)
 from gateway.sip.core.message import Headers, Request, Response, parse, response_to, serialize
 from gateway.sip.core.reliability import Reliability
 from gateway.sip.endpoint import Destination, Endpoint
@@ -37,13 +46,20 @@ def settings(transport: Transport = "udp", *, t1: float = 0.1) -> SipSettings:
 
 
 class Ear:
-    """Takes the events of one call in order."""
+    """Takes the events of one call in order.
+
+    A 1xx that comes once more is passed over: an INVITE that was repeated, because the machine stood still for T1,
+    brings the last one again.
+    """
 
     def __init__(self) -> None:
         self.events: asyncio.Queue[SipCallEvent] = asyncio.Queue()
+        self._latest: SipCallEvent | None = None
 
     def __call__(self, event: SipCallEvent) -> None:
-        self.events.put_nowait(event)
+        if not isinstance(event, Provisional) or event != self._latest:
+            self.events.put_nowait(event)
+        self._latest = event
 
     async def hears(self, kind: type[EventT]) -> EventT:
         """The next event, which must be of that kind."""

@@ -29,7 +29,7 @@ async def taken_in_one_turn(peer: socket.socket, count: int) -> list[bytes]:
     listener = await UdpListener.bind("127.0.0.1", 0, take)
     for number in range(count):
         peer.sendto(str(number).encode(), ("127.0.0.1", listener.local_port))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await turn_over.wait()
     await listener.close()
     return taken

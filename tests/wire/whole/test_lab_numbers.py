@@ -192,10 +192,9 @@ async def test_sound_goes_on_both_ways_when_the_far_end_moves_to_another_port(ga
             while media.port == before:
                 heard += await alice.listen(call, codec="PCMU", frames=1)
             heard += await alice.listen(call, codec="PCMU", frames=25)
-            last = await alice.listen(call, codec="PCMU", frames=100)
+            await sound.until_tone(alice.media[call].received.get, heard, "PCMU", 700.0)
 
-        assert sound.is_tone(sound.heard("PCMU", last), 700.0, rate=8000)
-        assert_unbroken(heard + last)
+        assert_unbroken(heard)
         await alice.hang_up(call)
 
 
@@ -208,6 +207,9 @@ async def test_lab_calls_a_client_with_these_far_ends_too(gateway: Running, scen
 
         with speaking(alice, call, 700.0):
             heard = await alice.listen(call, codec="PCMU", frames=75)  # 1.5 s: every step has come at least once
+            async with asyncio.timeout(30):
+                while scenario in ("hold", "reinvite") and lab_call(gateway).reinvite_status is None:
+                    heard += await alice.listen(call, codec="PCMU", frames=1)
 
         assert_unbroken(heard)
         assert lab_call(gateway).state is CallState.ANSWERED

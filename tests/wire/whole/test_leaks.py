@@ -182,7 +182,7 @@ async def nothing_is_left_after(
             idle_tasks = len(asyncio.all_tasks())
             await calls(gateway, alice, robert)
             try:
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(30):
                     await all_ended.wait()
                     await until(lambda: len(asyncio.all_tasks()) <= idle_tasks)
                     await until(lambda: program.sip.agent.transactions == 0)

@@ -48,7 +48,7 @@ def make_street(tmp_path: Path) -> MakeStreet:
             trunk = {"name": "carrier", "uri": uri, "accept_from": ["127.0.0.0/8"]}
             settings = {
                 "lab": {"enabled": False},
-                "calls": {"stop_grace": 0.0, "ring_timeout": 5.0, **calls},
+                "calls": {"stop_grace": 0.0, **calls},
                 "trunks": [trunk],
             }
             gateway = await stack.enter_async_context(running(tmp_path, settings, users=USERS))

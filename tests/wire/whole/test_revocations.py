@@ -40,7 +40,7 @@ async def desk(gateway: Running) -> AsyncIterator[tuple[str, Phone]]:
 async def ended(client: VertoClient) -> tuple[str, int | None]:
     """The state that the client was told, and the code with which its socket closed."""
     state = (await client.wait_for("telnyx_rtc.gatewayState"))["params"]["state"]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await client.is_closed.wait()
     return state, client.socket.close_code
 
@@ -210,7 +210,7 @@ async def test_call_goes_on_without_a_registration_until_it_ends(tmp_path: Path)
         assert (refused["sipCode"], refused["sipReason"]) == (403, "Connection validation failed D25")
         assert unreachable[0] in ("UNALLOCATED_NUMBER", "NO_ROUTE_DESTINATION", "USER_NOT_REGISTERED")
         assert hears
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await one.verto.is_closed.wait()
         assert one.verto.socket.close_code == 1008
 

@@ -63,7 +63,7 @@ class Written:
 
     async def until(self, is_it: Callable[[TraceEntry], bool]) -> CallId:
         """Wait for such an entry; returns its call."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             while True:
                 for call_id, entry in self.entries:
                     if is_it(entry):
@@ -92,7 +92,7 @@ class Collector(asyncio.DatagramProtocol):
         self._changed.set()
 
     async def until(self, is_it: Callable[[HepPacket], bool]) -> None:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             while not any(is_it(packet) for packet in self.packets):
                 self._changed.clear()
                 await self._changed.wait()

@@ -43,7 +43,7 @@ class Town:
 
 @pytest.fixture
 async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    settings = {"lab": {"time_scale": 0.1}, "calls": {"stop_grace": 0.0, "ring_timeout": 3.0}}
+    settings = {"lab": {"time_scale": 0.1}, "calls": {"stop_grace": 0.0}}
     async with running(tmp_path, settings, users=USERS) as gateway, AsyncExitStack() as phones:
         yield Town(gateway, phones)
 
@@ -135,15 +135,18 @@ async def test_busy_target_ends_the_call_of_the_one_who_remained(town: Town) -> 
     await town.until_no_call_is_live()
 
 
-async def test_target_that_does_not_answer_ends_the_call_after_the_ring_timeout(town: Town) -> None:
-    alice, robert, carol = [await town.phone(user) for user in USERS]
-    call, theirs = await internal(alice, robert, "robert")
+async def test_target_that_does_not_answer_ends_the_call_after_the_ring_timeout(tmp_path: Path) -> None:
+    settings = {"lab": {"enabled": False}, "calls": {"stop_grace": 0.0, "ring_timeout": 3.0}}
+    async with running(tmp_path, settings, users=USERS) as gateway, AsyncExitStack() as phones:
+        town = Town(gateway, phones)
+        alice, robert, carol = [await town.phone(user) for user in USERS]
+        call, theirs = await internal(alice, robert, "robert")
 
-    await robert.verto.modify(theirs, "transfer", destination="carol")
-    ringing = await carol.until_rung()
+        await robert.verto.modify(theirs, "transfer", destination="carol")
+        ringing = await carol.until_rung()
 
-    assert await alice.until_over(call) == ("NO_ANSWER", 480)
-    assert (await carol.verto.wait_for("telnyx_rtc.bye", call_id=ringing))["params"]["cause"] == "NO_ANSWER"
+        assert await alice.until_over(call) == ("NO_ANSWER", 480)
+        assert (await carol.verto.wait_for("telnyx_rtc.bye", call_id=ringing))["params"]["cause"] == "NO_ANSWER"
 
 
 async def test_one_who_remained_hangs_up_and_the_target_stops_ringing(town: Town) -> None:
