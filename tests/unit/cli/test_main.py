@@ -317,6 +317,19 @@ def test_help_loads_neither_database_nor_media() -> None:
     assert done.stdout == "[]\n"
 
 
+def test_reading_settings_loads_neither_calls_nor_what_carries_them() -> None:
+    """Every command reads them: most of the time of `check-config` is that of loading modules."""
+    heavy = ["sipmessage", "sqlalchemy", "aiohttp", "rich", "gateway.b2bua.core.actions", "gateway.media.engine"]
+    script = (
+        "import sys; from gateway.cli.options import load_config; load_config(None);"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n"
+
+
 def test_reader_that_goes_away_ends_the_program_quietly(tmp_path: Path) -> None:
     command = f"{sys.executable} -m gateway check-config | true"
 
