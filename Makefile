@@ -69,6 +69,7 @@ $(STAMPS)/python: requirements/run.txt pyproject.toml scripts/rust.sh $(NATIVE_S
 	@echo "compiling the packet path"
 	@PATH="$(CURDIR)/$(BIN):$$(scripts/rust.sh --path)$$PATH" $(BIN)/python -m pip install --quiet \
 		--disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q -j 0 gateway
 	@touch $@
 
 $(STAMPS)/dev: requirements/dev.txt $(STAMPS)/python

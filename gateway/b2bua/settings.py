@@ -1,10 +1,10 @@
 """Settings of call control: `[calls]` in the configuration file."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from gateway.b2bua.core.hold import HoldPolicy
-from gateway.media.engine import Sound
+if TYPE_CHECKING:
+    from gateway.b2bua.core.hold import HoldPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,11 @@ class CallSettings:
     """Transfers of one call; further ones are refused, so that far ends which forward to each other come to an end."""
 
     @property
-    def hold(self) -> HoldPolicy:
+    def hold(self) -> "HoldPolicy":
         """The two above, as the core knows them."""
+        # Here, because all commands read settings, and few of them control calls.
+        from gateway.b2bua.core.hold import HoldPolicy
+        from gateway.media.engine import Sound
+
         sound = Sound.MUSIC if self.hold_audio == "music" else None
         return HoldPolicy(tells_trunk=self.hold_reinvite, sound=sound)

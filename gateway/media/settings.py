@@ -2,9 +2,10 @@
 
 import ipaddress
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from gateway.media.core.negotiate import Preference
+if TYPE_CHECKING:
+    from gateway.media.core.negotiate import Preference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +122,11 @@ class MediaSettings:
         return ports
 
     @property
-    def preference(self) -> Preference:
+    def preference(self) -> "Preference":
         """`prefer` as the core knows it."""
+        # Here, because all commands read settings, and few of them carry media.
+        from gateway.media.core.negotiate import Preference
+
         return Preference(self.prefer)
 
 

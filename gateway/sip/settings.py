@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.sip.core.errors import SipParseError
 from gateway.sip.core.headers.host import parse_host_port
-from gateway.sip.core.session_timer import MINIMUM
+from gateway.sip.core.session_interval import MINIMUM
 from gateway.sip.transport.flow import TRANSPORTS, Transport, is_ip_address
 
 SMALLEST_MTU: Final = 576

@@ -12,7 +12,8 @@ from gateway.sip.core.info_dtmf import MEDIA_TYPES
 from gateway.sip.core.message import Request, Response
 from gateway.sip.core.methods import METHODS as KNOWN_METHODS
 from gateway.sip.core.reliability import OPTION, Reliability, option_tags
-from gateway.sip.core.session_timer import MINIMUM, TIMER, supported
+from gateway.sip.core.session_interval import MINIMUM
+from gateway.sip.core.session_timer import TIMER, supported
 
 SDP: Final = "application/sdp"
 ALLOW: Final = ("Allow", "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY")

@@ -1,8 +1,9 @@
 """Whether a call has reliable provisional responses: the option tag of RFC 3262 section 4."""
 
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from gateway.sip.core.headers.fields import Headers
+if TYPE_CHECKING:  # settings name `Reliability`, and are read without loading SIP
+    from gateway.sip.core.headers.fields import Headers
 
 Reliability = Literal["off", "supported", "required"]
 """Whether calls with a far end may, or must, have reliable provisional responses."""
@@ -10,7 +11,7 @@ Reliability = Literal["off", "supported", "required"]
 OPTION: Final = "100rel"
 
 
-def option_tags(headers: Headers, name: str) -> frozenset[str]:
+def option_tags(headers: "Headers", name: str) -> frozenset[str]:
     """The option tags in Supported or Require, in lower case."""
     return frozenset(tag.lower() for tag in headers.get_all(name))
 

@@ -8,9 +8,7 @@ from gateway.sip.core.errors import SipParseError
 from gateway.sip.core.headers.fields import Headers
 from gateway.sip.core.headers.session_expires import Refresher, SessionExpires, min_se_of, session_expires_of
 from gateway.sip.core.message import Request, Response
-
-MINIMUM: Final = 90
-"""Seconds; the least session interval that we take in a request (RFC 4028 section 4 knows no smaller one)."""
+from gateway.sip.core.session_interval import MINIMUM
 
 LEAST_TAKEN: Final = 2
 """Seconds; the least that a 2xx can bind us to. Below our Min-SE it breaks the rules; it is taken at its word down to

@@ -317,6 +317,32 @@ def test_help_loads_neither_database_nor_media() -> None:
     assert done.stdout == "[]\n"
 
 
+def test_reading_settings_loads_neither_calls_nor_what_carries_them() -> None:
+    """Every command reads them: most of the time of `check-config` is that of loading modules."""
+    heavy = ["sipmessage", "sqlalchemy", "aiohttp", "rich", "gateway.b2bua.core.actions", "gateway.media.engine"]
+    script = (
+        "import sys; from gateway.cli.options import load_config; load_config(None);"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n"
+
+
+def test_program_that_ends_is_not_looked_through_for_garbage() -> None:
+    """Python does so at its end unless all is set aside, and takes half as long for it as for loading the program."""
+    script = (
+        "import atexit, gc; atexit.register(lambda: print(len(gc.get_objects())));"
+        "from gateway.cli import main; import gateway.config; main()"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script, "--version"], capture_output=True, text=True, check=True)
+
+    looked_through = int(done.stdout.splitlines()[-1])
+    assert looked_through < 1000
+
+
 def test_reader_that_goes_away_ends_the_program_quietly(tmp_path: Path) -> None:
     command = f"{sys.executable} -m gateway check-config | true"
 
