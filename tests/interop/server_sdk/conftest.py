@@ -1,4 +1,7 @@
-"""The official server SDKs against a whole gateway; only their base URL is another one."""
+"""The official server SDKs against a whole gateway; only their base URL is another one.
+
+`telnyx` is imported where it is used: it takes as long as all other imports of the suite together, in each worker.
+"""
 
 import base64
 import json
@@ -9,7 +12,6 @@ from typing import Any, Final, TypeVar
 import aiohttp
 import pytest
 import pytest_asyncio
-from telnyx import APIStatusError, AsyncTelnyx
 
 from tests.harness.gateway import Running, running
 
@@ -54,6 +56,8 @@ class Backend:
 
 async def refused(work: Awaitable[object]) -> tuple[int, str, Any]:
     """The status, the SDK's class and the body of a refusal."""
+    from telnyx import APIStatusError
+
     with pytest.raises(APIStatusError) as caught:
         await work
     return caught.value.status_code, type(caught.value).__name__, caught.value.body
@@ -79,6 +83,8 @@ async def everything(pages: AsyncIterator[_T]) -> list[_T]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def backend(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Backend]:
+    from telnyx import AsyncTelnyx
+
     async with (
         running(tmp_path_factory.mktemp("gateway")) as gateway,
         AsyncTelnyx(api_key=gateway.key, base_url=f"{gateway.http}/v2", max_retries=0) as sdk,

@@ -6,8 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import telnyx
-from telnyx import AsyncTelnyx
 
 from tests.interop.server_sdk.conftest import SDK, Backend, code_of, everything, part_of, refused
 
@@ -18,10 +16,14 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
 async def test_sdk_is_the_one_that_the_specification_was_read_from() -> None:
+    import telnyx
+
     assert telnyx.__version__ == SDK
 
 
 async def test_item_1_unknown_key_is_an_authentication_error(backend: Backend) -> None:
+    from telnyx import AsyncTelnyx
+
     async with AsyncTelnyx(api_key="KEYwrong", base_url=f"{backend.gateway.http}/v2", max_retries=0) as stranger:
         status, kind, body = await refused(stranger.telephony_credentials.create(connection_id="1"))
 

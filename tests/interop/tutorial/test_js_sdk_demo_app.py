@@ -5,12 +5,12 @@ import json
 import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 import pytest
 import pytest_asyncio
-import telnyx
 
 from tests.interop.browser.chromium import chromium
 from tests.interop.tutorial.page import Section, sections
@@ -99,7 +99,7 @@ def test_packages_that_the_tutorial_installs_are_those_that_it_is_tried_with() -
 
     [python_line], [node_line] = (tutorial[title].asides() for title in WITH_PACKAGES)
 
-    assert python_line.endswith(f"pip install telnyx=={telnyx.__version__}")
+    assert python_line.endswith(f"pip install telnyx=={version('telnyx')}")
     assert node_line == f"npm install telnyx@{node}"
 
 
