@@ -23,9 +23,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: spreading.place_of(item.nodeid))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection() -> None:
+    """What is imported and collected lives until the end: Python's collector has nothing to find in it."""
+    gc.disable()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
-    """Thousands of collected tests live until the end: Python's collector needs not look at them again and again."""
+    """Nor does it need to look at it again and again while the tests run."""
+    gc.enable()
     gc.collect()
     gc.freeze()
 
