@@ -143,7 +143,7 @@ async def test_early_media_is_heard_before_the_answer_and_the_echo_after_it() ->
 
 
 async def test_early_media_before_a_busy_is_heard() -> None:
-    async with site(time_scale=0.4) as running:
+    async with site(time_scale=1.0) as running:
         caller = running.call("+12025550107")
         await caller.event()
         await caller.media.has_heard(30)

@@ -331,8 +331,8 @@ class MediaEngineContract(ABC):
                 call.session.set_hold(A, True)
 
                 def is_music(pcm: bytes) -> bool:
-                    is_speech = sound.is_tone(pcm, 500, rate=sound.RATES[codec])
-                    return not is_speech and tones.loudness(pcm[len(pcm) // 4 * 2 :]) > -30
+                    has_speech = tones.power(pcm, 500, rate=sound.RATES[codec]) > -30
+                    return not has_speech and tones.loudness(pcm[len(pcm) // 4 * 2 :]) > -30
 
                 call.session.play(B, Sound.MUSIC)
                 call.session.set_direction(B, is_sending=True, is_receiving=False)
