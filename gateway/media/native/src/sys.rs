@@ -146,6 +146,22 @@ pub fn monotonic() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
+/// Have the processor fetch that memory while something else is done. Nothing depends on what is there, or whether
+/// anything is.
+pub fn prefetch<T>(memory: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    for offset in (0..mem::size_of::<T>()).step_by(CACHE_LINE) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint to the processor. It reads nothing, and an address that nobody has is no fault.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(memory.cast::<i8>().wrapping_add(offset)) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = memory; // what comes next fetches it
+}
+
+#[cfg(target_arch = "x86_64")]
+const CACHE_LINE: usize = 64;
+
 /// `struct sched_attr` of Linux, as far as all versions have it (sched_setattr(2)).
 #[repr(C)]
 #[derive(Default)]

@@ -14,8 +14,8 @@ use nix::sys::epoll::{EpollEvent, EpollTimeout};
 use super::leg::LegCell;
 use super::load::Watch;
 use super::outbox::Bench;
-use super::{Core, Listening, SHARED, WAKER};
-use crate::sys::{ReceiveBatch, Turns, monotonic};
+use super::{Core, Listening, SHARED, WAKER, Worker};
+use crate::sys::{ReceiveBatch, Turns, monotonic, prefetch};
 
 /// Descriptors that one poll reports at most.
 const MAX_READY: usize = 256;
@@ -40,6 +40,7 @@ pub fn run(core: &Core, index: usize, tell_rank: impl FnOnce(bool)) {
     let mut bench = Bench::new(core.settings().addresses.len());
     let mut batch = ReceiveBatch::new(BATCH);
     let mut ready = [EpollEvent::empty(); MAX_READY];
+    let mut own = Vec::with_capacity(MAX_READY);
     let mut consent_check = monotonic() + CONSENT_CHECK;
     let mut ended = 0.0;
     let mut watch = Watch::new(index, monotonic());
@@ -61,17 +62,16 @@ pub fn run(core: &Core, index: usize, tell_rank: impl FnOnce(bool)) {
             return;
         }
         let now = monotonic();
+        find_own(worker, &ready[..count], &mut own);
         for event in &ready[..count] {
             match event.data() {
                 WAKER => worker.timers.waker().clear(),
                 key if key >= SHARED => read_shared(core, index, (key - SHARED) as usize, &mut batch, &mut bench),
-                key => {
-                    let listening = worker.sockets.read().get(&key).cloned();
-                    if let Some(listening) = listening {
-                        read_own(core, &listening, &mut batch, &mut bench);
-                    }
-                }
+                _ => {}
             }
+        }
+        for listening in own.drain(..) {
+            read_own(core, &listening, &mut batch, &mut bench);
         }
         fire(core, index, &mut bench);
         if index == 0 && now >= consent_check {
@@ -124,6 +124,18 @@ fn timeout(until: f64) -> EpollTimeout {
         .ceil()
         .clamp(0.0, LONGEST_SLEEP * 1000.0);
     EpollTimeout::try_from(wait as i32).unwrap_or(EpollTimeout::ZERO)
+}
+
+/// The sockets of legs among those that are ready. What is known of such a leg has left the processor's caches since its
+/// last packet: fetching it begins here, while the packets of others are worked on.
+fn find_own(worker: &Worker, ready: &[EpollEvent], own: &mut Vec<Arc<Listening>>) {
+    let sockets = worker.sockets.read();
+    let found = ready.iter().filter_map(|event| sockets.get(&event.data()));
+    own.extend(
+        found
+            .inspect(|listening| prefetch(listening.leg.as_ptr()))
+            .map(Arc::clone),
+    );
 }
 
 fn read_own(core: &Core, listening: &Listening, batch: &mut ReceiveBatch, bench: &mut Bench) {

@@ -13,6 +13,7 @@ use crate::core::out::Sending;
 use crate::core::outbox::Bench;
 use crate::core::route::Route;
 use crate::rtp;
+use crate::sys::prefetch;
 
 /// Datagrams of handshakes that a leg may hand to Python in a second.
 const HANDSHAKES_PER_SECOND: u32 = 64;
@@ -53,6 +54,7 @@ impl LegCell {
             out,
             may_receive,
             payload_types,
+            peer,
             ..
         } = &mut *leg;
         let Route::Pair(pair) = &mut out.route else { return };
@@ -72,6 +74,7 @@ impl LegCell {
             self.reject(&mut leg, Reason::Source, core);
             return;
         }
+        prefetch(peer.as_ptr());
         bench.inbound.clear();
         bench.inbound.extend_from_slice(datagram);
         if !out.keys.unprotect(&mut bench.inbound, &mut bench.spare) {
@@ -130,6 +133,7 @@ impl LegCell {
         if leg.out.keys.mode() != Mode::Keyed {
             return; // before the handshake is through nobody could read it
         }
+        prefetch(leg.peer.as_ptr());
         bench.inbound.clear();
         bench.inbound.extend_from_slice(datagram);
         let is_report = rtp::is_rtcp(datagram);
