@@ -215,7 +215,8 @@ async def native_phone(program: Path, authority: Path, log: Path) -> AsyncIterat
         async with asyncio.TaskGroup() as group:
             group.create_task(phone.read())
             yield phone
-            problems = [entry["message"] for entry in await phone.timeline() if entry.name == "problem"]
+            messages = [entry["message"] for entry in await phone.timeline() if entry.name == "problem"]
+            problems = [message for message in messages if not _is_of_a_lost_network(message)]
             process.stdin.close()
             await process.wait()
     finally:
@@ -223,6 +224,15 @@ async def native_phone(program: Path, authority: Path, log: Path) -> AsyncIterat
             process.kill()
             await process.wait()
     assert problems == [], problems
+
+
+def _is_of_a_lost_network(problem: str) -> bool:
+    """Whether the SDK has let go of a request that was on its way when its network went.
+
+    It rejects all of them (1.1.0: `Connection.close`), and some of its own callers do not look at what becomes of
+    theirs.
+    """
+    return problem.startswith("Error: Connection closed") and "onNetworkUnavailable" in problem
 
 
 def _happened(entry: object) -> Happened:

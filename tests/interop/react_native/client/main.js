@@ -46,9 +46,14 @@ async function newCall(options) {
   return call.callId;
 }
 
-function currentEar() {
-  const track = call.remoteStream?.getAudioTracks()[0];
-  if (!track) throw new Error("the call has no remote track");
+/** At the call's remote track, which the SDK has some time after the message with its description; waits `timeout` s. */
+async function currentEar(timeout) {
+  const latest = performance.now() + timeout * 1000;
+  let track;
+  while (!(track = call.remoteStream?.getAudioTracks()[0])) {
+    if (performance.now() > latest) throw new Error(`the call has no remote track after ${timeout} s`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
   if (ear?.track !== track) {
     ear?.close();
     ear = new Ear(track);
@@ -72,9 +77,10 @@ const commands = {
   disablePush: () => client.disablePushNotification(),
   network: change,
   say: (frequency) => void (mouth.frequency = frequency),
-  measure: (frequencies, seconds, timeout) => currentEar().measure(frequencies, seconds, timeout),
-  untilTone: (frequency, timeout) => currentEar().until(frequency, (share, level) => share > 0.6 && level > 0.003, timeout),
-  untilSilence: (timeout) => currentEar().until(1000, (_, level) => level < 0.002, timeout),
+  measure: async (frequencies, seconds, timeout) => (await currentEar(timeout)).measure(frequencies, seconds, timeout),
+  untilTone: async (frequency, timeout) =>
+    (await currentEar(timeout)).until(frequency, (share, level) => share > 0.6 && level > 0.003, timeout),
+  untilSilence: async (timeout) => (await currentEar(timeout)).until(1000, (_, level) => level < 0.002, timeout),
   until,
   timeline,
 };
