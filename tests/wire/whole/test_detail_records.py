@@ -37,7 +37,7 @@ class Office:
         query = {"filter[record_type]": "webrtc", "sort": "started_at"}
         query |= {f"filter[{name}]": value for name, value in filters.items()}
         path = str(URL("/v2/detail_records").with_query(query))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(5):  # the promise: at the latest five seconds after the end
             while len(rows := (await self.gateway.get(path))["data"]) < count:
                 pass
         assert len(rows) == count
