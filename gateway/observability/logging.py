@@ -11,7 +11,8 @@ from collections.abc import MutableMapping
 from typing import Any, Final, Literal
 
 # structlog loads rich, where it is installed, for tracebacks in colours. Ours are text (`format_exc_info`), and rich is
-# a twentieth of a start. None says that there is no such module (Python's reference, 5.3.1): for structlog alone.
+# a twentieth of a start. None says that there is no such module (Python's reference, 5.3.1), which the stubs do not
+# know: for structlog alone, whose import therefore stands below. Whoever prints a table loads rich long after this.
 _rich = sys.modules.get("rich")
 sys.modules["rich"] = None  # type: ignore[assignment]
 

@@ -159,6 +159,11 @@ async def collect(queue: "asyncio.Queue[RtpPacket]", count: int, *, payload_type
     return result
 
 
+def is_ringing(codec: str, pcm: bytes) -> bool:
+    """Whether linear samples at the codec's rate are a ringback: a quarter of their power is its first frequency's."""
+    return tones.power(pcm, 440.0, rate=RATES[codec]) > tones.loudness(pcm) - 6
+
+
 async def until(
     packet: Callable[[], Awaitable[RtpPacket]], stream: list[RtpPacket], codec: str, is_so: Callable[[bytes], bool]
 ) -> None:

@@ -134,16 +134,20 @@ async def test_trunk_behind_a_nat_is_learned_from_where_it_sends(
         assert stranger.heard_nothing()
 
 
+async def talks_and_moves(call: Call, browser: Browser, trunk: Trunk, moved: Trunk) -> None:
+    """The far end has spoken from one place, and describes another."""
+    await connect_outbound(call, browser, trunk)
+    await assert_undisturbed(call, browser, trunk)
+    await call.session.take_offer(B, moved.describe())
+    moved.use(await call.session.answer(B))
+
+
 async def test_new_description_unlocks_the_source(
     make_engine: MakeEngine, add_browser: AddBrowser, add_trunk: AddTrunk
 ) -> None:
     engine, browser, trunk, moved = await make_engine(), add_browser(), await add_trunk(), await add_trunk()
     async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",)) as call:
-        await connect_outbound(call, browser, trunk)
-        await assert_undisturbed(call, browser, trunk)
-
-        await call.session.take_offer(B, moved.describe())
-        moved.use(await call.session.answer(B))
+        await talks_and_moves(call, browser, trunk, moved)
 
         await assert_undisturbed(call, browser, moved, first=2000)
 
@@ -153,10 +157,7 @@ async def test_packet_that_was_on_its_way_from_the_place_that_was_left_does_not_
 ) -> None:
     engine, browser, trunk, moved = await make_engine(), add_browser(), await add_trunk(), await add_trunk()
     async with calling(engine, WEBRTC, RTP, codecs_b=("PCMU",)) as call:
-        await connect_outbound(call, browser, trunk)
-        await assert_undisturbed(call, browser, trunk)
-        await call.session.take_offer(B, moved.describe())
-        moved.use(await call.session.answer(B))
+        await talks_and_moves(call, browser, trunk, moved)
 
         trunk.send(sound.lone(0, 4, trunk.ssrc, b"\x22" * 160))
         while (await browser.received.get()).payload != b"\x22" * 160:

@@ -2,11 +2,11 @@
 
 import asyncio
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
 from gateway.domain.ids import LegName
-from gateway.media.core import tones
 from gateway.media.core.rtp import RtpPacket, timestamp_delta
 from gateway.media.engine import MediaError, MediaFailed, MediaReady, NoCommonCodec, Profile, Sound
 from gateway.media.engines.session import SessionClosed
@@ -67,10 +67,6 @@ async def test_browser_leaves_and_a_trunk_takes_its_place_in_the_others_ear(
 ) -> None:
     engine, browser, first, second = await make_engine(), add_browser(), await add_trunk(), await add_trunk()
     first.codecs, second.codecs, second.ssrc = (codec,), ("PCMA",), 0x99
-
-    def is_ringing(pcm: bytes) -> bool:
-        return tones.power(pcm, 440, rate=sound.RATES[codec]) > tones.loudness(pcm) - 6
-
     async with calling(engine, WEBRTC, RTP) as call:
         await connect_outbound(call, browser, first)
         with ExitStack() as stack:
@@ -78,7 +74,7 @@ async def test_browser_leaves_and_a_trunk_takes_its_place_in_the_others_ear(
             stream = await listen(first, 30)
             await call.session.drop(A)
             call.session.play(B, Sound.RINGBACK)
-            await sound.until(first.packet, stream, codec, is_ringing)
+            await sound.until(first.packet, stream, codec, partial(sound.is_ringing, codec))
             await join_trunk(call, A, second, codecs=("PCMA", "PCMU"))
             call.session.play(B, None)
             speaking(second, 900, "PCMA", stack)

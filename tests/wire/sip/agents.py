@@ -161,19 +161,19 @@ class Agent:
         """Wait until no call, no dialog and no resolution is left."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(PATIENCE):
-            while not self.is_idle:
+            while any(self._left):
                 later: asyncio.Future[None] = loop.create_future()
                 loop.call_later(0.01, later.set_result, None)
                 await later
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether there is no call, no dialog and no resolution."""
-        return (self.agent.calls, self.agent.dialogs, self.agent.tasks) == (0, 0, 0)
-
     def assert_idle(self) -> None:
         """No call, no dialog, no resolution."""
-        assert (self.agent.calls, self.agent.dialogs, self.agent.tasks) == (0, 0, 0)
+        assert self._left == (0, 0, 0)
+
+    @property
+    def _left(self) -> tuple[int, int, int]:
+        """Calls, dialogs, resolutions."""
+        return self.agent.calls, self.agent.dialogs, self.agent.tasks
 
 
 @asynccontextmanager

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from gateway.media.core import tones
 from tests.harness.gateway import Running, running
 from tests.harness.verto_client import RequestFailed
 from tests.wire.media import sound
@@ -101,11 +101,6 @@ async def test_client_transfers_its_trunk_to_another_client_and_leaves(town: Tow
     )  # fmt: skip
 
 
-def is_ringing(pcm: bytes) -> bool:
-    """Whether that is the first of the two frequencies, in linear samples of opus."""
-    return tones.power(pcm, 440.0, rate=48000) > tones.loudness(pcm) - 6
-
-
 async def test_called_client_transfers_its_caller_to_the_trunk_who_hears_ringing_meanwhile(tmp_path: Path) -> None:
     settings = {"lab": {"time_scale": 0.3}, "calls": {"stop_grace": 0.0}}
     async with running(tmp_path, settings, users=USERS) as gateway, AsyncExitStack() as phones:
@@ -115,7 +110,7 @@ async def test_called_client_transfers_its_caller_to_the_trunk_who_hears_ringing
         await talk(alice, call, robert, theirs, ("opus", "opus"))
         stream = await alice.listen(call, codec="opus", frames=10)
         await robert.verto.modify(theirs, "transfer", destination="+12025550119")  # answers after 10 s (3 s here)
-        await sound.until(alice.media[call].received.get, stream, "opus", is_ringing)
+        await sound.until(alice.media[call].received.get, stream, "opus", partial(sound.is_ringing, "opus"))
         with speaking(alice, call, 700, "opus"):
             assert await alice.hears(call, 700, codec="opus")
 

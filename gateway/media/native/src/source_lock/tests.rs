@@ -12,6 +12,13 @@ fn lock(signalled: &str, any_address: bool) -> SourceLock {
     SourceLock::new(Some(at(signalled)), any_address)
 }
 
+/// Of a description that was about that source.
+fn left(source: &str, any_address: bool) -> SourceLock {
+    let mut lock = lock(SIGNALLED, any_address);
+    assert!(lock.try_lock(at(source)));
+    lock
+}
+
 fn packet(ssrc: u32, sequence: u16) -> Position {
     Position { ssrc, sequence }
 }
@@ -117,10 +124,7 @@ fn asking_whether_a_source_may_be_taken_locks_nothing() {
 #[test]
 fn packets_that_were_on_their_way_from_the_source_that_was_left_are_taken_and_lock_nothing() {
     for (any_address, moved) in [(false, "203.0.113.5:4100"), (true, "10.1.1.1:4100")] {
-        let mut lock = lock(SIGNALLED, any_address);
-        lock.try_lock(at(OTHER_PORT));
-
-        let mut lock = lock.renewed(Some(at(moved)), any_address);
+        let mut lock = left(OTHER_PORT, any_address).renewed(Some(at(moved)), any_address);
 
         assert!(lock.try_lock(at(OTHER_PORT)));
         assert_eq!((lock.locked(), lock.destination()), (None, Some(at(moved))));
@@ -132,9 +136,7 @@ fn packets_that_were_on_their_way_from_the_source_that_was_left_are_taken_and_lo
 
 #[test]
 fn far_end_that_stays_where_it_was_is_locked_once_its_packets_cannot_be_late_any_more() {
-    let mut lock = lock(SIGNALLED, false);
-    lock.try_lock(at(OTHER_PORT));
-    let mut lock = lock.renewed(Some(at("203.0.113.5:4100")), false);
+    let mut lock = left(OTHER_PORT, false).renewed(Some(at("203.0.113.5:4100")), false);
 
     for _ in 0..MAX_LATE {
         assert!(lock.try_lock(at(OTHER_PORT)));
@@ -148,8 +150,7 @@ fn far_end_that_stays_where_it_was_is_locked_once_its_packets_cannot_be_late_any
 #[test]
 fn description_that_names_the_same_address_leaves_no_source_also_after_a_hold() {
     for is_held in [false, true] {
-        let mut lock = lock(SIGNALLED, false);
-        lock.try_lock(at(OTHER_PORT));
+        let mut lock = left(OTHER_PORT, false);
         if is_held {
             lock = lock.renewed(None, false);
         }
@@ -163,8 +164,7 @@ fn description_that_names_the_same_address_leaves_no_source_also_after_a_hold() 
 
 #[test]
 fn source_that_was_left_is_locked_when_it_is_signalled_or_a_handshake_has_shown_it() {
-    let mut lock = lock(SIGNALLED, false);
-    lock.try_lock(at(OTHER_PORT));
+    let lock = left(OTHER_PORT, false);
 
     let mut signalled = lock.renewed(Some(at(OTHER_PORT)), false);
     assert!(signalled.try_lock(at(OTHER_PORT)));
@@ -177,8 +177,7 @@ fn source_that_was_left_is_locked_when_it_is_signalled_or_a_handshake_has_shown_
 
 #[test]
 fn source_that_was_left_for_another_host_is_a_stranger() {
-    let mut lock = lock(SIGNALLED, false);
-    lock.try_lock(at(SIGNALLED));
+    let lock = left(SIGNALLED, false);
 
     assert!(!lock.renewed(Some(at(STRANGER)), false).try_lock(at(SIGNALLED)));
 }
