@@ -9,8 +9,8 @@ STAMPS := .setup
 
 # What the suite needs from Debian: a browser, what its driver links to, a SIP generator, a SIP phone, a SIP proxy; and for clients
 # that trust our authority, NSS, Java, curl, and a network of their own; a database server.
-TEST_PACKAGES := chromium libatomic1 sip-tester baresip-core libnss3-tools openjdk-17-jdk-headless iproute2 curl \
-	postgresql kamailio
+TEST_PACKAGES := chromium chromium-headless-shell libatomic1 sip-tester baresip-core libnss3-tools \
+	openjdk-17-jdk-headless iproute2 curl postgresql kamailio
 
 # Bytecode is kept: without it, each of the suite's workers compiles everything again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -27,10 +27,10 @@ test: setup-test ## Install what the tests need, then run the whole suite
 	@PATH="$$(scripts/rust.sh --path)$$PATH" cargo test --locked --quiet --no-default-features --manifest-path $(NATIVE)/Cargo.toml
 	$(BIN)/pytest -q -n 2 --dist worksteal -o asyncio_debug=false tests/unit $(ARGS)
 	@# These wait more than they compute: several workers for each processor.
-	$(BIN)/pytest -n 7 --dist loadgroup -o asyncio_debug=false -m "not load" --ignore tests/unit --ignore tests/wire/media $(ARGS)
-	@# Threads that keep time against far ends in Python: these want a processor each.
-	$(BIN)/pytest -n 2 -o asyncio_debug=false tests/wire/media $(ARGS)
-	$(BIN)/pytest -o asyncio_debug=false -m load $(ARGS)
+	$(BIN)/pytest -n 8 --dist loadgroup -o asyncio_debug=false -m "not load" --ignore tests/unit --ignore tests/wire/media $(ARGS)
+	@# Threads that keep time against far ends in Python: these want the processors to themselves.
+	$(BIN)/pytest -n 4 --dist loadgroup -o asyncio_debug=false tests/wire/media $(ARGS)
+	$(BIN)/pytest -o asyncio_debug=false -m load tests/interop/browser $(ARGS)
 
 check: setup-dev ## The fast loop: format, lint, types, layers, unit tests
 	$(BIN)/ruff format --check .

@@ -55,9 +55,9 @@ def test_what_the_spread_names_is_there(start: str) -> None:
 class Worker:
     """What the scheduler sees of one."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
         self.shutting_down = False
-        self.gateway = SimpleNamespace(id="gw")
+        self.gateway = SimpleNamespace(id=f"gw{number}")
         self.asked: list[int] = []
         """Numbers of the tests that it was given, in order."""
 
@@ -72,12 +72,19 @@ class Worker:
 def scheduled(tests: Sequence[str]) -> tuple[spreading.Spreading, Worker, Worker]:
     """Two workers that have begun with these tests."""
     config = SimpleNamespace(getvalue=lambda _name: ["2*popen"], option=SimpleNamespace(loadscopereorder=False))
-    scheduler, one, other = spreading.Spreading(config), Worker(), Worker()
+    scheduler, one, other = spreading.Spreading(config), Worker(0), Worker(1)
     for worker in (one, other):
         scheduler.add_node(worker)
         scheduler.add_node_collection(worker, tests)
     scheduler.schedule()
     return scheduler, one, other
+
+
+def test_long_units_are_worked_on_beside_short_ones() -> None:
+    _, one, other = scheduled([f"tests/unit/test_demo.py::test_{number}" for number in range(12)])
+
+    assert one.asked == [0, 1]
+    assert other.asked == [11, 10]
 
 
 def test_every_test_but_the_one_that_crashed_its_worker_is_still_run() -> None:
@@ -107,7 +114,7 @@ def test_worker_that_has_done_its_work_leaves_nothing_behind() -> None:
 def test_worker_that_still_collects_is_given_nothing_when_another_one_crashes() -> None:
     tests = [f"tests/unit/test_demo.py::test_{number}" for number in range(12)]
     scheduler, one, other = scheduled(tests)
-    replacement, late = Worker(), Worker()
+    replacement, late = Worker(2), Worker(3)
     scheduler.remove_node(one)
     scheduler.add_node(replacement)
 

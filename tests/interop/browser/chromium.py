@@ -8,7 +8,10 @@ from pathlib import Path
 import psutil
 from playwright.async_api import Browser, async_playwright
 
-EXECUTABLE = Path("/usr/bin/chromium")
+WHOLE = Path("/usr/bin/chromium")
+"""What a user has: it knows the user's certificates, and its windows cost most of a page's processor time."""
+SHELL = Path("/usr/bin/chromium-headless-shell")
+"""The same Blink, V8 and WebRTC without windows: a page costs a quarter. It has no certificates but the machine's."""
 START_TIMEOUT = 30.0
 
 _FLAGS = (
@@ -28,7 +31,9 @@ _FLAGS = (
 
 
 @asynccontextmanager
-async def chromium(microphone: Path | None = None, *, flags: Sequence[str] = ()) -> AsyncIterator[Browser]:
+async def chromium(
+    microphone: Path | None = None, *, flags: Sequence[str] = (), executable: Path = WHOLE
+) -> AsyncIterator[Browser]:
     """A browser with a profile of its own. `microphone` is a WAV file that its fake microphone repeats.
 
     It gathers ICE candidates as it does for a user. Only on a machine that has no address but loopback it is told to
@@ -41,7 +46,7 @@ async def chromium(microphone: Path | None = None, *, flags: Sequence[str] = ())
         arguments.append("--allow-loopback-in-peer-connection")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=EXECUTABLE,
+            executable_path=executable,
             headless=True,
             chromium_sandbox=False,  # it does not run as root otherwise
             args=arguments,
@@ -54,7 +59,7 @@ async def chromium(microphone: Path | None = None, *, flags: Sequence[str] = ())
 
 
 class SharedChromium:
-    """One Chromium for many tests, and another one after it crashed, so that one test cannot fail the rest."""
+    """One Chromium (`SHELL`) for many tests, and another after it crashed, so that one test cannot fail the rest."""
 
     def __init__(self, microphone: Path) -> None:
         self._microphone, self._stack = microphone, AsyncExitStack()
@@ -63,7 +68,7 @@ class SharedChromium:
     async def get(self) -> Browser:
         if self._browser is None or not self._browser.is_connected():
             await self.close()
-            self._browser = await self._stack.enter_async_context(chromium(self._microphone))
+            self._browser = await self._stack.enter_async_context(chromium(self._microphone, executable=SHELL))
         return self._browser
 
     async def close(self) -> None:

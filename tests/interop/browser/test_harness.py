@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Error
 
-from tests.interop.browser.chromium import chromium
+from tests.interop.browser.chromium import SHELL, chromium
 from tests.interop.browser.softphone import site, softphone
 from tests.interop.browser.sound import write_tone
 
@@ -14,7 +14,11 @@ pytestmark = [pytest.mark.interop]
 
 async def test_tone_of_the_microphone_file_is_heard_and_another_one_is_not(tmp_path: Path) -> None:
     microphone = write_tone(tmp_path / "microphone.wav", 1004)
-    async with site() as address, chromium(microphone) as browser, softphone(browser, address) as phone:
+    async with (
+        site() as address,
+        chromium(microphone, executable=SHELL) as browser,
+        softphone(browser, address) as phone,
+    ):
         await phone.loopback()
         await phone.until_tone(1004)
 
@@ -29,7 +33,7 @@ async def test_tone_of_the_microphone_file_is_heard_and_another_one_is_not(tmp_p
 
 
 async def test_page_can_speak_itself_and_fall_silent() -> None:
-    async with site() as address, chromium() as browser, softphone(browser, address) as phone:
+    async with site() as address, chromium(executable=SHELL) as browser, softphone(browser, address) as phone:
         await phone.use_mouth()
         await phone.loopback()
 
@@ -40,7 +44,7 @@ async def test_page_can_speak_itself_and_fall_silent() -> None:
 
 
 async def test_mouth_to_ear_is_measured_burst_by_burst() -> None:
-    async with site() as address, chromium() as browser, softphone(browser, address) as phone:
+    async with site() as address, chromium(executable=SHELL) as browser, softphone(browser, address) as phone:
         await phone.use_mouth()
         inside = await phone.mouth_to_ear_inside(5)
         await phone.loopback()
@@ -60,6 +64,6 @@ async def test_mouth_to_ear_is_measured_burst_by_burst() -> None:
 
 
 async def test_event_that_does_not_come_is_reported_with_what_came_instead() -> None:
-    async with site() as address, chromium() as browser, softphone(browser, address) as phone:
+    async with site() as address, chromium(executable=SHELL) as browser, softphone(browser, address) as phone:
         with pytest.raises(Error, match=r"no client\.ready within 0\.2 s; since then: page\.ready"):
             await phone.until("client.ready", timeout=0.2)
