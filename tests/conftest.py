@@ -4,6 +4,7 @@ Hypothesis tries the same examples in each run, so that a change is judged by wh
 `HYPOTHESIS_PROFILE=explore pytest tests/unit`.
 """
 
+import atexit
 import gc
 import os
 from typing import Any
@@ -32,9 +33,13 @@ def pytest_collection() -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
     """Nor does it need to look at it again and again while the tests run."""
-    gc.enable()
-    gc.collect()
     gc.freeze()
+    gc.enable()
+
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Registered first, so called last: to take all of that apart, module by module, took a worker 3 s.
+    atexit.register(os._exit, 0)
 
 
 @pytest.hookimpl(optionalhook=True)

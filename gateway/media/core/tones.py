@@ -139,6 +139,9 @@ def detect_dtmf(pcm: bytes, *, rate: int = 8000) -> str | None:
     Each tone must be the only loud one of its group, both about equally loud, and together the most of what is heard
     (after ITU-T Q.24).
     """
+    heard = loudness(pcm)
+    if heard < _DTMF_FLOOR:
+        return None
     rows = [power(pcm, frequency, rate=rate) for frequency in ROWS]
     columns = [power(pcm, frequency, rate=rate) for frequency in COLUMNS]
     row, column = max(rows), max(columns)
@@ -147,6 +150,6 @@ def detect_dtmf(pcm: bytes, *, rate: int = 8000) -> str | None:
     if row - sorted(rows)[-2] < _DTMF_MARGIN or column - sorted(columns)[-2] < _DTMF_MARGIN:
         return None
     together = 10 * math.log10(10 ** (row / 10) + 10 ** (column / 10))
-    if together < loudness(pcm) - 3.0:
+    if together < heard - 3.0:
         return None
     return _KEYPAD[rows.index(row)][columns.index(column)]
