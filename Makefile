@@ -15,7 +15,7 @@ TEST_PACKAGES := chromium chromium-headless-shell libatomic1 sip-tester baresip-
 # Bytecode is kept: without it, each of the suite's workers compiles everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test check bench fuzz setup setup-dev setup-test format lock docs clean
+.PHONY: help run test check bench bare fuzz setup setup-dev setup-test format lock docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | expand -t 14
@@ -41,6 +41,9 @@ check: setup-dev ## The fast loop: format, lint, types, layers, unit tests
 
 bench: setup-dev $(if $(findstring speech,$(ARGS)),$(STAMPS)/speech) ## Benchmarks: call set-up time, added delay, load
 	$(BIN)/python -m tests.bench $(ARGS)
+
+bare: ## Try the last commit in a Debian 12 that has nothing yet (as root): ARGS="make run", or check and test
+	scripts/bare_debian.sh $(ARGS)
 
 fuzz: setup-dev $(STAMPS)/fuzz ## Fuzz what strangers send: ARGS="verto -max_total_time=60", or sdp, sip, port, stun, rtp ...
 	$(BIN)/python -m tests.fuzz $(ARGS)

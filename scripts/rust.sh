@@ -5,6 +5,7 @@
 set -eu
 
 wanted=85 # of 1.85: the edition of 2024
+whole=88  # of 1.88: from here on dependencies compile without the help of rust-1.85/rustc
 
 minor() { # the x of `rustc 1.x.y`; nothing where there is no rustc
     "$1" --version 2>/dev/null | sed -n 's/^rustc 1\.\([0-9]*\)\..*/\1/p'
@@ -28,12 +29,16 @@ for folder in "$(folder_on_path)" "$HOME/.cargo/bin" /usr/bin; do
     fi
 done
 
+here=$(cd "$(dirname "$0")" && pwd)
+
 if [ "${1:-}" = --path ]; then
-    [ -z "$compiler" ] || printf '%s:' "$compiler"
+    if [ -n "$compiler" ]; then
+        [ "$(minor "$compiler/rustc")" -ge "$whole" ] || printf '%s:' "$here/rust-1.85"
+        printf '%s:' "$compiler"
+    fi
     exit 0
 fi
 
-here=$(dirname "$0")
 [ -n "$compiler" ] || "$here/debian-packages.sh" rustc-web cargo-web
 command -v cc >/dev/null 2>&1 || "$here/debian-packages.sh" gcc libc6-dev
 command -v make >/dev/null 2>&1 || "$here/debian-packages.sh" make
