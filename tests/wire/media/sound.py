@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.media.codecs.opus import OpusDecoder, OpusEncoder
 from gateway.media.core import g711, tones
-from gateway.media.core.rtp import RtpPacket
+from gateway.media.core.rtp import RtpPacket, sequence_delta
 
 FRAME: Final = 0.02
 TICKS: Final = {"opus": 960, "PCMU": 160, "PCMA": 160, "G722": 160}
@@ -27,6 +27,20 @@ PATIENCE: Final = 30.0
 def payloads(codec: str, frequency: float, count: int) -> list[bytes]:
     """`count` frames of 20 ms of a tone."""
     return list(_payloads(codec, frequency, count))
+
+
+def in_order(stream: Sequence[RtpPacket]) -> list[RtpPacket]:
+    """The packets of one source by their numbers, none of them missing or doubled.
+
+    What a timer makes and what a packet makes leave by different threads of the native engine, so that neighbours may
+    be swapped where a sound gives way to another.
+    """
+    first = min(stream, key=lambda packet: sequence_delta(packet.sequence, stream[0].sequence))
+    places = [sequence_delta(packet.sequence, first.sequence) for packet in stream]
+    assert sorted(places) == list(range(len(stream))), places
+    assert all(abs(place - at) <= 1 for at, place in enumerate(places)), places
+    assert {packet.ssrc for packet in stream} == {first.ssrc}
+    return sorted(stream, key=lambda packet: sequence_delta(packet.sequence, first.sequence))
 
 
 @functools.cache
