@@ -5,11 +5,12 @@ import functools
 import math
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Final
 
 from gateway.media.codecs.opus import OpusDecoder, OpusEncoder
 from gateway.media.core import g711, tones
-from gateway.media.core.rtp import RtpPacket, sequence_delta
+from gateway.media.core.rtp import RtpPacket, sequence_delta, timestamp_delta
 
 FRAME: Final = 0.02
 TICKS: Final = {"opus": 960, "PCMU": 160, "PCMA": 160, "G722": 160}
@@ -41,6 +42,16 @@ def in_order(stream: Sequence[RtpPacket]) -> list[RtpPacket]:
     assert all(abs(place - at) <= 1 for at, place in enumerate(places)), places
     assert {packet.ssrc for packet in stream} == {first.ssrc}
     return sorted(stream, key=lambda packet: sequence_delta(packet.sequence, first.sequence))
+
+
+def assert_unbroken(stream: Sequence[RtpPacket], *, ticks: int = 160) -> None:
+    """One source, no number left out, each packet a frame after the one before.
+
+    Where the sound changes, or the machine stood still, it may be later, but never the 3 s that a client takes for an
+    end (V-103).
+    """
+    steps = [timestamp_delta(after.timestamp, before.timestamp) for before, after in pairwise(in_order(stream))]
+    assert all(ticks <= step < 150 * ticks for step in steps), set(steps)
 
 
 @functools.cache

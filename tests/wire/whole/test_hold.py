@@ -1,7 +1,6 @@
 """Hold through the whole gateway: what clients are told and what both far ends hear."""
 
 import asyncio
-from itertools import pairwise
 from pathlib import Path
 
 from gateway.media.core import tones
@@ -28,15 +27,6 @@ def is_quiet(pcm: bytes, frequency: float) -> bool:
     return tones.power(pcm, frequency) < -30
 
 
-def assert_no_jump(stream: list[RtpPacket], *, ticks: int) -> None:
-    """One stream: each packet the next, and never three seconds later, which a client would take for an end (V-103)."""
-    assert len({packet.ssrc for packet in stream}) == 1
-    for before, after in pairwise(stream):
-        assert (after.sequence - before.sequence) & 0xFFFF == 1
-        later = (after.timestamp - before.timestamp) & 0xFFFFFFFF
-        assert ticks <= later <= 150 * ticks
-
-
 async def test_client_on_hold_hears_music_and_the_holder_silence_in_streams_without_a_jump(gateway: Running) -> None:
     async with phone(gateway, codecs=["PCMU"]) as alice, phone(gateway, "robert", codecs=["PCMU"]) as robert:
         call = await alice.call("robert")
@@ -60,8 +50,8 @@ async def test_client_on_hold_hears_music_and_the_holder_silence_in_streams_with
 
         assert {**result, "sessid": None} == {"callID": call, "action": "hold", "holdState": "held", "sessid": None}
         assert (again["action"], again["holdState"]) == ("unhold", "active")
-        assert_no_jump(heard, ticks=160)
-        assert_no_jump(alices, ticks=160)
+        sound.assert_unbroken(heard, ticks=160)
+        sound.assert_unbroken(alices, ticks=160)
         assert tones.loudness(sound.heard("PCMU", held)) > -30
         assert is_quiet(sound.heard("PCMU", held), 700)
         await alice.hang_up(call)

@@ -4,7 +4,6 @@ import asyncio
 import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -44,17 +43,6 @@ async def hears_any(alice: Phone, call: str, frequencies: Sequence[float]) -> li
     raise AssertionError(f"none of {frequencies} Hz in 25 s")
 
 
-def assert_unbroken(packets: Sequence[RtpPacket]) -> None:
-    """One source, no number left out, and a clock that goes on by 20 ms.
-
-    Where the sound changes, or the machine was busy, it may tell some time more, but never the 3 s of V-103.
-    """
-    assert len({packet.ssrc for packet in packets}) == 1
-    assert {(b.sequence - a.sequence) & 0xFFFF for a, b in pairwise(packets)} == {1}
-    steps = [(b.timestamp - a.timestamp) & 0xFFFFFFFF for a, b in pairwise(packets)]
-    assert all(160 <= step < 3 * 8000 for step in steps), set(steps)
-
-
 async def test_digits_of_the_client_come_back_as_tones(gateway: Running) -> None:
     async with phone(gateway, codecs=["PCMU"]) as alice:
         call = await alice.call("+12025550109")
@@ -84,7 +72,7 @@ async def test_client_hears_music_while_the_far_end_holds_and_itself_again_after
                 heard += await hears_any(alice, call, NOTES)
                 heard += await hears_any(alice, call, [700.0])
 
-        assert_unbroken(heard)
+        sound.assert_unbroken(heard)
         assert lab_call(gateway).reinvite_status == 200
         await alice.hang_up(call)
 
@@ -101,7 +89,7 @@ async def test_far_end_that_changes_its_codec_makes_no_jump_towards_the_client(g
         heard += await alice.listen(call, codec="PCMU", frames=25)
         heard += await hears_any(alice, call, [1004.0])
 
-        assert_unbroken(heard)
+        sound.assert_unbroken(heard)
         assert lab_call(gateway).reinvite_status == 200
         await alice.hang_up(call)
 
@@ -120,7 +108,7 @@ async def test_far_end_that_refers_hangs_up_once_the_client_talks_to_the_other_n
 
         assert (referring.refer_status, referring.ended_by) == (200, EndedBy.LAB)
         assert (lab_call(gateway).facts.scenario, lab_call(gateway).state) == ("echo", CallState.ANSWERED)
-        assert_unbroken(heard)
+        sound.assert_unbroken(heard)
         await alice.hang_up(call)
         await lab_call(gateway).over.wait()
 
@@ -155,7 +143,7 @@ async def test_gateway_refreshes_the_session_of_the_far_end_and_nobody_hears_it(
             heard = await hears_any(alice, call, [700.0])
             heard += await alice.listen(call, codec="PCMU", frames=250)
 
-        assert_unbroken(heard)
+        sound.assert_unbroken(heard)
         assert lab_call(gateway).state is CallState.ANSWERED
         assert 'gateway_sip_responses_total{class="2xx",method="UPDATE"}' in await gateway.metrics()
         await alice.hang_up(call)
@@ -173,7 +161,7 @@ async def test_client_gets_silence_without_a_pause_when_the_far_end_falls_silent
         received = alice.media[call].received
         heard += [received.get_nowait() for _ in range(received.qsize())]
         assert bye["cause"] == "MEDIA_TIMEOUT"
-        assert_unbroken(heard)
+        sound.assert_unbroken(heard)
         silent = [packet for packet in heard if packet.payload == b"\xff" * 160]
         assert len(silent) > 100, "3 s of silence, less what a slow machine takes"
         assert silent[-50:] == heard[-50:]
@@ -194,7 +182,7 @@ async def test_sound_goes_on_both_ways_when_the_far_end_moves_to_another_port(ga
             heard += await alice.listen(call, codec="PCMU", frames=25)
             await sound.until_tone(alice.media[call].received.get, heard, "PCMU", 700.0)
 
-        assert_unbroken(heard)
+        sound.assert_unbroken(heard)
         await alice.hang_up(call)
 
 
@@ -211,7 +199,7 @@ async def test_lab_calls_a_client_with_these_far_ends_too(gateway: Running, scen
                 while scenario in ("hold", "reinvite") and lab_call(gateway).reinvite_status is None:
                     heard += await alice.listen(call, codec="PCMU", frames=1)
 
-        assert_unbroken(heard)
+        sound.assert_unbroken(heard)
         assert lab_call(gateway).state is CallState.ANSWERED
         assert lab_call(gateway).reinvite_status == (200 if scenario in ("hold", "reinvite") else None)
         await alice.hang_up(call)
