@@ -8,9 +8,9 @@ BIN := $(VENV)/bin
 STAMPS := .setup
 
 # What the suite needs from Debian: a browser, what its driver links to, a SIP generator, a SIP phone, a SIP proxy; and for clients
-# that trust our authority, NSS, Java, curl, and a network of their own; a database server.
+# that trust our authority, NSS, Java, Node, curl, and a network of their own; a database server.
 TEST_PACKAGES := chromium chromium-headless-shell libatomic1 sip-tester baresip-core libnss3-tools \
-	openjdk-17-jdk-headless iproute2 curl postgresql kamailio
+	openjdk-17-jdk-headless nodejs iproute2 curl postgresql kamailio
 
 # Bytecode is kept: without it, each of the suite's workers compiles everything again.
 unexport PYTHONDONTWRITEBYTECODE
