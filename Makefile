@@ -30,7 +30,7 @@ test: setup-test ## Install what the tests need, then run the whole suite
 	$(BIN)/pytest -n 8 --dist loadgroup -o asyncio_debug=false -m "not load" --ignore tests/unit --ignore tests/wire/media $(ARGS)
 	@# Threads that keep time against far ends in Python: these want the processors to themselves.
 	$(BIN)/pytest -n 4 --dist loadgroup -o asyncio_debug=false tests/wire/media $(ARGS)
-	$(BIN)/pytest -o asyncio_debug=false -m load tests/interop/browser $(ARGS)
+	$(BIN)/pytest -o asyncio_debug=false -m load --ignore tests/unit $(ARGS)
 
 check: setup-dev ## The fast loop: format, lint, types, layers, unit tests
 	$(BIN)/ruff format --check .

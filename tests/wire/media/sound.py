@@ -36,12 +36,12 @@ def in_order(stream: Sequence[RtpPacket]) -> list[RtpPacket]:
     What a timer makes and what a packet makes leave by different threads of the native engine, so that neighbours may
     be swapped where a sound gives way to another.
     """
-    first = min(stream, key=lambda packet: sequence_delta(packet.sequence, stream[0].sequence))
-    places = [sequence_delta(packet.sequence, first.sequence) for packet in stream]
+    ordered = sorted(stream, key=lambda packet: sequence_delta(packet.sequence, stream[0].sequence))
+    places = [sequence_delta(packet.sequence, ordered[0].sequence) for packet in stream]
     assert sorted(places) == list(range(len(stream))), places
     assert all(abs(place - at) <= 1 for at, place in enumerate(places)), places
-    assert {packet.ssrc for packet in stream} == {first.ssrc}
-    return sorted(stream, key=lambda packet: sequence_delta(packet.sequence, first.sequence))
+    assert len({packet.ssrc for packet in stream}) == 1
+    return ordered
 
 
 def assert_unbroken(stream: Sequence[RtpPacket], *, ticks: int = 160) -> None:
