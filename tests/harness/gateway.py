@@ -102,6 +102,13 @@ class Running:
         async with aiohttp.ClientSession() as client, client.get(url) as response:
             return await response.text()
 
+    async def media_story(self) -> str:
+        """What came of packets, for somebody who looks for the reason of a failure."""
+        calls = (await self.get("/v2/gateway/calls?state=live"))["data"]
+        qualities = [str(await self.get(f"/v2/gateway/calls/{call['call_id']}/quality")) for call in calls]
+        rejected = [line for line in (await self.metrics()).splitlines() if "rtp_packets_rejected_total{" in line]
+        return "\n".join(["the gateway's media:", *qualities, *rejected])
+
     @property
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key}"}

@@ -137,6 +137,13 @@ class SippProcess:
         """All SIP messages that it saw, as its trace has them."""
         return _read(self._folder / "messages.log")
 
+    @property
+    def errors(self) -> str:
+        """What it has written of trouble, and its sockets with what waits in them."""
+        host = _in_table(self.setup.host)
+        sockets = "\n".join(line for line in _read(Path("/proc/net/udp")).splitlines() if host in line)
+        return f"SIPp's errors:\n{_read(self._folder / 'errors.log')[-3000:]}\nits UDP sockets:\n{sockets}"
+
     async def kill(self) -> None:
         """End it if it still runs."""
         if self._process.returncode is None:
@@ -144,9 +151,8 @@ class SippProcess:
         await self._process.wait()
 
     async def _story(self) -> str:
-        errors = _read(self._folder / "errors.log")
         head = f"{self.setup.scenario} over {self.setup.transport} ended with status {self._process.returncode}"
-        return f"{head}\n{_read(self._folder / 'screen.log')[-3000:]}\n{errors[-3000:]}\n{self.messages[-6000:]}"
+        return f"{head}\n{_read(self._folder / 'screen.log')[-3000:]}\n{self.errors}\n{self.messages[-6000:]}"
 
 
 @asynccontextmanager
@@ -172,9 +178,13 @@ async def sipp(setup: Sipp, folder: Path) -> AsyncIterator[SippProcess]:
 
 def _is_bound(transport: Transport, host: str, port: int) -> bool:
     table, state = _BOUND[transport]
-    wanted = f"{int.from_bytes(IPv4Address(host).packed, 'little'):08X}:{port:04X}"
+    wanted = f"{_in_table(host)}:{port:04X}"
     rows = (line.split() for line in Path(table).read_text().splitlines()[1:])
     return any(row[1] == wanted and row[3] == state for row in rows)
+
+
+def _in_table(host: str) -> str:
+    return f"{int.from_bytes(IPv4Address(host).packed, 'little'):08X}"
 
 
 def _read(path: Path) -> str:

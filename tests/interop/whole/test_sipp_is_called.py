@@ -40,7 +40,12 @@ async def dialled(
         gateway_with_trunk(folder / "gateway", uri, credentials=credentials) as gateway,
         phone(gateway, codecs=codecs) as alice,
     ):
-        yield alice, await alice.call(NUMBER), process
+        call = await alice.call(NUMBER)
+        try:
+            yield alice, call, process
+        except AssertionError as exc:  # while all of it is still there
+            exc.add_note(f"{process.errors}\n{await gateway.media_story()}")
+            raise
 
 
 @pytest.mark.parametrize("codec", ["PCMU", "opus"])
