@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from gateway.lab.hearing import Sound, measure
 from gateway.sip.tasks import TaskOwner
+from tests.harness.ending import end
 
 HOST: Final = "127.0.0.1"
 MODULES: Final = Path("/usr/lib/baresip/modules")
@@ -200,14 +201,7 @@ class Baresip:
         """End the program."""
         if self._writer is not None:
             self._writer.close()
-        if self._process.returncode is None:
-            self._process.terminate()
-        try:
-            async with asyncio.timeout(_DEADLINE_S):
-                await self._process.wait()
-        except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
+        await end(self._process, patience=_DEADLINE_S)
 
 
 @asynccontextmanager

@@ -1,12 +1,12 @@
 """One running Kamailio, whatever its configuration: started, waited for, ended."""
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
+
+from tests.harness.ending import end
 
 PORT: Final = 5066
 
@@ -55,19 +55,7 @@ async def running(
         await _until_it_answers(host, process, asked_from=asked_from, log=lambda: log_file.read_text(errors="replace"))
         yield
     finally:
-        await _end(process)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    process.terminate()
-    try:
-        async with asyncio.timeout(_LEAVE_S):
-            await process.wait()
-    except TimeoutError:
-        os.killpg(process.pid, signal.SIGKILL)  # the children too, which are of its session
-        await process.wait()
+        await end(process, patience=_LEAVE_S, leads_session=True)
 
 
 async def _until_it_answers(

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from tests.bench.media.generator import PlacedCall
+from tests.harness.ending import end
 
 
 class CannotMeasure(Exception):
@@ -36,11 +37,4 @@ async def running(command: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Pr
     try:
         yield process
     finally:
-        if process.returncode is None:
-            process.terminate()
-            try:
-                async with asyncio.timeout(10):
-                    await process.wait()
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+        await end(process, patience=10)
