@@ -60,7 +60,7 @@ class Flow(Protocol):
         """False once nothing can be sent this way any more."""
 
     def send(self, data: bytes) -> bool:
-        """Hand over one message. Never raises; False when it surely did not leave."""
+        """Hand over one message. Never raises; False when it surely did not leave and never will this way."""
 
     def to_port(self, port: int) -> "Flow":
         """The way to another port of the same host; a connection leads to one port only and stays the same."""

@@ -118,7 +118,7 @@ class Network:
             await server.wait_closed()
         for listener in self._listeners:
             if listener.udp is not None:
-                await listener.udp.close()
+                listener.udp.close()
         self._servers.clear()
         self._listeners.clear()
 
@@ -177,7 +177,7 @@ class Network:
 
     async def _bind(self, transport: Transport, host: str, port: int, advertised: tuple[str, int | None]) -> Listener:
         if transport == "udp":
-            udp = await UdpListener.bind(host, port, self._on_message)
+            udp = UdpListener.bind(host, port, self._on_message)
             return Listener("udp", host, udp.local_port, udp, advertised)
         loop = asyncio.get_running_loop()
         accepted = self._connections.accepted if transport == "tcp" else self._connections.accepted_tls

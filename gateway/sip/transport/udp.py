@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 from gateway.observability.logging import get_logger
 from gateway.sip.transport.flow import Destination, Flow
@@ -16,29 +16,33 @@ RECEIVE_BUFFER_BYTES: Final = 1024 * 1024
 """Asked of the kernel, which may give less: room for a burst while the loop is busy."""
 
 BATCH: Final = 32
-"""Datagrams that are taken before anything else has its turn. asyncio by itself reads a single one each time that its
-loop comes round: a loop that is busy with calls would leave their answers in the kernel's buffer for seconds."""
+"""Datagrams that are taken before anything else has its turn. One at a time would leave the answers to a busy
+gateway's calls in the kernel's buffer for seconds."""
 
 _log = get_logger()
 
 
-class UdpListener(asyncio.DatagramProtocol):
-    """One bound UDP socket.
+class UdpListener:
+    """One bound UDP socket, read by ourselves.
+
+    asyncio's datagram transport reads one datagram a turn, and each into 256 KiB of new memory that it then cuts to
+    size: what is kept of it (a message in a transaction or a trace) leaves holes that nothing fits into, and memory
+    grows for as long as somebody sends.
 
     Args:
         on_datagram: gets each datagram with the flow back to its sender; what it raises is logged and forgotten.
-        sock: does not block; the endpoint owns it.
+        sock: bound, does not block; closed with the listener.
     """
 
     def __init__(self, on_datagram: Callable[[bytes, Flow], None], sock: socket.socket) -> None:
         self._on_datagram, self._sock = on_datagram, sock
-        self._transport: asyncio.DatagramTransport | None = None
-        self._send_error: Exception | None = None
-        self._is_congested = False
-        self._closed = asyncio.Event()
+        self._buffer = memoryview(bytearray(MAX_DATAGRAM_BYTES))
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(sock, self._read)
+        self._is_open = True
 
     @classmethod
-    async def bind(cls, host: str, port: int, on_datagram: Callable[[bytes, Flow], None]) -> "UdpListener":
+    def bind(cls, host: str, port: int, on_datagram: Callable[[bytes, Flow], None]) -> "UdpListener":
         """Open a socket on that IP address; raises OSError."""
         is_ipv6 = ":" in host
         sock = socket.socket(socket.AF_INET6 if is_ipv6 else socket.AF_INET, socket.SOCK_DGRAM)
@@ -52,26 +56,24 @@ class UdpListener(asyncio.DatagramProtocol):
         except OSError:
             sock.close()
             raise
-        loop = asyncio.get_running_loop()
-        _, listener = await loop.create_datagram_endpoint(lambda: cls(on_datagram, sock), sock=sock)
-        return listener
+        return cls(on_datagram, sock)
 
     @property
     def local_port(self) -> int:
         """The port that it is bound to."""
-        assert self._transport is not None
-        return int(self._transport.get_extra_info("sockname")[1])
+        return int(self._sock.getsockname()[1])
 
     @property
     def is_open(self) -> bool:
-        """False before it is bound and after it was closed."""
-        return self._transport is not None and not self._transport.is_closing()
+        """False after it was closed."""
+        return self._is_open
 
-    async def close(self) -> None:
-        """Close the socket and wait until it is closed; idempotent. What was not sent yet is lost."""
-        if self._transport is not None:
-            self._transport.abort()
-            await self._closed.wait()
+    def close(self) -> None:
+        """Close the socket; idempotent."""
+        if self._is_open:
+            self._is_open = False
+            self._loop.remove_reader(self._sock)
+            self._sock.close()
 
     def flow_to(self, remote: Destination) -> "UdpFlow":
         """The way to that address from this socket."""
@@ -80,37 +82,30 @@ class UdpListener(asyncio.DatagramProtocol):
     def send(self, data: bytes, remote: Destination) -> bool:
         """Send one datagram. Never raises.
 
-        An address that sendto would reject with anything but an OSError must not reach it: asyncio takes that for
-        the end of the socket and closes it.
+        What does not fit into the kernel's buffer is lost as on a full link, and like there it may be repeated; only
+        what can never leave is refused.
         """
-        transport = self._transport
-        if transport is None or transport.is_closing() or self._is_congested:
+        if not self._is_open or not remote.is_sendable or len(data) > MAX_DATAGRAM_BYTES:
             return False
-        if not remote.is_sendable or len(data) > MAX_DATAGRAM_BYTES:
+        try:
+            self._sock.sendto(data, (remote.host, remote.port))
+        except BlockingIOError:
+            return True
+        except OSError:
             return False
-        self._send_error = None
-        transport.sendto(data, (remote.host, remote.port))
-        return self._send_error is None
+        return True
 
-    # asyncio.DatagramProtocol
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # Typed as the base class by asyncio; a datagram endpoint always hands over a DatagramTransport.
-        self._transport = cast(asyncio.DatagramTransport, transport)
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int] | tuple[str, int, int, int]) -> None:
-        self._take(data, addr)
-        for _ in range(BATCH - 1):
-            if not self.is_open:  # closed by what has just come
+    def _read(self) -> None:
+        for _ in range(BATCH):
+            if not self._is_open:  # closed by what has just come
                 return
             try:
-                data, addr = self._sock.recvfrom(MAX_DATAGRAM_BYTES)
-            except (BlockingIOError, InterruptedError):
+                length, addr = self._sock.recvfrom_into(self._buffer)
+            except BlockingIOError:
                 return
-            except OSError as error:
-                self.error_received(error)
-            else:
-                self._take(data, addr)
+            except OSError:  # ICMP for something that we sent: the next read is fine again
+                continue
+            self._take(bytes(self._buffer[:length]), addr)
 
     def _take(self, data: bytes, addr: tuple[str, int] | tuple[str, int, int, int]) -> None:
         remote = Destination("udp", addr[0], addr[1])
@@ -119,22 +114,6 @@ class UdpListener(asyncio.DatagramProtocol):
         except Exception:
             # The last line of defence: whatever one datagram breaks, the next one is served.
             _log.exception("sip_datagram_crashed", peer=str(remote))
-
-    def error_received(self, exc: Exception) -> None:
-        # Called from within sendto for an address without a route, and for ICMP errors of earlier datagrams.
-        self._send_error = exc
-
-    def pause_writing(self) -> None:
-        # The kernel's buffer and asyncio's (64 KiB) are full: what is sent now is lost, as on a full link.
-        self._is_congested = True
-
-    def resume_writing(self) -> None:
-        self._is_congested = False
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._closed.set()
-        if exc is not None:
-            _log.error("sip_listener_lost", error=str(exc))
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ class Sender(asyncio.DatagramProtocol):
     def __init__(self) -> None:
         self.finals: asyncio.Queue[Answer] = asyncio.Queue()
         self.transport: asyncio.DatagramTransport | None = None
+        self._lost = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.DatagramTransport, transport)  # no subclass of the documented one
@@ -65,6 +66,15 @@ class Sender(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:  # Any: as asyncio types it
         if (answer := Answer.of(data)) is not None:
             self.finals.put_nowait(answer)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost.set()
+
+    async def close(self) -> None:
+        """Give the port back, which another sender will want."""
+        assert self.transport is not None
+        self.transport.close()
+        await self._lost.wait()
 
     def send(self, data: bytes, to: Agent) -> None:
         assert self.transport is not None
@@ -82,11 +92,11 @@ async def sender(number: int, message: bytes) -> AsyncIterator[Sender]:
     port = 5050 if b"192.0.2.59:5050" in message else 5060
     process = os.getpid()
     host = f"127.{64 + process % 128}.{process // 128 % 256}.{number + 1}"
-    transport, made = await asyncio.get_running_loop().create_datagram_endpoint(Sender, local_addr=(host, port))
+    _, made = await asyncio.get_running_loop().create_datagram_endpoint(Sender, local_addr=(host, port))
     try:
         yield made
     finally:
-        transport.close()
+        await made.close()
 
 
 def probe(name: str, via: str = "SIP/2.0/UDP 192.0.2.9") -> bytes:
