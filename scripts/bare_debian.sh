@@ -19,6 +19,9 @@ debootstrap --variant=minbase --include=make,git,ca-certificates,python3 bookwor
     >"$root.log" 2>&1 || { cat "$root.log" >&2; rm -f "$root.log"; exit 1; }
 rm -f "$root.log"
 
+# mktemp's mode would be that of `/`: nobody but root could enter, and PostgreSQL runs as somebody else.
+chmod 755 "$root"
+
 # The names and the authorities of this machine: what it reaches, the bare one reaches.
 authorities=/etc/ssl/certs/ca-certificates.crt
 cp /etc/resolv.conf /etc/hosts "$root/etc/"

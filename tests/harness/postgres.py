@@ -188,11 +188,13 @@ def serving() -> Iterator[Postgres]:
     server = Postgres(folder, _free_port(), secrets.token_hex(8), user)
     try:
         server.guard()
-        server.initialise()
-        server.start()
-        yield server
+        try:
+            server.initialise()
+            server.start()
+            yield server
+        finally:
+            server.stop()
     finally:
-        server.stop()
         shutil.rmtree(folder)
 
 
