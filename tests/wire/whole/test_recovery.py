@@ -19,15 +19,13 @@ from gateway.media.core.rtp import RtpPacket
 from gateway.vsp.core import session as verto_session
 from tests.harness.gateway import PASSWORD, Running, running
 from tests.harness.verto_client import connected
+from tests.harness.voice import PTIME
 from tests.wire.media import sound
 from tests.wire.media.browser import Browser
 from tests.wire.whole.phone import Phone, back, phone
 from tests.wire.whole.test_leaks import open_files, until
 
 ECHO, TONE, NO_ANSWER, EARLY, LATE = (f"+120255501{digits}" for digits in ("00", "01", "04", "06", "19"))
-
-PACKET = 0.02
-"""Seconds of sound in one."""
 
 _F = TypeVar("_F", bound=Fact)
 
@@ -44,9 +42,9 @@ class Arrivals:
         Packets that waited for a busy loop come at once after it: a time is a gap only as far as they did not make up
         for it.
         """
-        late = [at - number * PACKET for number, at in enumerate(self.times)]
+        late = [at - number * PTIME for number, at in enumerate(self.times)]
         for_good = list(accumulate(reversed(late), min))[::-1]
-        return PACKET + max(later - earlier for earlier, later in pairwise(for_good))
+        return PTIME + max(later - earlier for earlier, later in pairwise(for_good))
 
 
 @contextmanager
