@@ -8,6 +8,7 @@ mod load;
 mod looking;
 mod out;
 mod outbox;
+mod pace;
 mod route;
 mod sequence;
 mod shared;

@@ -1,7 +1,5 @@
 //! The loop of one worker: all that is ready is taken, worked on, and sent; then it rests a little.
-//!
-//! Rest, because most of the price of a packet is the wake-up that brings it. Under load a worker takes what has come
-//! in since it went to rest in one go, but rests no longer than `tick`; with nothing to do it sleeps.
+//! How long is `pace`'s to say; with nothing to do the worker sleeps.
 
 use std::net::UdpSocket;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,6 +12,7 @@ use nix::sys::epoll::{EpollEvent, EpollTimeout};
 use super::leg::LegCell;
 use super::load::Watch;
 use super::outbox::Bench;
+use super::pace::Pace;
 use super::{Core, Listening, SHARED, WAKER, Worker};
 use crate::sys::{ReceiveBatch, Turns, monotonic, prefetch};
 
@@ -42,8 +41,8 @@ pub fn run(core: &Core, index: usize, tell_rank: impl FnOnce(bool)) {
     let mut ready = [EpollEvent::empty(); MAX_READY];
     let mut own = Vec::with_capacity(MAX_READY);
     let mut consent_check = monotonic() + CONSENT_CHECK;
-    let mut ended = 0.0;
     let mut watch = Watch::new(index, monotonic());
+    let mut pace = Pace::new(core.settings().tick, monotonic());
     loop {
         let latest = if index == 0 {
             consent_check
@@ -79,15 +78,14 @@ pub fn run(core: &Core, index: usize, tell_rank: impl FnOnce(bool)) {
             core.browsers.handle_timeout(now, core);
         }
         bench.outbox.flush(&worker.shared);
-        // What came in less than a tick after the last round was over is one of many: let some more gather
-        let is_busy = count > 0 && now - ended < core.settings().tick;
-        ended = monotonic();
+        let ended = monotonic();
         if let Some(is_scarce) = watch.worked(now, ended, &core.load) {
             rank.follow(is_scarce);
         }
-        if is_busy {
-            std::thread::sleep(Duration::from_secs_f64(core.settings().tick.min(1.0)));
+        if let Some(rest) = pace.rest(count, now, ended) {
+            std::thread::sleep(Duration::from_secs_f64(rest.min(1.0)));
         }
+        pace.free_since(monotonic());
     }
 }
 
