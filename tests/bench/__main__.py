@@ -140,7 +140,12 @@ async def _measure(part: str, arguments: argparse.Namespace) -> list[dict[str, o
 async def _media(arguments: argparse.Namespace, console: Console) -> dict[str, list[dict[str, object]]]:
     """Rounds and their sums; with many columns, and notes that a table has no room for."""
     wanted = media.Wanted(
-        arguments.servers, arguments.cases, arguments.media_rounds, arguments.media_seconds, arguments.media_calls
+        arguments.servers,
+        arguments.cases,
+        arguments.media_rounds,
+        arguments.media_seconds,
+        arguments.media_calls,
+        arguments.media_delay_calls,
     )
     measured = await media.measure(wanted)
     for title, cells in (("media: cost", Row.cost), ("media: memory, set-up, loss, delay", Row.quality)):
@@ -206,6 +211,9 @@ def main() -> None:
     parser.add_argument("--media-rounds", type=int, default=3, help="of each server in each case")
     parser.add_argument("--media-seconds", type=float, default=20.0, help="of each round")
     parser.add_argument("--media-calls", type=int, default=0, help="at once; 0 for each case's own number")
+    parser.add_argument(
+        "--media-delay-calls", type=int, default=0, help="in the pass for the delay; 0 for as many, or the case's own"
+    )
     parser.add_argument(
         "--report", type=Path, help="page of the reference to write the figures of media and speech into"
     )

@@ -23,7 +23,7 @@ def main() -> None:
     found = asyncio.run(
         rounds.measure(
             asked["servers"],
-            [case.with_calls(asked["calls"]) for case in CASES if case.name in asked["cases"]],
+            [case.with_calls(asked["calls"], asked["delay_calls"]) for case in CASES if case.name in asked["cases"]],
             rounds=asked["rounds"],
             how=how,
             tell=lambda line: print(line, file=sys.stderr, flush=True),  # noqa: T201 # progress is for people

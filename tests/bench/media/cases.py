@@ -32,9 +32,9 @@ class Case:
     web: Codec
     sip: Codec
 
-    def with_calls(self, calls: int) -> "Case":
-        """The same with another number of calls in both passes; 0 leaves them."""
-        return replace(self, calls=calls, delay_calls=calls) if calls else self
+    def with_calls(self, calls: int, delay_calls: int = 0) -> "Case":
+        """The same with other numbers of calls: of both passes, and of the one for the delay; 0 leaves them."""
+        return replace(self, calls=calls or self.calls, delay_calls=delay_calls or calls or self.delay_calls)
 
     @property
     def is_relay(self) -> bool:

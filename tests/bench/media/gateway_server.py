@@ -21,6 +21,9 @@ SETTINGS: Final[Mapping[str, str]] = {
     "VERTO__MAX_LIVE_CALLS": "10000",
     "CALLS__MAX_CALLS": "10000",
     "CALLS__MAX_OUTBOUND_CALLS": "10000",
+    # All of them come by one session
+    "VERTO__MESSAGE_RATE": "10000",
+    "VERTO__MESSAGE_BURST": "10000",
     # The first call waits in silence until the last one is set up
     "MEDIA__CONSENT_TIMEOUT": "600",
     "MEDIA__RTP_TIMEOUT": "600",

@@ -17,13 +17,15 @@ NEEDED: Final = ("iproute2",)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which servers and cases, how many rounds of how many seconds; how many calls, 0 for each case's own."""
+    """Which servers and cases, how many rounds of how many seconds; how many calls, and how many for the delay: 0 for
+    each case's own."""
 
     servers: Sequence[str]
     cases: Sequence[str]
     rounds: int
     seconds: float
     calls: int = 0
+    delay_calls: int = 0
     warm_up: float = 2.0
 
 
@@ -51,6 +53,7 @@ async def measure(wanted: Wanted) -> Measured:
         "cases": list(wanted.cases),
         "rounds": wanted.rounds,
         "calls": wanted.calls,
+        "delay_calls": wanted.delay_calls,
         "seconds": wanted.seconds,
         "warm_up": wanted.warm_up,
     }

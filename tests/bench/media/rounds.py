@@ -60,6 +60,7 @@ class Round:
         lost: per cent, browser to trunk and trunk to browser.
         delays: milliseconds: p50 and p99, browser to trunk; the same, trunk to browser.
         late: milliseconds that the generator was late, 99 of a hundred packets less.
+        late_max: the same of its latest packet. Behind 40 ms a browser has been sent silence in its place.
         others: per cent of a processor that went to other processes.
     """
 
@@ -74,6 +75,7 @@ class Round:
     lost: tuple[float, float]
     delays: tuple[float | None, float | None, float | None, float | None]
     late: float
+    late_max: float
     others: float
 
 
@@ -127,7 +129,10 @@ def _said(result: Result) -> str:
         return f"{result.case} {result.server}: not measured: {result.reason}"
     kind = "delay" if result.is_delay_pass else "round"
     figures = f"{result.cpu:.2f} ms/call-second, lost {max(result.lost):.3f} %, others {result.others:.0f} %"
-    return f"{result.case} {result.server} {kind} {result.number}: {figures}. {result.trouble}".rstrip()
+    ways = zip(("out", "in"), result.delays[::2], result.delays[1::2], strict=True)
+    delays = "".join(f", {way} {p50:.2f}/{p99:.2f} ms" for way, p50, p99 in ways if p50 is not None and p99 is not None)
+    late = f", generator late by {result.late_max:.1f} ms at worst"
+    return f"{result.case} {result.server} {kind} {result.number}: {figures}{delays}{late}. {result.trouble}".rstrip()
 
 
 async def _round(server: str, case: Case, number: int, how: Talk, processors: Processors) -> Round:
@@ -166,6 +171,7 @@ async def _round(server: str, case: Case, number: int, how: Talk, processors: Pr
             figures["sip_to_web"]["delay_p99"],
         ),
         late=figures["late_p99"],
+        late_max=figures["late_max"],
         others=others,
     )
 

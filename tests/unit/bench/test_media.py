@@ -34,6 +34,16 @@ def a_round(server: str, cpu: float, **more: Any) -> Found:  # Any: members of a
     return measured | more
 
 
+@pytest.mark.parametrize(
+    ("asked", "in_rounds", "for_delay"),
+    [((0,), 100, 50), ((1000,), 1000, 1000), ((1000, 80), 1000, 80), ((0, 7), 100, 7)],
+)
+def test_how_many_calls_there_are_can_be_said(asked: tuple[int, ...], in_rounds: int, for_delay: int) -> None:
+    case = CASES[0].with_calls(*asked)
+
+    assert (case.calls, case.delay_calls) == (in_rounds, for_delay)
+
+
 def rows_by_server(*found: Found) -> dict[str, Row]:
     return {row.server: row for row in summed_up(found)}
 

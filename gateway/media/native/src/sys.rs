@@ -140,9 +140,18 @@ impl AsRawFd for Waker {
 
 /// Seconds of CLOCK_MONOTONIC, which is what Python's `time.monotonic` and its loops count too.
 pub fn monotonic() -> f64 {
+    clock(libc::CLOCK_MONOTONIC)
+}
+
+/// Seconds of a processor that this thread has used.
+pub fn processor_time() -> f64 {
+    clock(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
+fn clock(clock: libc::clockid_t) -> f64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the kernel writes one timespec.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    unsafe { libc::clock_gettime(clock, &raw mut time) };
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 

@@ -4,10 +4,41 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Seconds over which a worker's load is measured.
 const INTERVAL: f64 = 1.0;
-/// Share of the time above which a worker has none to spare.
-const SCARCE: f64 = 0.8;
-/// Share below which it has again: what is saved under load must not be what ends it.
-const PLENTY: f64 = 0.3;
+/// Share of the time above which a worker has none to spare, and below which it has again: what is saved under load must
+/// not be what ends it.
+const SCARCE: Limit = Limit::new(0.8, 0.3);
+
+/// What is too much until it is little enough again.
+#[derive(Debug, Clone, Copy)]
+pub struct Limit {
+    above: f64,
+    below: f64,
+    is_over: bool,
+}
+
+impl Limit {
+    /// Over it from more than `above` on, until less than `below`.
+    pub const fn new(above: f64, below: f64) -> Self {
+        Self {
+            above,
+            below,
+            is_over: false,
+        }
+    }
+
+    /// Whether it is over it now, when that has changed.
+    pub fn follow(&mut self, share: f64) -> Option<bool> {
+        let is_over = if self.is_over {
+            share >= self.below
+        } else {
+            share > self.above
+        };
+        (is_over != self.is_over).then(|| {
+            self.is_over = is_over;
+            is_over
+        })
+    }
+}
 
 /// What is known of all workers.
 pub struct Load {
@@ -44,7 +75,7 @@ pub struct Watch {
     since: f64,
     at_work: f64,
     share: f64,
-    is_scarce: bool,
+    scarce: Limit,
 }
 
 impl Watch {
@@ -55,32 +86,27 @@ impl Watch {
             since: now,
             at_work: 0.0,
             share: 0.0,
-            is_scarce: false,
+            scarce: SCARCE,
         }
     }
 
-    /// A round is over that began and ended at these times; waiting for a processor is work too. Returns whether time is
-    /// scarce, when that has changed.
-    pub fn worked(&mut self, began: f64, ended: f64, load: &Load) -> Option<bool> {
+    /// A round is over that began and ended at these times; waiting for a processor is work too. Whether it was the last
+    /// one of an interval.
+    pub fn worked(&mut self, began: f64, ended: f64, load: &Load) -> bool {
         self.at_work += ended - began;
         let elapsed = ended - self.since;
         if elapsed < INTERVAL {
-            return None;
+            return false;
         }
         self.share = (self.at_work / elapsed).min(1.0);
         (self.since, self.at_work) = (ended, 0.0);
         load.shares[self.worker].store(self.share.to_bits(), Ordering::Relaxed);
-        if !self.is_scarce && self.share > SCARCE {
-            self.is_scarce = true;
-            load.scarce.fetch_add(1, Ordering::Relaxed);
-            Some(true)
-        } else if self.is_scarce && self.share < PLENTY {
-            self.is_scarce = false;
-            load.scarce.fetch_sub(1, Ordering::Relaxed);
-            Some(false)
-        } else {
-            None
-        }
+        match self.scarce.follow(self.share) {
+            Some(true) => load.scarce.fetch_add(1, Ordering::Relaxed),
+            Some(false) => load.scarce.fetch_sub(1, Ordering::Relaxed),
+            None => 0,
+        };
+        true
     }
 
     /// When the worker should look again, though nothing comes: until it has said that it rests.
@@ -118,6 +144,16 @@ mod tests {
         let shares = load.shares();
         assert!((shares[0] - 0.7).abs() < 0.08, "{shares:?}");
         assert!(shares[1] < 0.01, "{shares:?}");
+    }
+
+    #[test]
+    fn too_much_is_over_when_it_is_little_enough() {
+        let mut limit = Limit::new(0.8, 0.5);
+
+        let said = [0.8, 0.81, 0.9, 0.6, 0.5, 0.49, 0.1, 0.7, 0.85].map(|share| limit.follow(share));
+
+        let (over, not) = (Some(true), Some(false));
+        assert_eq!(said, [None, over, None, None, None, not, None, None, over]);
     }
 
     #[test]

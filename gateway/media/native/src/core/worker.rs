@@ -10,11 +10,11 @@ use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollTimeout};
 
 use super::leg::LegCell;
-use super::load::Watch;
+use super::load::{Limit, Watch};
 use super::outbox::Bench;
 use super::pace::Pace;
 use super::{Core, Listening, SHARED, WAKER, Worker};
-use crate::sys::{ReceiveBatch, Turns, monotonic, prefetch};
+use crate::sys::{ReceiveBatch, Turns, monotonic, prefetch, processor_time};
 
 /// Descriptors that one poll reports at most.
 const MAX_READY: usize = 256;
@@ -28,12 +28,15 @@ const MAX_FIRED: usize = 4096;
 const CONSENT_CHECK: f64 = 0.5;
 /// Seconds that a worker wants the processor for at a time: packets come often, and want little.
 const TURN: f64 = 0.0001;
+/// Share of a processor above which a worker leaves others too little to go before them, and below which it may again.
+/// The time that it waits for one is not in it, so that it cannot be kept back by what it has itself given way to.
+const STARVING: Limit = Limit::new(0.85, 0.75);
 /// Seconds that a worker sleeps at most.
 const LONGEST_SLEEP: f64 = 60.0;
 
 /// Until `Core::stop`. `tell_rank` is told once whether the thread goes before others of the machine.
 pub fn run(core: &Core, index: usize, tell_rank: impl FnOnce(bool)) {
-    let rank = Rank::new(core.settings().realtime);
+    let mut rank = Rank::new(core.settings().realtime);
     tell_rank(rank.is_first);
     let worker = core.worker(index);
     let mut bench = Bench::new(core.settings().addresses.len());
@@ -79,8 +82,8 @@ pub fn run(core: &Core, index: usize, tell_rank: impl FnOnce(bool)) {
         }
         bench.outbox.flush(&worker.shared);
         let ended = monotonic();
-        if let Some(is_scarce) = watch.worked(now, ended, &core.load) {
-            rank.follow(is_scarce);
+        if watch.worked(now, ended, &core.load) {
+            rank.look();
         }
         if let Some(rest) = pace.rest(count, now, ended) {
             std::thread::sleep(Duration::from_secs_f64(rest.min(1.0)));
@@ -89,27 +92,45 @@ pub fn run(core: &Core, index: usize, tell_rank: impl FnOnce(bool)) {
     }
 }
 
-/// When the worker gets a processor that others want too: at once, as long as it leaves them most of it.
+/// When the worker gets a processor that others want too: at once, as long as it leaves them some of it.
 struct Rank {
     turns: Turns,
     is_first: bool,
+    starving: Limit,
+    used: f64,
+    since: f64,
 }
 
 impl Rank {
     fn new(wants_first: bool) -> Self {
         let turns = Turns::of_this_thread();
         let is_first = wants_first && turns.go_first().is_ok();
-        let rank = Self { turns, is_first };
+        let rank = Self {
+            turns,
+            is_first,
+            starving: STARVING,
+            used: processor_time(),
+            since: monotonic(),
+        };
         if !is_first {
-            rank.follow(true);
+            rank.take(false);
         }
         rank
     }
 
-    /// Without time to spare it would starve whoever makes calls and ends them.
-    fn follow(&self, is_scarce: bool) {
+    /// With too little left for them it would starve whoever makes calls and ends them.
+    fn look(&mut self) {
+        let (used, now) = (processor_time(), monotonic());
+        let share = (used - self.used) / (now - self.since);
+        (self.used, self.since) = (used, now);
+        if let Some(is_starving) = self.starving.follow(share) {
+            self.take(!is_starving);
+        }
+    }
+
+    fn take(&self, may_be_first: bool) {
         // what is refused leaves the thread where it is: packets may wait for the end of somebody's turn
-        let _ = if self.is_first && !is_scarce {
+        let _ = if self.is_first && may_be_first {
             self.turns.go_first()
         } else {
             self.turns.be_short(TURN)
