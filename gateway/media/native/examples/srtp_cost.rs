@@ -2,10 +2,8 @@
 //!
 //! Rounds of all suites, interleaved; prints the median of each in nanoseconds of the processor a packet.
 
-use std::time::Duration;
-
 use _native::srtp::{Protector, Suite, Unprotector};
-use nix::time::{ClockId, clock_gettime};
+use _native::sys::processor_time;
 
 const PACKETS: u32 = 60_000;
 const ROUNDS: usize = 5;
@@ -52,15 +50,8 @@ fn round(suite: Suite, payload: usize) -> (f64, f64) {
     for packet in &mut packets {
         unprotector.rtp(packet).expect("a packet that was just protected");
     }
-    let each = |time: Duration| time.as_secs_f64() * 1e9 / f64::from(PACKETS);
+    let each = |seconds: f64| seconds * 1e9 / f64::from(PACKETS);
     (each(protected - began), each(processor_time() - protected))
-}
-
-/// What this thread has used, whatever else the machine does.
-fn processor_time() -> Duration {
-    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
-        .expect("a clock of every Linux")
-        .into()
 }
 
 fn rtp(sequence: u16, payload: usize) -> Vec<u8> {

@@ -143,7 +143,7 @@ pub fn monotonic() -> f64 {
     clock(libc::CLOCK_MONOTONIC)
 }
 
-/// Seconds of a processor that this thread has used.
+/// Seconds of a processor that this thread has used, whatever else the machine does.
 pub fn processor_time() -> f64 {
     clock(libc::CLOCK_THREAD_CPUTIME_ID)
 }

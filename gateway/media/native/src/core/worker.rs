@@ -83,7 +83,7 @@ pub fn run(core: &Core, index: usize, tell_rank: impl FnOnce(bool)) {
         bench.outbox.flush(&worker.shared);
         let ended = monotonic();
         if watch.worked(now, ended, &core.load) {
-            rank.look();
+            rank.look(ended);
         }
         if let Some(rest) = pace.rest(count, now, ended) {
             std::thread::sleep(Duration::from_secs_f64(rest.min(1.0)));
@@ -119,8 +119,8 @@ impl Rank {
     }
 
     /// With too little left for them it would starve whoever makes calls and ends them.
-    fn look(&mut self) {
-        let (used, now) = (processor_time(), monotonic());
+    fn look(&mut self, now: f64) {
+        let used = processor_time();
         let share = (used - self.used) / (now - self.since);
         (self.used, self.since) = (used, now);
         if let Some(is_starving) = self.starving.follow(share) {
