@@ -1,7 +1,6 @@
 """`make bench`: delay, load, call set-up and recovery, as tables. `ARGS="--only delay"` runs a part."""
 
 import argparse
-import asyncio
 import dataclasses
 import json
 import statistics
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.observability import logging as logs
-from tests.bench import api, delay, flood, load, records, recovery, signalling, soak
+from tests.bench import api, delay, ending, flood, load, records, recovery, signalling, soak
 from tests.bench.calls import client, place
 from tests.bench.media import part as media
 from tests.bench.media import report
@@ -221,7 +220,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     arguments = parser.parse_args()
     logs.configure(level="warning")
-    results = asyncio.run(run(arguments, figures_console()))
+    results = ending.run(run(arguments, figures_console()))
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 

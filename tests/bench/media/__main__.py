@@ -1,12 +1,12 @@
 """Inside of the namespace: `python -m tests.bench.media` with the arguments of `make bench` as JSON."""
 
-import asyncio
 import dataclasses
 import json
 import resource
 import sys
 
 from gateway.observability import logging as logs
+from tests.bench import ending
 from tests.bench.media import rounds
 from tests.bench.media.cases import CASES
 from tests.bench.media.generator import Talk
@@ -20,7 +20,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     warm_up, seconds = asked["warm_up"], asked["seconds"]
     how = [Talk(warm_up=warm_up, seconds=seconds, is_delay_pass=is_delay_pass) for is_delay_pass in (False, True)]
-    found = asyncio.run(
+    found = ending.run(
         rounds.measure(
             asked["servers"],
             [case.with_calls(asked["calls"], asked["delay_calls"]) for case in CASES if case.name in asked["cases"]],

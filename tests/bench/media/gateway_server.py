@@ -53,7 +53,8 @@ class GatewayServer:
 @asynccontextmanager
 async def gateway_server(engine: str, case: Case, launcher: tuple[str, ...]) -> AsyncIterator[Server]:
     """A fresh one."""
-    settings = {**SETTINGS, "MEDIA__ENGINE": engine}
+    # It would warn of each call that waits in silence for the last one
+    settings = {**SETTINGS, "MEDIA__ENGINE": engine, "LOG__LEVEL": "error"}
     async with (
         SipTrunk(case.sip).running() as trunk,
         gateway_process(

@@ -1,12 +1,12 @@
 """Inside of the namespace: `python -m tests.bench.rate` with what is wanted as JSON."""
 
-import asyncio
 import dataclasses
 import json
 import resource
 import sys
 
 from gateway.observability import logging as logs
+from tests.bench import ending
 from tests.bench.rate.measure import measure
 from tests.bench.rate.plan import Load
 
@@ -17,7 +17,7 @@ def main() -> None:
     logs.configure(level="warning")
     # Three sockets a call that talks
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    found = asyncio.run(measure([Load(**load) for load in asked["loads"]], asked["seconds"], asked["engine"]))
+    found = ending.run(measure([Load(**load) for load in asked["loads"]], asked["seconds"], asked["engine"]))
     json.dump([dataclasses.asdict(one) for one in found], sys.stdout)
 
 
