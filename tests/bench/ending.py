@@ -6,13 +6,13 @@ import sys
 from collections.abc import Awaitable
 from typing import Final, TypeVar
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 TERMINATED: Final = 128 + signal.SIGTERM
 """What a shell says of a program that TERM has ended."""
 
 
-def run(measuring: Awaitable[T]) -> T:
+def run(measuring: Awaitable[_T]) -> _T:
     """`asyncio.run`, with its processes and namespaces gone before this one ends.
 
     Raises:
@@ -21,7 +21,7 @@ def run(measuring: Awaitable[T]) -> T:
     """
     is_terminated = False
 
-    async def until_terminated() -> T:
+    async def until_terminated() -> _T:
         task = asyncio.current_task()
         assert task is not None
 
